@@ -1,0 +1,75 @@
+# Sluice. `make help` lists the targets; V=1 shows the commands.
+
+BUILD   ?= build
+FLAVOUR ?= release
+CC      ?= cc
+OUT     := $(BUILD)/$(FLAVOUR)
+VERSION := $(shell cat .version 2>/dev/null || echo 0.1.0)
+
+LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null)
+LIBS := $(shell pkg-config --libs lua5.4 libcurl yaml-0.1 libcjson libmicrohttpd 2>/dev/null) -lmpfr -lgmp -lm
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_fuzz    := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer
+CFLAGS_cover   := -O0 -g --coverage
+LDFLAGS_asan   := -fsanitize=address,undefined
+LDFLAGS_fuzz   := -fsanitize=address,undefined
+LDFLAGS_cover  := --coverage
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Iengine $(LUA_CFLAGS) $(WARNINGS) \
+	$(CFLAGS_$(FLAVOUR)) $(CFLAGS) -MMD -MP
+ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
+
+ENGINE  := $(filter-out engine/main.c,$(wildcard engine/*.c engine/*/*.c))
+SPECS   := $(wildcard spec/engine/*.c)
+LUA     := $(sort $(wildcard lua/*.lua lua/*/*.lua policies/*.lua))
+OBJECTS := $(ENGINE:%.c=$(OUT)/%.o) $(OUT)/embedded.o
+SPEC_OBJECTS := $(SPECS:%.c=$(OUT)/%.o)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
+
+.DEFAULT_GOAL := all
+.PHONY: all help test test-unit clean setup
+.SECONDARY:
+
+all: $(OUT)/sluice ## build the binary
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(OUT)/sluice: $(OUT)/engine/main.o $(OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/spec-engine: $(SPEC_OBJECTS) $(OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(OUT)/embedded.c: $(LUA) Makefile
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "script/embed.h"'; i=0; for f in $(LUA); do \
+	  printf 'static const unsigned char file_%d[] = {' $$i; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '0};'; \
+	  i=$$((i+1)); done; \
+	  echo 'const struct embed_file embed_files[] = {'; i=0; for f in $(LUA); do \
+	  printf '{"%s", file_%d, sizeof(file_%d) - 1},\n' $$f $$i $$i; i=$$((i+1)); done; echo '{0, 0, 0}};'; } > $@.tmp && mv $@.tmp $@
+
+$(OUT)/embedded.o: $(OUT)/embedded.c
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+test: test-unit ## all tests
+
+test-unit: $(OUT)/spec-engine ## unit specs of the engine (ONLY=substring)
+	$(Q)$(OUT)/spec-engine $(ONLY)
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
