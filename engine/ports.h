@@ -1,8 +1,10 @@
 /*
- * ports.h - the four ways by which the world reaches the engine: the clock (loop/loop.h), requests, metrics, chance.
+ * ports.h - the four ways by which the world reaches the engine: the clock (loop/loop.h), requests,
+ * metrics, chance.
  *
- * Each has a live and a recorded or simulated implementation, swapped at run time in the same binary. A completion is
- * always called from the loop's ready queue, never from inside the call that asked, and exactly once unless cancelled.
+ * Each has a live and a recorded or simulated implementation, swapped at run time in the same
+ * binary. A completion is always called from the loop's ready queue, never from inside the call
+ * that asked, and exactly once unless cancelled.
  */
 #ifndef SLUICE_PORTS_H
 #define SLUICE_PORTS_H
@@ -12,7 +14,8 @@
 
 #include "base/error.h"
 
-/* ---- requests: the API server (url is a path from the root: "/apis/apps/v1/…") or any URL ------------------------ */
+/* ---- requests: the API server (url is a path from the root: "/apis/apps/v1/…") or any URL
+ * ------------------------ */
 
 struct http_header {
 	const char *name;
@@ -20,15 +23,15 @@ struct http_header {
 };
 
 struct http_request {
-	const char *method;               /* "GET", "POST", … */
+	const char *method; /* "GET", "POST", … */
 	const char *url;
 	const struct http_header *headers;
 	size_t header_count;
-	const char *body;                 /* copied by send */
+	const char *body; /* copied by send */
 	size_t body_len;
-	size_t reply_max;                 /* a longer reply is an error; 0 means HTTP_BODY_MAX */
-	int64_t timeout_us;               /* of the whole exchange; 0 means none (streams) */
-	bool insecure_tls;                /* do not verify the peer's certificate */
+	size_t reply_max;   /* a longer reply is an error; 0 means HTTP_BODY_MAX */
+	int64_t timeout_us; /* of the whole exchange; 0 means none (streams) */
+	bool insecure_tls;  /* do not verify the peer's certificate */
 	bool no_redirect;
 };
 
@@ -36,22 +39,24 @@ struct http_request {
 struct http_reply {
 	int status;
 	struct error error;
-	const char *body;                 /* borrowed until the callback returns; terminated; never NULL */
+	const char *body; /* borrowed until the callback returns; terminated; never NULL */
 	size_t body_len;
-	int64_t retry_after_us;           /* -1 when the server did not say */
+	int64_t retry_after_us; /* -1 when the server did not say */
 };
 
 /* `token` is the caller's: an id across the wait, never a pointer. */
 typedef void http_done(void *owner, uint64_t token, const struct http_reply *reply);
-/* A piece of a streamed body (any length). False ends the stream: `done` follows with ERROR_CANCELLED. */
+/* A piece of a streamed body (any length). False ends the stream: `done` follows with
+ * ERROR_CANCELLED. */
 typedef bool http_piece(void *owner, uint64_t token, const char *bytes, size_t len);
 
 struct http;
 struct http_ops {
-	/* `piece` is NULL for a whole reply; else pieces go there as they come and the reply's body stays empty
-	 * (but for a status >= 400, whose body is kept). Returns an id that is good for cancel. */
-	uint64_t (*send)(struct http *http, const struct http_request *request, http_piece *piece, http_done *done,
-			 void *owner, uint64_t token);
+	/* `piece` is NULL for a whole reply; else pieces go there as they come and the reply's body
+	 * stays empty (but for a status >= 400, whose body is kept). Returns an id that is good for
+	 * cancel. */
+	uint64_t (*send)(struct http *http, const struct http_request *request, http_piece *piece,
+			 http_done *done, void *owner, uint64_t token);
 	void (*cancel)(struct http *http, uint64_t id);
 	void (*free)(struct http *http);
 };
@@ -59,37 +64,39 @@ struct http {
 	const struct http_ops *ops; /* first member of every implementation */
 };
 
-static inline uint64_t http_send(struct http *http, const struct http_request *request, http_done *done, void *owner,
-				 uint64_t token)
+static inline uint64_t http_send(struct http *http, const struct http_request *request,
+				 http_done *done, void *owner, uint64_t token)
 {
 	return http->ops->send(http, request, NULL, done, owner, token);
 }
 
-/* ---- metrics: one number about the canary now, or why there is none ---------------------------------------------- */
+/* ---- metrics: one number about the canary now, or why there is none
+ * ---------------------------------------------- */
 
 enum sample_kind {
 	SAMPLE_OK,
-	SAMPLE_NO_DATA,   /* the store answered: nothing matches */
-	SAMPLE_NAN,       /* the store answered: not a number (no requests divided by no requests) */
+	SAMPLE_NO_DATA, /* the store answered: nothing matches */
+	SAMPLE_NAN,	/* the store answered: not a number (no requests divided by no requests) */
 	SAMPLE_AMBIGUOUS, /* more than one series where one number was wanted */
-	SAMPLE_ERROR,     /* the store did not answer, or not in its own language */
+	SAMPLE_ERROR,	  /* the store did not answer, or not in its own language */
 };
 
 struct sample {
 	enum sample_kind kind;
-	double value;                     /* SAMPLE_OK only */
-	char text[ERROR_TEXT_MAX];        /* what went wrong, for a person */
-	const char *raw;                  /* the store's answer as it came, borrowed until the callback returns; or NULL */
+	double value;		   /* SAMPLE_OK only */
+	char text[ERROR_TEXT_MAX]; /* what went wrong, for a person */
+	const char *raw; /* the store's answer as it came, borrowed until the callback returns; or
+			    NULL */
 };
 
 struct metric_query {
-	const char *canary;               /* name */
+	const char *canary; /* name */
 	const char *namespace;
-	const char *metric;               /* spec.analysis.metrics[].name */
-	const char *provider;             /* "prometheus", …: spec.provider.type of a MetricTemplate */
+	const char *metric;   /* spec.analysis.metrics[].name */
+	const char *provider; /* "prometheus", …: spec.provider.type of a MetricTemplate */
 	const char *address;
-	const char *query;                /* rendered */
-	int64_t interval_us;              /* the metric's window */
+	const char *query;		   /* rendered */
+	int64_t interval_us;		   /* the metric's window */
 	const struct http_header *headers; /* credentials among them: never logged */
 	size_t header_count;
 	bool insecure_tls;
@@ -99,8 +106,8 @@ typedef void metric_done(void *owner, uint64_t token, const struct sample *sampl
 
 struct metrics;
 struct metrics_ops {
-	uint64_t (*query)(struct metrics *metrics, const struct metric_query *query, metric_done *done, void *owner,
-			  uint64_t token);
+	uint64_t (*query)(struct metrics *metrics, const struct metric_query *query,
+			  metric_done *done, void *owner, uint64_t token);
 	void (*cancel)(struct metrics *metrics, uint64_t id);
 	void (*free)(struct metrics *metrics);
 };
@@ -108,7 +115,8 @@ struct metrics {
 	const struct metrics_ops *ops;
 };
 
-/* ---- chance: jitter and identities; seeded in simulations -------------------------------------------------------- */
+/* ---- chance: jitter and identities; seeded in simulations
+ * -------------------------------------------------------- */
 
 struct chance {
 	uint64_t state[2]; /* xoroshiro128+ */

@@ -1,8 +1,9 @@
 /*
  * error.h - what went wrong, as a value on the caller's stack.
  *
- * The last parameter of whatever may fail. Nothing is allocated, nothing is to be freed. The kind says what the
- * caller can do about it; the text is one sentence for a person, without a full stop and without secrets.
+ * The last parameter of whatever may fail. Nothing is allocated, nothing is to be freed. The kind
+ * says what the caller can do about it; the text is one sentence for a person, without a full stop
+ * and without secrets.
  */
 #ifndef SLUICE_BASE_ERROR_H
 #define SLUICE_BASE_ERROR_H
@@ -14,16 +15,16 @@
 
 enum error_kind {
 	ERROR_NONE,
-	ERROR_INVALID,     /* fix the input */
+	ERROR_INVALID, /* fix the input */
 	ERROR_NOT_FOUND,
-	ERROR_CONFLICT,    /* read again, then decide again */
-	ERROR_GONE,        /* list again */
+	ERROR_CONFLICT, /* read again, then decide again */
+	ERROR_GONE,	/* list again */
 	ERROR_DENIED,
 	ERROR_THROTTLED,   /* later, and slower */
 	ERROR_UNAVAILABLE, /* later */
 	ERROR_TIMEOUT,
 	ERROR_CANCELLED,
-	ERROR_SCRIPT,      /* a Lua hook failed */
+	ERROR_SCRIPT, /* a Lua hook failed */
 	ERROR_BUG,
 };
 
@@ -34,8 +35,8 @@ struct error {
 	char text[ERROR_TEXT_MAX];
 };
 
-/* Both return false, so that a failing line is one line: `return error_set(err, ERROR_INVALID, "…")`.
- * `err` may be NULL. error_wrap puts "prefix: " before the text that is there. */
+/* Both return false, so that a failing line is one line: `return error_set(err, ERROR_INVALID,
+ * "…")`. `err` may be NULL. error_wrap puts "prefix: " before the text that is there. */
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 bool error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -1,8 +1,9 @@
 /*
  * json.h - what cJSON does not give: caps, paths, patches, canonical text, "is this already so".
  *
- * Paths are dotted, with indices in brackets: "spec.analysis.metrics[0].name". A key that contains a dot or a slash is
- * quoted: `metadata.annotations["sluice.dev/policy"]`. Reads of a missing path give NULL or the fallback.
+ * Paths are dotted, with indices in brackets: "spec.analysis.metrics[0].name". A key that contains
+ * a dot or a slash is quoted: `metadata.annotations["sluice.dev/policy"]`. Reads of a missing path
+ * give NULL or the fallback.
  */
 #ifndef SLUICE_BASE_JSON_H
 #define SLUICE_BASE_JSON_H
@@ -15,43 +16,48 @@
 
 void scope_json(cJSON **json);
 
-/* Strict: the whole of `len` bytes, no trailing garbage, depth at most JSON_DEPTH_MAX. The error names the offset. */
+/* Strict: the whole of `len` bytes, no trailing garbage, depth at most JSON_DEPTH_MAX. The error
+ * names the offset. */
 cJSON *json_parse(const char *text, size_t len, struct error *err) MUST_CHECK;
 cJSON *json_parse_file(const char *path, struct error *err) MUST_CHECK;
 
-/* Compact text; the caller frees. Numbers in their shortest form that reads back as the same double. */
+/* Compact text; the caller frees. Numbers in their shortest form that reads back as the same
+ * double. */
 char *json_text(const cJSON *json);
 /* The same with the keys of objects sorted, so equal values have equal texts on every machine. */
 char *json_canonical(const cJSON *json);
 bool json_write(struct buf *buf, const cJSON *json);
-/* Shortest round-trip text of a number: "99", "0.1", "1e+21"; NaN and infinities as "NaN", "+Inf", "-Inf". */
+/* Shortest round-trip text of a number: "99", "0.1", "1e+21"; NaN and infinities as "NaN", "+Inf",
+ * "-Inf". */
 void json_number_text(double number, char text[32]);
 
 /* Borrowed from `root`. */
 cJSON *json_at(const cJSON *root, const char *path);
 cJSON *json_atf(const cJSON *root, const char *format, ...) PRINTF_LIKE(2, 3);
-const char *json_string(const cJSON *root, const char *path);                          /* NULL when not a string */
+const char *json_string(const cJSON *root, const char *path); /* NULL when not a string */
 const char *json_string_or(const cJSON *root, const char *path, const char *fallback);
 double json_number(const cJSON *root, const char *path, double fallback);
-long json_int(const cJSON *root, const char *path, long fallback);                     /* truncates, saturates */
+long json_int(const cJSON *root, const char *path, long fallback); /* truncates, saturates */
 bool json_bool(const cJSON *root, const char *path, bool fallback);
 /* Direct member, no path syntax. */
 cJSON *json_get(const cJSON *object, const char *key);
 
 /* Sets the member at a path, creating the objects on the way; consumes the value. */
 void json_put(cJSON *root, const char *path, cJSON *owned_value);
-void json_put_string(cJSON *root, const char *path, const char *value);                /* NULL removes */
+void json_put_string(cJSON *root, const char *path, const char *value); /* NULL removes */
 void json_put_number(cJSON *root, const char *path, double value);
 void json_put_bool(cJSON *root, const char *path, bool value);
 void json_remove(cJSON *root, const char *path);
 
-bool json_equal(const cJSON *a, const cJSON *b);                                       /* order of keys is nothing */
-/* Whether `live` already says all that `wanted` says: objects may have more members, lists must be as long. */
+bool json_equal(const cJSON *a, const cJSON *b); /* order of keys is nothing */
+/* Whether `live` already says all that `wanted` says: objects may have more members, lists must be
+ * as long. */
 bool json_covers(const cJSON *live, const cJSON *wanted);
 
 /* RFC 7396: changes `*target` (never NULL). */
 void json_merge_patch(cJSON **target, const cJSON *patch);
-/* RFC 6902 (add, remove, replace, move, copy, test): all or nothing. A failing `test` is ERROR_CONFLICT. */
+/* RFC 6902 (add, remove, replace, move, copy, test): all or nothing. A failing `test` is
+ * ERROR_CONFLICT. */
 bool json_patch(cJSON **document, const cJSON *operations, struct error *err) MUST_CHECK;
 
 #endif

@@ -8,23 +8,24 @@ enum {
 	KIB = 1024,
 	MIB = 1024 * KIB,
 
-	INPUT_FILE_MAX = 64 * MIB,     /* a recording may be large */
-	HTTP_BODY_MAX = 32 * MIB,      /* a page of a list: 500 objects of at most 64 KiB on average */
+	INPUT_FILE_MAX = 64 * MIB, /* a recording may be large */
+	HTTP_BODY_MAX = 32 * MIB,  /* a page of a list: 500 objects of at most 64 KiB on average */
 	HTTP_HEADER_MAX = 64 * KIB,
-	HOOK_BODY_MAX = 16 * KIB,      /* what is read of a webhook's answer */
+	HOOK_BODY_MAX = 16 * KIB, /* what is read of a webhook's answer */
 	METRIC_BODY_MAX = 4 * MIB,
-	WATCH_LINE_MAX = 4 * MIB,      /* etcd refuses objects over 1.5 MiB; JSON may be larger than protobuf */
+	WATCH_LINE_MAX =
+		4 * MIB, /* etcd refuses objects over 1.5 MiB; JSON may be larger than protobuf */
 	KUBECONFIG_MAX = 4 * MIB,
 	EXEC_OUTPUT_MAX = 1 * MIB,
 	TOKEN_MAX = 64 * KIB,
 	POLICY_TEXT_MAX = 256 * KIB,
 	POLICY_RESULT_MAX = 64 * KIB,
-	MEMORY_DOC_MAX = 8 * KIB,      /* the condition that carries what Sluice remembers */
-	POLICY_STATE_MAX = 2 * KIB,    /* of which the policy's own memory */
+	MEMORY_DOC_MAX = 8 * KIB,   /* the condition that carries what Sluice remembers */
+	POLICY_STATE_MAX = 2 * KIB, /* of which the policy's own memory */
 	QUERY_MAX = 64 * KIB,
 	LOG_LINE_MAX = 16 * KIB,
-	EVENT_MESSAGE_MAX = 1024,      /* the API server's limit for Event.message */
-	LIST_PAGE = 500,               /* objects a page */
+	EVENT_MESSAGE_MAX = 1024, /* the API server's limit for Event.message */
+	LIST_PAGE = 500,	  /* objects a page */
 	JSON_DEPTH_MAX = 200,
 };
 

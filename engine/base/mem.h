@@ -15,18 +15,18 @@
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *owned_block, size_t size);
-char *xstrdup(const char *text);              /* xstrdup(NULL) is NULL */
+char *xstrdup(const char *text); /* xstrdup(NULL) is NULL */
 char *xstrndup(const char *text, size_t len);
 char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2);
 char *xvasprintf(const char *format, va_list args);
 
-/* `SCOPED(text) char *name = xstrdup(…);` frees at the end of the block. A type that can be scoped has a
- * function `void scope_<noun>(type *)`. */
+/* `SCOPED(text) char *name = xstrdup(…);` frees at the end of the block. A type that can be scoped
+ * has a function `void scope_<noun>(type *)`. */
 #define SCOPED(noun) __attribute__((cleanup(scope_##noun)))
 
-void scope_text(char **text);                 /* any char * from malloc */
+void scope_text(char **text); /* any char * from malloc */
 
-#define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Copies `text`, cut to fit; always terminated. False when it was cut. */

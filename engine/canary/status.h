@@ -1,9 +1,10 @@
 /*
  * status.h - what a Canary's status says: Flagger's fields, and what Sluice remembers beyond them.
  *
- * The status is the only memory there is. Beyond Flagger's fields everything stands in one JSON document of at most
- * MEMORY_DOC_MAX bytes, the message of a condition of type "Sluice"; the API server keeps conditions where it would prune
- * unknown fields. Reading is total: a status of Flagger, of an older Sluice, or garbage gives a valid struct.
+ * The status is the only memory there is. Beyond Flagger's fields everything stands in one JSON
+ * document of at most MEMORY_DOC_MAX bytes, the message of a condition of type "Sluice"; the API
+ * server keeps conditions where it would prune unknown fields. Reading is total: a status of
+ * Flagger, of an older Sluice, or garbage gives a valid struct.
  */
 #ifndef SLUICE_CANARY_STATUS_H
 #define SLUICE_CANARY_STATUS_H
@@ -27,26 +28,28 @@ enum phase {
 	PHASE_TERMINATING,
 	PHASE_TERMINATED,
 };
-const char *phase_name(enum phase phase);                   /* "" for PHASE_NONE, "Progressing", … */
+const char *phase_name(enum phase phase); /* "" for PHASE_NONE, "Progressing", … */
 bool phase_parse(const char *name, enum phase *phase);
-bool phase_is_at_rest(enum phase phase);                    /* Initialized, Succeeded, Failed */
+bool phase_is_at_rest(enum phase phase); /* Initialized, Succeeded, Failed */
 
 /* Where traffic goes, absolutely: applying it twice is applying it once. */
 struct split {
-	int primary, canary;   /* percent; sum is 100 (canary strategy), or 0/100 for those who match (A/B) */
+	int primary, canary; /* percent; sum is 100 (canary strategy), or 0/100 for those who match
+				(A/B) */
 	bool mirror;
 };
 bool split_equal(const struct split *a, const struct split *b);
 
 enum { HASH_TEXT_MAX = 24, DEBTS_MAX = 24, HISTORY_MAX = 12, DEBT_TEXT_MAX = 600 };
 
-/* What a commit owes: done in order after it, each under the same identity however often it is tried. */
+/* What a commit owes: done in order after it, each under the same identity however often it is
+ * tried. */
 enum debt_kind { DEBT_EVENT, DEBT_POST_ROLLOUT };
 struct debt {
 	enum debt_kind kind;
-	uint32_t id;           /* counts up over the life of the canary */
-	bool warning;          /* event type Warning, else Normal */
-	enum phase phase;      /* as the event's receivers shall see it */
+	uint32_t id;	  /* counts up over the life of the canary */
+	bool warning;	  /* event type Warning, else Normal */
+	enum phase phase; /* as the event's receivers shall see it */
 	int64_t time_us;
 	char checksum[HASH_TEXT_MAX]; /* of the webhook payload */
 	char text[DEBT_TEXT_MAX];
@@ -55,26 +58,27 @@ struct debt {
 struct history_entry { /* one tick that decided something */
 	int64_t time_us;
 	int weight;
-	char verdict[16];      /* "pass", "fail", "hold", … */
+	char verdict[16]; /* "pass", "fail", "hold", … */
 	char text[120];
 };
 
 struct memory {
-	bool present;              /* the condition was there and readable */
-	char revision[HASH_TEXT_MAX]; /* of the target under analysis: hash of the template and the tracked configs */
-	struct split split;        /* what the routes are to carry */
+	bool present;		      /* the condition was there and readable */
+	char revision[HASH_TEXT_MAX]; /* of the target under analysis: hash of the template and the
+					 tracked configs */
+	struct split split;	      /* what the routes are to carry */
 	char match_hash[HASH_TEXT_MAX];
-	int64_t due_us;            /* when the next decision is due; 0: at rest */
-	int64_t since_us;          /* when this phase began: deadlines count from here */
-	uint32_t next_debt;        /* id of the next debt */
+	int64_t due_us;	    /* when the next decision is due; 0: at rest */
+	int64_t since_us;   /* when this phase began: deadlines count from here */
+	uint32_t next_debt; /* id of the next debt */
 	struct debt debts[DEBTS_MAX];
 	size_t debt_count;
-	char notice[HASH_TEXT_MAX]; /* hash of the last notice, so that the same is said once */
+	char notice[HASH_TEXT_MAX];  /* hash of the last notice, so that the same is said once */
 	char applied[HASH_TEXT_MAX]; /* hash of all objects last applied, weights apart */
-	char policy[HASH_TEXT_MAX]; /* hash of the policy that this rollout runs under */
-	long generation;           /* spec generation that was last acted on */
-	int replicas;              /* of the target before it was scaled to zero; 0 unknown */
-	cJSON *state;              /* owned: the policy's memory, an object, or NULL */
+	char policy[HASH_TEXT_MAX];  /* hash of the policy that this rollout runs under */
+	long generation;	     /* spec generation that was last acted on */
+	int replicas;		     /* of the target before it was scaled to zero; 0 unknown */
+	cJSON *state;		     /* owned: the policy's memory, an object, or NULL */
 	struct history_entry history[HISTORY_MAX]; /* newest last */
 	size_t history_count;
 };
@@ -84,27 +88,30 @@ struct status {
 	int failed_checks, canary_weight, iterations;
 	char last_applied_spec[HASH_TEXT_MAX], last_promoted_spec[HASH_TEXT_MAX];
 	int64_t last_transition_us;
-	cJSON *tracked_configs;    /* owned: {"configmap/name": "hash"}, or NULL */
-	cJSON *promoted;           /* owned: the Promoted condition as it stands, or NULL */
-	cJSON *others;             /* owned: fields and conditions of others, kept as found, or NULL */
+	cJSON *tracked_configs; /* owned: {"configmap/name": "hash"}, or NULL */
+	cJSON *promoted;	/* owned: the Promoted condition as it stands, or NULL */
+	cJSON *others;		/* owned: fields and conditions of others, kept as found, or NULL */
 	struct memory memory;
 };
 
 void status_init(struct status *status);
 void status_fini(struct status *status);
-void status_copy(struct status *into, const struct status *from); /* `into` is initialised by this */
+void status_copy(struct status *into,
+		 const struct status *from); /* `into` is initialised by this */
 
 /* `json` is the object's .status, or NULL. */
 void status_read(struct status *status, const cJSON *json);
-/* A merge patch for the /status subresource: {"metadata":{"resourceVersion"},"status":{…}}; the caller frees.
- * Conditions: Promoted (texts of the reference, by phase), then Sluice. Cuts history, then fails (NULL, ERROR_INVALID) when
- * the memory would not fit into MEMORY_DOC_MAX. `target_kind` stands in the Promoted message. */
-cJSON *status_patch(const struct status *status, const char *resource_version, const char *target_kind, int64_t now_us,
-		    struct error *err);
+/* A merge patch for the /status subresource: {"metadata":{"resourceVersion"},"status":{…}}; the
+ * caller frees. Conditions: Promoted (texts of the reference, by phase), then Sluice. Cuts history,
+ * then fails (NULL, ERROR_INVALID) when the memory would not fit into MEMORY_DOC_MAX. `target_kind`
+ * stands in the Promoted message. */
+cJSON *status_patch(const struct status *status, const char *resource_version,
+		    const char *target_kind, int64_t now_us, struct error *err);
 
-void status_owe_event(struct status *status, bool warning, enum phase phase, const char *checksum, int64_t now_us,
-		      const char *format, ...) PRINTF_LIKE(6, 7);
-void status_owe(struct status *status, enum debt_kind kind, enum phase phase, const char *checksum, int64_t now_us);
+void status_owe_event(struct status *status, bool warning, enum phase phase, const char *checksum,
+		      int64_t now_us, const char *format, ...) PRINTF_LIKE(6, 7);
+void status_owe(struct status *status, enum debt_kind kind, enum phase phase, const char *checksum,
+		int64_t now_us);
 void status_remember(struct status *status, int64_t now_us, const char *verdict, const char *text);
 /* The checksum of webhook payloads: a hash over tracked configs and the last applied spec. */
 void status_checksum(const struct status *status, char checksum[HASH_TEXT_MAX]);

@@ -1,8 +1,10 @@
 /*
- * workload.h - the objects that a rollout owns beside its routes, as pure functions from JSON to JSON.
+ * workload.h - the objects that a rollout owns beside its routes, as pure functions from JSON to
+ * JSON.
  *
- * The primary Deployment, its HPA, the copies of the ConfigMaps and Secrets it uses, and the three Services. Nothing here reads
- * or writes a cluster. Owned objects carry the Canary as controller owner. Generated values derive from uid and revision.
+ * The primary Deployment, its HPA, the copies of the ConfigMaps and Secrets it uses, and the three
+ * Services. Nothing here reads or writes a cluster. Owned objects carry the Canary as controller
+ * owner. Generated values derive from uid and revision.
  */
 #ifndef SLUICE_CANARY_WORKLOAD_H
 #define SLUICE_CANARY_WORKLOAD_H
@@ -14,62 +16,76 @@
 #include "canary/status.h"
 
 struct workload_options {
-	const char *const *selector_labels;      /* in order of preference; NULL-terminated */
+	const char *const *selector_labels;	 /* in order of preference; NULL-terminated */
 	const char *const *include_label_prefix; /* NULL-terminated; "*" is all */
 	bool config_tracking;
 };
 
-/* The label by which the target selects its pods: the first of selector_labels in spec.selector.matchLabels. */
+/* The label by which the target selects its pods: the first of selector_labels in
+ * spec.selector.matchLabels. */
 struct selector_label {
 	char key[317];
 	char value[64];
 };
-bool workload_selector(const cJSON *target, const struct workload_options *options, struct selector_label *label,
-		       struct error *err) MUST_CHECK;
+bool workload_selector(const cJSON *target, const struct workload_options *options,
+		       struct selector_label *label, struct error *err) MUST_CHECK;
 
-/* The ConfigMaps and Secrets the pod template uses: a list of {"kind":"ConfigMap"|"Secret","name","optional":bool}, each once,
- * sorted; an empty list without config tracking. The caller frees. */
+/* The ConfigMaps and Secrets the pod template uses: a list of
+ * {"kind":"ConfigMap"|"Secret","name","optional":bool}, each once, sorted; an empty list without
+ * config tracking. The caller frees. */
 cJSON *workload_config_refs(const cJSON *target, const struct workload_options *options);
-/* Whether a ConfigMap or Secret is tracked (annotation flagger.app/config-tracking, types of Secrets). */
+/* Whether a ConfigMap or Secret is tracked (annotation flagger.app/config-tracking, types of
+ * Secrets). */
 bool workload_config_is_tracked(const cJSON *config);
-/* 16 hex digits over .data (and .binaryData where there is any); as the reference computes it for .data alone. */
+/* 16 hex digits over .data (and .binaryData where there is any); as the reference computes it for
+ * .data alone. */
 void workload_config_hash(const cJSON *config, char hash[HASH_TEXT_MAX]);
-/* {"configmap/name": hash, "secret/name": hash} of the tracked ones; `configs` is a list of objects. NULL without any. */
+/* {"configmap/name": hash, "secret/name": hash} of the tracked ones; `configs` is a list of
+ * objects. NULL without any. */
 cJSON *workload_tracked(const cJSON *configs);
 
 /* The hash of a Deployment's pod template: what status.lastAppliedSpec holds. */
 void workload_template_hash(const cJSON *target, char hash[HASH_TEXT_MAX]);
 /* The revision: template hash and tracked configs together. */
-void workload_revision(const char *template_hash, const cJSON *tracked, char revision[HASH_TEXT_MAX]);
-/* The pod template of the primary for this target: names of tracked configs, labels, affinity rewritten; annotation flagger-id
- * is a UUID that derives from the canary's uid and the revision. The caller frees. */
-cJSON *workload_primary_template(const struct canary_spec *spec, const cJSON *target, const struct selector_label *label,
-				 const cJSON *tracked, const char *revision, const struct workload_options *options);
+void workload_revision(const char *template_hash, const cJSON *tracked,
+		       char revision[HASH_TEXT_MAX]);
+/* The pod template of the primary for this target: names of tracked configs, labels, affinity
+ * rewritten; annotation flagger-id is a UUID that derives from the canary's uid and the revision.
+ * The caller frees. */
+cJSON *workload_primary_template(const struct canary_spec *spec, const cJSON *target,
+				 const struct selector_label *label, const cJSON *tracked,
+				 const char *revision, const struct workload_options *options);
 /* Whether the primary runs what the target says, but for generated values. */
-bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJSON *primary, const struct selector_label *label,
-		   const cJSON *tracked, const struct workload_options *options);
+bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
+		   const struct selector_label *label, const cJSON *tracked,
+		   const struct workload_options *options);
 /* Whether the primary already carries this revision (its flagger-id). */
 bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const char *revision);
 
 /* The whole primary Deployment for creation. */
-cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target, const struct selector_label *label,
-			const cJSON *tracked, const char *revision, const struct workload_options *options);
-/* A JSON Patch that makes an existing primary run this revision: a `test` of resourceVersion, then whole replacements of the
- * template, strategy, … and (without autoscaler) replicas; labels and annotations are merged, never dropped. */
+cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
+			const struct selector_label *label, const cJSON *tracked,
+			const char *revision, const struct workload_options *options);
+/* A JSON Patch that makes an existing primary run this revision: a `test` of resourceVersion, then
+ * whole replacements of the template, strategy, … and (without autoscaler) replicas; labels and
+ * annotations are merged, never dropped. */
 cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
-			  const struct selector_label *label, const cJSON *tracked, const char *revision,
-			  const struct workload_options *options);
+			  const struct selector_label *label, const cJSON *tracked,
+			  const char *revision, const struct workload_options *options);
 /* The primary's copy of a ConfigMap or Secret. */
-cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config, const struct workload_options *options);
+cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config,
+			    const struct workload_options *options);
 /* The primary's HPA from the target's. */
 cJSON *workload_primary_hpa(const struct canary_spec *spec, const cJSON *hpa);
 
 enum service_role { SERVICE_CANARY, SERVICE_PRIMARY, SERVICE_APEX };
-/* A Service as it shall be. `ports`: discovered ports from workload_ports. `live`: the Service that is there, or NULL; where it
- * belongs to somebody else only ports and selector are enforced (the result then has just those, and no owner). */
-cJSON *workload_service(const struct canary_spec *spec, enum service_role role, const struct selector_label *label,
-			const cJSON *ports, const cJSON *live);
-/* Further ports of the target's containers when service.portDiscovery is on: list of {"name","port"}; sorted. */
+/* A Service as it shall be. `ports`: discovered ports from workload_ports. `live`: the Service that
+ * is there, or NULL; where it belongs to somebody else only ports and selector are enforced (the
+ * result then has just those, and no owner). */
+cJSON *workload_service(const struct canary_spec *spec, enum service_role role,
+			const struct selector_label *label, const cJSON *ports, const cJSON *live);
+/* Further ports of the target's containers when service.portDiscovery is on: list of
+ * {"name","port"}; sorted. */
 cJSON *workload_ports(const struct canary_spec *spec, const cJSON *target);
 
 /* ownerReferences: a list with the Canary as controller. */
@@ -77,11 +93,14 @@ cJSON *workload_owners(const struct canary_spec *spec);
 bool workload_is_owned(const struct canary_spec *spec, const cJSON *object);
 
 enum readiness { READY, READY_NOT_YET, READY_NEVER };
-/* `threshold` percent of updated replicas must be available. READY_NEVER: past its deadline, with `progress_deadline_us` counted
- * from the Progressing/Available conditions, or the Deployment's own. `reason` is the reference's sentence after the prefix. */
-enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us, int64_t now_us,
-			      struct error *reason);
-/* Replicas for a target that is at zero: from its own memory, the primary's, the HPA's minReplicas, or 1. */
-int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target, const cJSON *primary, const cJSON *hpa);
+/* `threshold` percent of updated replicas must be available. READY_NEVER: past its deadline, with
+ * `progress_deadline_us` counted from the Progressing/Available conditions, or the Deployment's
+ * own. `reason` is the reference's sentence after the prefix. */
+enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us,
+			      int64_t now_us, struct error *reason);
+/* Replicas for a target that is at zero: from its own memory, the primary's, the HPA's minReplicas,
+ * or 1. */
+int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,
+			     const cJSON *primary, const cJSON *hpa);
 
 #endif

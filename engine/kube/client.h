@@ -1,8 +1,9 @@
 /*
- * client.h - requests to an API server: rate limited, retried where that is safe, answered with an error kind.
+ * client.h - requests to an API server: rate limited, retried where that is safe, answered with an
+ * error kind.
  *
- * The transport is a port: a real server (kube/transport.h) or the in-memory one (sim/). Everything above this line
- * behaves the same on both.
+ * The transport is a port: a real server (kube/transport.h) or the in-memory one (sim/). Everything
+ * above this line behaves the same on both.
  */
 #ifndef SLUICE_KUBE_CLIENT_H
 #define SLUICE_KUBE_CLIENT_H
@@ -16,42 +17,44 @@ struct kube;
 
 enum kube_verb {
 	KUBE_GET,
-	KUBE_CREATE,      /* POST to the collection */
-	KUBE_UPDATE,      /* PUT */
-	KUBE_APPLY,       /* server-side apply, field manager "sluice", forced */
-	KUBE_MERGE,       /* RFC 7396 */
-	KUBE_JSON_PATCH,  /* RFC 6902 */
+	KUBE_CREATE,	 /* POST to the collection */
+	KUBE_UPDATE,	 /* PUT */
+	KUBE_APPLY,	 /* server-side apply, field manager "sluice", forced */
+	KUBE_MERGE,	 /* RFC 7396 */
+	KUBE_JSON_PATCH, /* RFC 6902 */
 	KUBE_DELETE,
 };
 
 struct kube_options {
-	double qps;       /* client-side rate limit; 0: none */
+	double qps; /* client-side rate limit; 0: none */
 	double burst;
 	int64_t timeout_us; /* of one request; 0 means 30 s */
 };
 
-/* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT (409), GONE (410), NOT_FOUND, DENIED (401,
- * 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT; the text is the server's own message. `object` is borrowed. */
+/* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT (409), GONE (410),
+ * NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT; the text is
+ * the server's own message. `object` is borrowed. */
 struct kube_reply {
 	struct error error;
 	int status;
 	const cJSON *object;
-	const char *text;  /* the object as it came, borrowed */
+	const char *text; /* the object as it came, borrowed */
 	size_t text_len;
 };
 typedef void kube_done(void *owner, uint64_t token, const struct kube_reply *reply);
 
-struct kube *kube_new(struct loop *loop, struct http *transport, struct chance *chance, const struct kube_options *options);
+struct kube *kube_new(struct loop *loop, struct http *transport, struct chance *chance,
+		      const struct kube_options *options);
 void kube_free(struct kube *kube);
 struct loop *kube_loop(struct kube *kube);
 struct http *kube_transport(struct kube *kube);
 struct chance *kube_chance(struct kube *kube);
 
-/* GETs are retried on 429, 5xx and broken connections, within the timeout, with jitter and Retry-After. Writes are retried
- * only on 429 and 503 with Retry-After (the server says it did nothing). `body` is borrowed. `path` may end in "/status"
- * and may have a query. */
-uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, const cJSON *body, kube_done *done,
-		   void *owner, uint64_t token);
+/* GETs are retried on 429, 5xx and broken connections, within the timeout, with jitter and
+ * Retry-After. Writes are retried only on 429 and 503 with Retry-After (the server says it did
+ * nothing). `body` is borrowed. `path` may end in "/status" and may have a query. */
+uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, const cJSON *body,
+		   kube_done *done, void *owner, uint64_t token);
 void kube_cancel(struct kube *kube, uint64_t id);
 
 /* For /metrics and benchmarks: requests sent so far. */

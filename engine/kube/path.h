@@ -1,5 +1,6 @@
 /*
- * path.h - names of things in the API: an object is its path, "/apis/apps/v1/namespaces/test/deployments/podinfo".
+ * path.h - names of things in the API: an object is its path,
+ * "/apis/apps/v1/namespaces/test/deployments/podinfo".
  */
 #ifndef SLUICE_KUBE_PATH_H
 #define SLUICE_KUBE_PATH_H
@@ -13,17 +14,20 @@ enum { KUBE_PATH_MAX = 640, KUBE_NAME_MAX = 254 };
 
 struct kube_kind {
 	const char *api_version; /* "v1", "apps/v1" */
-	const char *kind;        /* "Deployment" */
-	const char *plural;      /* "deployments" */
+	const char *kind;	 /* "Deployment" */
+	const char *plural;	 /* "deployments" */
 	bool cluster_scoped;
 };
 
 /* The kinds the engine itself speaks of. */
-extern const struct kube_kind kube_canary, kube_metric_template, kube_alert_provider, kube_deployment, kube_service,
-	kube_config_map, kube_secret, kube_hpa, kube_event, kube_lease, kube_namespace, kube_pod;
+extern const struct kube_kind kube_canary, kube_metric_template, kube_alert_provider,
+	kube_deployment, kube_service, kube_config_map, kube_secret, kube_hpa, kube_event,
+	kube_lease, kube_namespace, kube_pod;
 
-/* `name` NULL: the collection. `namespace` NULL: all namespaces, or a cluster-scoped kind. False when cut. */
-bool kube_path(char path[KUBE_PATH_MAX], const struct kube_kind *kind, const char *namespace, const char *name);
+/* `name` NULL: the collection. `namespace` NULL: all namespaces, or a cluster-scoped kind. False
+ * when cut. */
+bool kube_path(char path[KUBE_PATH_MAX], const struct kube_kind *kind, const char *namespace,
+	       const char *name);
 /* The path of an object from its own apiVersion, metadata and `plural`. */
 bool kube_path_of(char path[KUBE_PATH_MAX], const cJSON *object, const char *plural);
 

@@ -1,11 +1,13 @@
 /*
  * loop.h - the one thread: ready work first, then the earliest timer, then the world.
  *
- * The real loop sleeps in epoll until a descriptor or a timer wakes it. The virtual loop has no descriptors; when nothing
- * is ready it moves its clock to the earliest timer. Everything above behaves the same on both.
+ * The real loop sleeps in epoll until a descriptor or a timer wakes it. The virtual loop has no
+ * descriptors; when nothing is ready it moves its clock to the earliest timer. Everything above
+ * behaves the same on both.
  *
- * Nothing is called from inside the call that asked for it: `loop_ready` and timers run later, from the loop, in the order
- * they were queued (timers: by time, then by order of creation). Ids are never reused; cancelling a dead id is nothing.
+ * Nothing is called from inside the call that asked for it: `loop_ready` and timers run later, from
+ * the loop, in the order they were queued (timers: by time, then by order of creation). Ids are
+ * never reused; cancelling a dead id is nothing.
  */
 #ifndef SLUICE_LOOP_LOOP_H
 #define SLUICE_LOOP_LOOP_H
@@ -30,13 +32,16 @@ void loop_ready(struct loop *loop, loop_call *call, void *owner, uint64_t token)
 uint64_t loop_at(struct loop *loop, int64_t when_us, loop_call *call, void *owner, uint64_t token);
 void loop_cancel(struct loop *loop, uint64_t timer);
 
-/* Real loop only. One watcher a descriptor; `events` 0 forgets it. Forget before close(2): numbers are reused. */
+/* Real loop only. One watcher a descriptor; `events` 0 forgets it. Forget before close(2): numbers
+ * are reused. */
 void loop_fd(struct loop *loop, int fd, unsigned events, loop_fd_call *call, void *owner);
 
-/* Runs until loop_stop, or (virtual) until nothing is left to do or the clock would pass `until_us` (0: no bound). */
+/* Runs until loop_stop, or (virtual) until nothing is left to do or the clock would pass `until_us`
+ * (0: no bound). */
 void loop_run(struct loop *loop, int64_t until_us);
 void loop_stop(struct loop *loop);
-/* One turn: what is ready, or the timers of the earliest instant. False when nothing was left to do (virtual). */
+/* One turn: what is ready, or the timers of the earliest instant. False when nothing was left to do
+ * (virtual). */
 bool loop_turn(struct loop *loop);
 
 #endif

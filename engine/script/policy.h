@@ -1,10 +1,11 @@
 /*
  * policy.h - a policy: Lua text that decides, in a sandbox that cannot hurt anybody.
  *
- * A policy text is compiled once into a Lua state of its own with a memory cap. Each run loads the main chunk afresh, so
- * nothing leaks from tick to tick or from canary to canary; hooks take a table and return a table, and have no clock, no
- * chance and no I/O. Every call is metered: a policy that loops, allocates or works for ever ends in ERROR_SCRIPT with file and
- * line within 50 ms, whatever it caught with pcall.
+ * A policy text is compiled once into a Lua state of its own with a memory cap. Each run loads the
+ * main chunk afresh, so nothing leaks from tick to tick or from canary to canary; hooks take a
+ * table and return a table, and have no clock, no chance and no I/O. Every call is metered: a
+ * policy that loops, allocates or works for ever ends in ERROR_SCRIPT with file and line within 50
+ * ms, whatever it caught with pcall.
  */
 #ifndef SLUICE_SCRIPT_POLICY_H
 #define SLUICE_SCRIPT_POLICY_H
@@ -29,24 +30,28 @@ enum policy_hook {
 };
 const char *policy_hook_name(enum policy_hook hook);
 
-/* Compiles the text and runs its main chunk once, to check it: it must return a table whose keys are hook names (or `name`,
- * `description`, `params`), whose hooks are functions. `name` stands in messages ("podinfo.lua:12: …"). NULL and ERROR_SCRIPT
- * (or ERROR_INVALID for an unknown hook) otherwise. */
-struct policy *policy_new(const char *name, const char *text, size_t len, struct error *err) MUST_CHECK;
-/* A stock policy from the embedded (or overlaid) policies/: "canary", "blue-green", "ab-testing". ERROR_NOT_FOUND without it. */
+/* Compiles the text and runs its main chunk once, to check it: it must return a table whose keys
+ * are hook names (or `name`, `description`, `params`), whose hooks are functions. `name` stands in
+ * messages ("podinfo.lua:12: …"). NULL and ERROR_SCRIPT (or ERROR_INVALID for an unknown hook)
+ * otherwise. */
+struct policy *policy_new(const char *name, const char *text, size_t len,
+			  struct error *err) MUST_CHECK;
+/* A stock policy from the embedded (or overlaid) policies/: "canary", "blue-green", "ab-testing".
+ * ERROR_NOT_FOUND without it. */
 struct policy *policy_new_stock(const char *name, struct error *err) MUST_CHECK;
 void policy_free(struct policy *policy);
 const char *policy_name(const struct policy *policy);
 const char *policy_hash(const struct policy *policy); /* 16 hex digits of the text's SHA-256 */
 bool policy_has(const struct policy *policy, enum policy_hook hook);
-size_t policy_bytes(const struct policy *policy);     /* what its Lua state holds now */
+size_t policy_bytes(const struct policy *policy); /* what its Lua state holds now */
 
 /* One tick's use of a policy: the main chunk runs in a fresh environment. */
 struct policy_run *policy_run_new(struct policy *policy, struct error *err) MUST_CHECK;
 void policy_run_free(struct policy_run *run);
-/* Calls a hook: `hook(rollout)` or `hook(rollout, extra)`. `*owned_result` is the value it returned, as JSON (NULL for nil); the
- * caller frees. Functions, cycles, too deep or too large values in the result are errors. */
-bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rollout, const cJSON *extra,
-		 cJSON **owned_result, struct error *err) MUST_CHECK;
+/* Calls a hook: `hook(rollout)` or `hook(rollout, extra)`. `*owned_result` is the value it
+ * returned, as JSON (NULL for nil); the caller frees. Functions, cycles, too deep or too large
+ * values in the result are errors. */
+bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rollout,
+		 const cJSON *extra, cJSON **owned_result, struct error *err) MUST_CHECK;
 
 #endif

@@ -33,23 +33,26 @@ void spec_expect(bool ok, const char *file, int line, const char *expression)
 		spec_fail(file, line, "expected: %s", expression);
 }
 
-void spec_expect_int(long long got, long long wanted, const char *file, int line, const char *expression)
+void spec_expect_int(long long got, long long wanted, const char *file, int line,
+		     const char *expression)
 {
 	if (got != wanted)
 		spec_fail(file, line, "%s is %lld, expected %lld", expression, got, wanted);
 }
 
-void spec_expect_text(const char *got, const char *wanted, const char *file, int line, const char *expression)
+void spec_expect_text(const char *got, const char *wanted, const char *file, int line,
+		      const char *expression)
 {
 	if (got == NULL || wanted == NULL ? got != wanted : strcmp(got, wanted) != 0)
-		spec_fail(file, line, "%s\n      is       %s\n      expected %s", expression, got ? got : "(null)",
-			  wanted ? wanted : "(null)");
+		spec_fail(file, line, "%s\n      is       %s\n      expected %s", expression,
+			  got ? got : "(null)", wanted ? wanted : "(null)");
 }
 
 void spec_expect_contains(const char *text, const char *part, const char *file, int line)
 {
 	if (text == NULL || strstr(text, part) == NULL)
-		spec_fail(file, line, "does not contain \"%s\":\n      %s", part, text ? text : "(null)");
+		spec_fail(file, line, "does not contain \"%s\":\n      %s", part,
+			  text ? text : "(null)");
 }
 
 char *spec_file(const char *path, size_t *len)
