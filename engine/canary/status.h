@@ -44,7 +44,12 @@ enum { HASH_TEXT_MAX = 24, DEBTS_MAX = 24, HISTORY_MAX = 12, DEBT_TEXT_MAX = 600
 
 /* What a commit owes: done in order after it, each under the same identity however often it is
  * tried. */
-enum debt_kind { DEBT_EVENT, DEBT_POST_ROLLOUT };
+enum debt_kind {
+	DEBT_EVENT,	   /* a Kubernetes event, and the event webhooks */
+	DEBT_POST_ROLLOUT, /* the post-rollout webhooks */
+	DEBT_PROMOTE,	   /* the primary runs the revision (skipAnalysis) */
+	DEBT_SCALE_DOWN,   /* the target goes to zero, once the primary can carry all */
+};
 struct debt {
 	enum debt_kind kind;
 	uint32_t id;	  /* counts up over the life of the canary */
@@ -77,6 +82,7 @@ struct memory {
 	char applied[HASH_TEXT_MAX]; /* hash of all objects last applied, weights apart */
 	char policy[HASH_TEXT_MAX];  /* hash of the policy that this rollout runs under */
 	long generation;	     /* spec generation that was last acted on */
+	int64_t hold_since_us;	     /* since when nothing could be decided; 0: it can */
 	int replicas;		     /* of the target before it was scaled to zero; 0 unknown */
 	cJSON *state;		     /* owned: the policy's memory, an object, or NULL */
 	struct history_entry history[HISTORY_MAX]; /* newest last */

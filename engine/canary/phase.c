@@ -1,0 +1,398 @@
+#include "canary/phase.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define IN(phase) (1u << (phase))
+
+enum {
+	AT_REST = IN(PHASE_INITIALIZED) | IN(PHASE_SUCCEEDED) | IN(PHASE_FAILED),
+	ANALYSIS = IN(PHASE_PROGRESSING) | IN(PHASE_WAITING_PROMOTION),
+	RETURNING = IN(PHASE_PROMOTING) | IN(PHASE_FINALISING),
+	ANY_SEEN = AT_REST | ANALYSIS | RETURNING | IN(PHASE_INITIALIZING) | IN(PHASE_WAITING) |
+		   IN(PHASE_TERMINATING),
+};
+
+/* The table: for each move, the phases it may be made in. */
+static const struct {
+	const char *name;
+	unsigned phases;
+} moves[MOVES] = {
+	[MOVE_SETTLE] = {"settle", ANY_SEEN},
+	[MOVE_INITIALIZE] = {"initialize", IN(PHASE_NONE)},
+	[MOVE_INITIALIZED] = {"initialized", IN(PHASE_INITIALIZING)},
+	[MOVE_ADOPT] = {"adopt", ANY_SEEN | IN(PHASE_TERMINATED)},
+	[MOVE_NOTICE_SPEC] = {"notice-spec", AT_REST},
+	[MOVE_WAIT] = {"wait", AT_REST | IN(PHASE_WAITING)},
+	[MOVE_BEGIN] = {"begin", AT_REST | IN(PHASE_WAITING)},
+	[MOVE_RESTART] = {"restart", ANALYSIS | IN(PHASE_PROMOTING)},
+	[MOVE_CANCEL] = {"cancel", ANALYSIS | IN(PHASE_WAITING)},
+	[MOVE_FAIL_CHECK] = {"fail-check", ANALYSIS},
+	[MOVE_HOLD] = {"hold",
+		       AT_REST | ANALYSIS | RETURNING | IN(PHASE_WAITING) | IN(PHASE_INITIALIZING)},
+	[MOVE_ROUTE] = {"route", ANALYSIS},
+	[MOVE_WAIT_PROMOTION] = {"wait-promotion", ANALYSIS},
+	[MOVE_PROMOTE] = {"promote", ANALYSIS},
+	[MOVE_SKIP] = {"skip", ANALYSIS},
+	[MOVE_PRIMARY] = {"primary", IN(PHASE_PROMOTING)},
+	[MOVE_FINISH] = {"finish", IN(PHASE_FINALISING)},
+	[MOVE_ROLL_BACK] = {"roll-back", ANALYSIS},
+	[MOVE_PROMOTION_FAILED] = {"promotion-failed", RETURNING},
+};
+
+const char *move_name(enum move_kind kind)
+{
+	return moves[kind].name;
+}
+
+bool phase_allows(enum phase phase, enum move_kind kind)
+{
+	return (moves[kind].phases & IN(phase)) != 0;
+}
+
+void move_note(struct move *move, bool warning, enum phase phase, const char *format, ...)
+{
+	if (move->note_count == NOTES_MAX)
+		return;
+	struct note *note = &move->notes[move->note_count++];
+	note->warning = warning;
+	note->phase = phase;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(note->text, sizeof(note->text), format, args);
+	va_end(args);
+}
+
+static const struct split all_primary = {.primary = 100};
+
+static void enter(struct status *next, enum phase phase, const struct situation *situation)
+{
+	next->phase = phase;
+	next->memory.since_us = situation->now_us;
+	next->memory.hold_since_us = 0;
+	next->memory.notice[0] = '\0';
+}
+
+static void reset_counts(struct status *next)
+{
+	next->canary_weight = 0;
+	next->failed_checks = 0;
+	next->iterations = 0;
+	next->memory.history_count = 0;
+	cJSON_Delete(next->memory.state);
+	next->memory.state = NULL;
+}
+
+/* What the status is about from now on: the target as it is in this situation. */
+static void take_revision(struct status *next, const struct situation *situation)
+{
+	text_copy(next->last_applied_spec, sizeof(next->last_applied_spec),
+		  situation->template_hash);
+	text_copy(next->memory.revision, sizeof(next->memory.revision), situation->revision);
+	cJSON_Delete(next->tracked_configs);
+	next->tracked_configs =
+		situation->tracked == NULL ? NULL : cJSON_Duplicate(situation->tracked, true);
+}
+
+static void owe(struct status *next, const struct situation *situation, bool warning,
+		const char *checksum, const char *text)
+{
+	status_owe_event(next, warning, next->phase, checksum, situation->now_us, "%s", text);
+}
+
+/* "Advance podinfo.test canary weight 5" and its relatives, for a ROUTE without words of its own.
+ */
+static void owe_advance(struct status *next, const struct situation *situation,
+			const struct move *move, const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	char text[DEBT_TEXT_MAX];
+	if (move->message != NULL)
+		text_copy(text, sizeof(text), move->message);
+	else if (move->has_iteration)
+		snprintf(text, sizeof(text), "Advance %s.%s canary iteration %d/%d", spec->name,
+			 spec->namespace, move->iteration, spec->iterations);
+	else
+		snprintf(text, sizeof(text), "Advance %s.%s canary weight %d", spec->name,
+			 spec->namespace, move->split.canary);
+	if (text[0] != '\0')
+		owe(next, situation, false, checksum, text);
+}
+
+static void begin(struct status *next, const struct situation *situation, const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	enter(next, PHASE_PROGRESSING, situation);
+	reset_counts(next);
+	take_revision(next, situation);
+	next->memory.split = all_primary;
+	next->memory.due_us = situation->now_us;
+	text_copy(next->memory.policy, sizeof(next->memory.policy), situation->policy);
+	char text[DEBT_TEXT_MAX];
+	snprintf(text, sizeof(text), "New revision detected! Scaling up %s.%s", spec->target_name,
+		 spec->namespace);
+	owe(next, situation, false, checksum, text);
+}
+
+static void restart(struct status *next, const struct situation *situation, const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	char text[DEBT_TEXT_MAX];
+	enter(next, PHASE_PROGRESSING, situation);
+	snprintf(text, sizeof(text), "New revision detected! Restarting analysis for %s.%s",
+		 spec->target_name, spec->namespace);
+	owe(next, situation, false, checksum, text);
+	reset_counts(next);
+	take_revision(next, situation);
+	next->memory.split = all_primary;
+	next->memory.due_us = situation->now_us;
+}
+
+/* The end of a rollout that failed. `split` is where traffic stays. */
+static void fail(struct status *next, const struct situation *situation, const char *checksum,
+		 struct split split)
+{
+	const struct canary_spec *spec = situation->spec;
+	enter(next, PHASE_FAILED, situation);
+	next->canary_weight = split.canary;
+	next->failed_checks = 0;
+	next->iterations = 0;
+	next->memory.split = split;
+	next->memory.due_us = 0;
+	if (split.canary == 0) {
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text), "Canary failed! Scaling down %s.%s", spec->name,
+			 spec->namespace);
+		status_owe(next, DEBT_SCALE_DOWN, PHASE_FAILED, checksum, situation->now_us);
+		owe(next, situation, true, checksum, text);
+	}
+	status_owe(next, DEBT_POST_ROLLOUT, PHASE_FAILED, checksum, situation->now_us);
+}
+
+static void promote_text(const struct canary_spec *spec, char text[DEBT_TEXT_MAX])
+{
+	snprintf(text, DEBT_TEXT_MAX, "Copying %s.%s template spec to %s.%s", spec->target_name,
+		 spec->namespace, spec->primary_target, spec->namespace);
+}
+
+static void skip(struct status *next, const struct situation *situation, const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	char text[DEBT_TEXT_MAX];
+	promote_text(spec, text);
+	owe(next, situation, false, checksum, text);
+	status_owe(next, DEBT_PROMOTE, PHASE_PROGRESSING, checksum, situation->now_us);
+	enter(next, PHASE_SUCCEEDED, situation);
+	reset_counts(next);
+	next->memory.split = all_primary;
+	next->memory.due_us = 0;
+	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
+		  next->last_applied_spec);
+	status_owe(next, DEBT_SCALE_DOWN, PHASE_SUCCEEDED, checksum, situation->now_us);
+	status_owe(next, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, checksum, situation->now_us);
+	snprintf(text, sizeof(text), "Promotion completed! Canary analysis was skipped for %s.%s",
+		 spec->target_name, spec->namespace);
+	owe(next, situation, false, checksum, text);
+}
+
+static void primary(struct status *next, const struct situation *situation, const struct move *move,
+		    const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	bool last = move->split.primary >= 100;
+	char text[DEBT_TEXT_MAX] = "";
+	if (move->message != NULL)
+		text_copy(text, sizeof(text), move->message);
+	else if (!situation->routed)
+		text[0] = '\0';
+	else if (last && spec->step_weight_promotion == 0)
+		text_copy(text, sizeof(text), "Routing all traffic to primary");
+	else
+		snprintf(text, sizeof(text), "Advance %s.%s primary weight %d", spec->name,
+			 spec->namespace, move->split.primary);
+	if (text[0] != '\0')
+		owe(next, situation, false, checksum, text);
+	next->memory.split = move->split;
+	next->memory.due_us = situation->now_us + spec->interval_us;
+	if (!last) {
+		next->canary_weight = move->split.canary;
+		return;
+	}
+	enter(next, PHASE_FINALISING, situation);
+	next->canary_weight = 0;
+	next->iterations = 0;
+}
+
+static void finish(struct status *next, const struct situation *situation, const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	enter(next, PHASE_SUCCEEDED, situation);
+	next->canary_weight = 0;
+	next->iterations = 0;
+	next->failed_checks = 0;
+	next->memory.split = all_primary;
+	next->memory.due_us = 0;
+	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
+		  next->last_applied_spec);
+	status_owe(next, DEBT_SCALE_DOWN, PHASE_SUCCEEDED, checksum, situation->now_us);
+	status_owe(next, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, checksum, situation->now_us);
+	char text[DEBT_TEXT_MAX];
+	snprintf(text, sizeof(text), "Promotion completed! Scaling down %s.%s", spec->target_name,
+		 spec->namespace);
+	owe(next, situation, false, checksum, text);
+}
+
+static void roll_back(struct status *next, const struct situation *situation,
+		      const struct move *move, const char *checksum)
+{
+	const struct canary_spec *spec = situation->spec;
+	if (move->reason != NULL) {
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text), "Rolling back %s.%s %s", spec->name, spec->namespace,
+			 move->reason);
+		owe(next, situation, true, checksum, text);
+	}
+	fail(next, situation, checksum, all_primary);
+}
+
+bool phase_next(const struct status *status, const struct situation *situation,
+		const struct move *move, struct status *next, struct error *err)
+{
+	const struct canary_spec *spec = situation->spec;
+	int64_t now = situation->now_us;
+	status_copy(next, status);
+	if (!phase_allows(status->phase, move->kind))
+		return error_set(err, ERROR_BUG, "no move \"%s\" in phase \"%s\"",
+				 move_name(move->kind), phase_name(status->phase));
+
+	next->memory.present = true;
+	next->memory.generation = spec->generation;
+	char checksum[HASH_TEXT_MAX];
+	status_checksum(status, checksum);
+	for (size_t i = 0; i < move->note_count; i++)
+		status_owe_event(next, move->notes[i].warning, move->notes[i].phase, checksum, now,
+				 "%s", move->notes[i].text);
+	if (move->state != NULL) {
+		cJSON_Delete(next->memory.state);
+		next->memory.state = cJSON_Duplicate(move->state, true);
+	}
+
+	switch (move->kind) {
+	case MOVE_SETTLE:
+		break;
+	case MOVE_INITIALIZE:
+		enter(next, PHASE_INITIALIZING, situation);
+		next->memory.split = all_primary;
+		break;
+	case MOVE_INITIALIZED: {
+		enter(next, PHASE_INITIALIZED, situation);
+		reset_counts(next);
+		take_revision(next, situation);
+		text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
+			  situation->template_hash);
+		next->memory.split = all_primary;
+		next->memory.due_us = 0;
+		status_checksum(next, checksum);
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text), "Initialization done! %s.%s", spec->name,
+			 spec->namespace);
+		owe(next, situation, false, checksum, text);
+		break;
+	}
+	case MOVE_ADOPT:
+		next->memory.split = move->split;
+		next->memory.since_us = now;
+		next->memory.due_us = phase_is_at_rest(next->phase) ? 0 : now;
+		take_revision(next, situation);
+		if (phase_is_at_rest(next->phase))
+			text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
+				  situation->template_hash);
+		break;
+	case MOVE_NOTICE_SPEC:
+		take_revision(next, situation);
+		break;
+	case MOVE_WAIT:
+		if (next->phase != PHASE_WAITING)
+			enter(next, PHASE_WAITING, situation);
+		next->memory.due_us = now + spec->interval_us;
+		break;
+	case MOVE_BEGIN:
+		begin(next, situation, checksum);
+		break;
+	case MOVE_RESTART:
+		restart(next, situation, checksum);
+		break;
+	case MOVE_CANCEL:
+		if (status->phase == PHASE_WAITING) {
+			enter(next, PHASE_INITIALIZED, situation);
+			next->memory.due_us = 0;
+			take_revision(next, situation);
+		} else {
+			roll_back(next, situation, move, checksum);
+			take_revision(next, situation);
+		}
+		break;
+	case MOVE_FAIL_CHECK:
+		next->failed_checks++;
+		next->memory.hold_since_us = 0;
+		next->memory.due_us = now + spec->interval_us;
+		break;
+	case MOVE_HOLD:
+		if (next->memory.hold_since_us == 0)
+			next->memory.hold_since_us = now;
+		next->memory.due_us = now + spec->interval_us;
+		break;
+	case MOVE_ROUTE:
+		owe_advance(next, situation, move, checksum);
+		next->memory.split = move->split;
+		next->memory.hold_since_us = 0;
+		next->memory.due_us = now + spec->interval_us;
+		if (move->has_iteration)
+			next->iterations = move->iteration;
+		else
+			next->canary_weight = move->split.canary;
+		break;
+	case MOVE_WAIT_PROMOTION:
+		if (next->phase != PHASE_WAITING_PROMOTION)
+			enter(next, PHASE_WAITING_PROMOTION, situation);
+		next->memory.due_us = now + spec->interval_us;
+		break;
+	case MOVE_PROMOTE: {
+		char text[DEBT_TEXT_MAX];
+		promote_text(spec, text);
+		owe(next, situation, false, checksum, text);
+		enter(next, PHASE_PROMOTING, situation);
+		next->memory.due_us = now;
+		break;
+	}
+	case MOVE_SKIP:
+		skip(next, situation, checksum);
+		break;
+	case MOVE_PRIMARY:
+		primary(next, situation, move, checksum);
+		break;
+	case MOVE_FINISH:
+		finish(next, situation, checksum);
+		break;
+	case MOVE_ROLL_BACK:
+		roll_back(next, situation, move, checksum);
+		break;
+	case MOVE_PROMOTION_FAILED: {
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text), "Promotion of %s.%s failed, primary not ready: %s",
+			 spec->target_name, spec->namespace,
+			 move->reason == NULL ? "" : move->reason);
+		owe(next, situation, true, checksum, text);
+		fail(next, situation, checksum, (struct split){.canary = 100});
+		break;
+	}
+	case MOVES:
+		return error_set(err, ERROR_BUG, "not a move");
+	}
+	if (move->due_us != 0)
+		next->memory.due_us = move->due_us;
+	return true;
+}

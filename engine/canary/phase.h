@@ -1,0 +1,82 @@
+/*
+ * phase.h - the state machine: what a move makes of a status. Pure, and total.
+ *
+ * A tick ends in at most one move. `phase_next` says for every phase and every move what the next
+ * status is, or that the move is not one of that phase (ERROR_BUG, nothing changed). It reads no
+ * clock, no cluster and no policy; what it is told stands in the situation and the move. Whatever
+ * follows from the move outside the status (events, hooks, scaling down) is owed by it: see
+ * status.h.
+ */
+#ifndef SLUICE_CANARY_PHASE_H
+#define SLUICE_CANARY_PHASE_H
+
+#include "canary/spec.h"
+#include "canary/status.h"
+
+enum move_kind {
+	MOVE_SETTLE,	       /* nothing new: debts done, notices said, things remembered */
+	MOVE_INITIALIZE,       /* a new canary */
+	MOVE_INITIALIZED,      /* primary, services and routes are there */
+	MOVE_ADOPT,	       /* a status that another controller left */
+	MOVE_NOTICE_SPEC,      /* the target changed in a way that asks for no rollout */
+	MOVE_WAIT,	       /* confirm-rollout is closed */
+	MOVE_BEGIN,	       /* a new revision is accepted */
+	MOVE_RESTART,	       /* a newer revision came during the analysis */
+	MOVE_CANCEL,	       /* the target went back to what is promoted */
+	MOVE_FAIL_CHECK,       /* one more failed check */
+	MOVE_HOLD,	       /* not now */
+	MOVE_ROUTE,	       /* a new split, or one more iteration */
+	MOVE_WAIT_PROMOTION,   /* confirm-promotion is closed */
+	MOVE_PROMOTE,	       /* the analysis passed */
+	MOVE_SKIP,	       /* promote without analysis */
+	MOVE_PRIMARY,	       /* traffic goes back to the primary, a step or the rest */
+	MOVE_FINISH,	       /* all traffic is on the primary */
+	MOVE_ROLL_BACK,	       /* the canary failed */
+	MOVE_PROMOTION_FAILED, /* the primary does not come up with the new revision */
+	MOVES,
+};
+const char *move_name(enum move_kind kind);
+
+enum { NOTES_MAX = 20 };
+
+/* Something to be said before what the move itself says. */
+struct note {
+	bool warning;
+	enum phase phase;
+	char text[DEBT_TEXT_MAX];
+};
+
+struct move {
+	enum move_kind kind;
+	struct split split; /* ROUTE, PRIMARY, ADOPT */
+	bool has_iteration; /* ROUTE: sets status.iterations, and leaves the weight shown alone */
+	int iteration;
+	const char *message; /* ROUTE, PRIMARY: instead of the usual event; "" for none */
+	const char *reason;  /* HOLD, ROLL_BACK, CANCEL, PROMOTION_FAILED: a sentence; or NULL */
+	int64_t due_us;	     /* when to decide again; 0: the usual time of the move */
+	const cJSON *state;  /* the policy's memory from now on; NULL leaves it */
+	struct note notes[NOTES_MAX];
+	size_t note_count;
+};
+
+struct situation {
+	const struct canary_spec *spec;
+	int64_t now_us;
+	const char *template_hash; /* of the target as it is now */
+	const cJSON *tracked;	   /* its configs */
+	const char *revision;
+	const char *policy; /* hash of the policy that decides */
+	bool routed;	    /* the provider has routes (it is not plain Kubernetes) */
+};
+
+void move_note(struct move *move, bool warning, enum phase phase, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+/* `next` is initialised by this and owned by the caller, also on failure. */
+bool phase_next(const struct status *status, const struct situation *situation,
+		const struct move *move, struct status *next, struct error *err) MUST_CHECK;
+
+/* Whether a move is one of a phase: the table itself, for specs and for drawing it. */
+bool phase_allows(enum phase phase, enum move_kind kind);
+
+#endif
