@@ -39,11 +39,16 @@ all: $(OUT)/sluice ## build the binary
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-$(OUT)/sluice: $(OUT)/engine/main.o $(OBJECTS)
+# An archive, so that a program links only the parts that it uses.
+$(OUT)/engine.a: $(OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/sluice: $(OUT)/engine/main.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(OUT)/spec-engine: $(SPEC_OBJECTS) $(OBJECTS)
+$(OUT)/spec-engine: $(SPEC_OBJECTS) $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

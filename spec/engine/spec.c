@@ -78,15 +78,22 @@ char *spec_file(const char *path, size_t *len)
 	return text;
 }
 
+static bool passes(const struct spec *spec)
+{
+	if (setjmp(escape) != 0)
+		return false;
+	spec->body();
+	return true;
+}
+
 /* spec-engine [substring]: runs the specs whose sentence contains it. */
 int main(int argc, char **argv)
 {
-	static int passed, failed;
-	for (struct spec *spec = first; spec != NULL; spec = spec->next) {
+	int passed = 0, failed = 0;
+	for (const struct spec *spec = first; spec != NULL; spec = spec->next) {
 		if (argc > 1 && strstr(spec->name, argv[1]) == NULL)
 			continue;
-		if (setjmp(escape) == 0) {
-			spec->body();
+		if (passes(spec)) {
 			passed++;
 		} else {
 			printf("  FAILED %s\n", spec->name);
