@@ -3,7 +3,7 @@
  *
  * `text` is always terminated and never NULL after buf_init. An append past the cap fails, leaves
  * what was there, and marks the buffer `full`; later appends fail too, so a run of appends may be
- * checked once, at the end.
+ * checked once, at the end. buf_clear and buf_cut take the mark away.
  */
 #ifndef SLUICE_BASE_BUF_H
 #define SLUICE_BASE_BUF_H
@@ -35,7 +35,9 @@ bool buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 bool buf_vprintf(struct buf *buf, const char *format, va_list args);
 char *buf_take(struct buf *buf); /* the caller frees; the buffer is empty again */
 
-/* Reads a whole file; fails when it is larger than the cap. */
+/* Reads a whole file in place of what was there; fails when it is larger than the cap. */
 bool file_read(const char *path, struct buf *into, struct error *err) MUST_CHECK;
+/* The same from an open descriptor, which stays open; `name` is for messages. */
+bool file_read_fd(int fd, const char *name, struct buf *into, struct error *err) MUST_CHECK;
 
 #endif

@@ -29,7 +29,9 @@ void scope_text(char **text); /* any char * from malloc */
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Copies `text`, cut to fit; always terminated. False when it was cut. */
+/* The most of `len` bytes that fit into `limit` without splitting a UTF-8 character. */
+size_t text_fit(const char *text, size_t len, size_t limit);
+/* Copies `text`, cut to fit between characters; always terminated. False when it was cut. */
 bool text_copy(char *into, size_t size, const char *text);
 bool text_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool text_starts(const char *text, const char *prefix);

@@ -1,0 +1,66 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+/* By way of a second buffer, because the arguments may point into `err->text`. */
+bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
+{
+	if (err == NULL)
+		return false;
+	char text[ERROR_TEXT_MAX * 2];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	err->kind = kind;
+	text_copy(err->text, sizeof(err->text), text);
+	return false;
+}
+
+bool error_wrap(struct error *err, const char *format, ...)
+{
+	if (err == NULL)
+		return false;
+	char prefix[ERROR_TEXT_MAX * 2];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(prefix, sizeof(prefix), format, args);
+	va_end(args);
+	if (err->kind == ERROR_NONE)
+		return error_set(err, ERROR_BUG, "%s: failed without saying why", prefix);
+	return error_set(err, err->kind, "%s: %s", prefix, err->text);
+}
+
+const char *error_kind_name(enum error_kind kind)
+{
+	switch (kind) {
+	case ERROR_NONE:
+		return "none";
+	case ERROR_INVALID:
+		return "invalid";
+	case ERROR_NOT_FOUND:
+		return "not found";
+	case ERROR_CONFLICT:
+		return "conflict";
+	case ERROR_GONE:
+		return "gone";
+	case ERROR_DENIED:
+		return "denied";
+	case ERROR_THROTTLED:
+		return "throttled";
+	case ERROR_UNAVAILABLE:
+		return "unavailable";
+	case ERROR_TIMEOUT:
+		return "timeout";
+	case ERROR_CANCELLED:
+		return "cancelled";
+	case ERROR_SCRIPT:
+		return "script";
+	case ERROR_BUG:
+		return "bug";
+	}
+	return "unknown";
+}

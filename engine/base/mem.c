@@ -1,0 +1,100 @@
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *check(void *block)
+{
+	if (block == NULL) {
+		fputs("out of memory\n", stderr);
+		abort();
+	}
+	return block;
+}
+
+void *xmalloc(size_t size)
+{
+	return check(malloc(size > 0 ? size : 1));
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+	return count > 0 && size > 0 ? check(calloc(count, size)) : check(calloc(1, 1));
+}
+
+void *xrealloc(void *owned_block, size_t size)
+{
+	return check(realloc(owned_block, size > 0 ? size : 1));
+}
+
+char *xstrdup(const char *text)
+{
+	return text != NULL ? xstrndup(text, strlen(text)) : NULL;
+}
+
+char *xstrndup(const char *text, size_t len)
+{
+	size_t has = strnlen(text, len);
+	char *copy = xmalloc(has + 1);
+	memcpy(copy, text, has);
+	copy[has] = '\0';
+	return copy;
+}
+
+char *xasprintf(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	char *text = xvasprintf(format, args);
+	va_end(args);
+	return text;
+}
+
+char *xvasprintf(const char *format, va_list args)
+{
+	char *text = NULL;
+	if (vasprintf(&text, format, args) < 0)
+		check(NULL);
+	return text;
+}
+
+void scope_text(char **text)
+{
+	free(*text);
+}
+
+size_t text_fit(const char *text, size_t len, size_t limit)
+{
+	if (len <= limit)
+		return len;
+	while (limit > 0 && ((unsigned char)text[limit] & 0xC0) == 0x80)
+		limit--;
+	return limit;
+}
+
+bool text_copy(char *into, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+	if (size == 0)
+		return false;
+	size_t fits = text_fit(text, len, size - 1);
+	memmove(into, text, fits);
+	into[fits] = '\0';
+	return fits == len;
+}
+
+bool text_equal(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool text_starts(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool text_ends(const char *text, const char *suffix)
+{
+	size_t len = strlen(text), wanted = strlen(suffix);
+	return len >= wanted && memcmp(text + len - wanted, suffix, wanted) == 0;
+}

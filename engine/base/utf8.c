@@ -1,0 +1,52 @@
+#include "base/utf8.h"
+
+#include <stdbool.h>
+
+static bool continues(unsigned char byte)
+{
+	return (byte & 0xC0) == 0x80;
+}
+
+size_t utf8_length(const char *text, size_t len)
+{
+	const unsigned char *byte = (const unsigned char *)text;
+	if (len == 0)
+		return 0;
+	if (byte[0] < 0x80)
+		return 1;
+	if (byte[0] < 0xC2 || byte[0] > 0xF4)
+		return 0;
+	size_t wanted = byte[0] < 0xE0 ? 2 : byte[0] < 0xF0 ? 3 : 4;
+	if (len < wanted)
+		return 0;
+	for (size_t i = 1; i < wanted; i++)
+		if (!continues(byte[i]))
+			return 0;
+	bool wrong = (byte[0] == 0xE0 && byte[1] < 0xA0) || (byte[0] == 0xED && byte[1] > 0x9F) ||
+		     (byte[0] == 0xF0 && byte[1] < 0x90) || (byte[0] == 0xF4 && byte[1] > 0x8F);
+	return wrong ? 0 : wanted;
+}
+
+size_t utf8_put(char into[UTF8_MAX], uint32_t point)
+{
+	if (point < 0x80) {
+		into[0] = (char)point;
+		return 1;
+	}
+	if (point < 0x800) {
+		into[0] = (char)(0xC0 | point >> 6);
+		into[1] = (char)(0x80 | (point & 0x3F));
+		return 2;
+	}
+	if (point < 0x10000) {
+		into[0] = (char)(0xE0 | point >> 12);
+		into[1] = (char)(0x80 | (point >> 6 & 0x3F));
+		into[2] = (char)(0x80 | (point & 0x3F));
+		return 3;
+	}
+	into[0] = (char)(0xF0 | point >> 18);
+	into[1] = (char)(0x80 | (point >> 12 & 0x3F));
+	into[2] = (char)(0x80 | (point >> 6 & 0x3F));
+	into[3] = (char)(0x80 | (point & 0x3F));
+	return 4;
+}

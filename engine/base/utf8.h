@@ -1,0 +1,18 @@
+/*
+ * utf8.h - telling text from bytes.
+ */
+#ifndef SLUICE_BASE_UTF8_H
+#define SLUICE_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { UTF8_MAX = 4 };
+
+/* The length of the character that `text` begins with; 0 when it is none (cut off, overlong, a
+ * surrogate, past U+10FFFF). */
+size_t utf8_length(const char *text, size_t len);
+/* Writes a code point, which must be no surrogate and at most U+10FFFF; gives its length. */
+size_t utf8_put(char into[UTF8_MAX], uint32_t point);
+
+#endif
