@@ -27,6 +27,8 @@ char *json_text(const cJSON *json);
 /* The same with the keys of objects sorted, so equal values have equal texts on every machine. */
 char *json_canonical(const cJSON *json);
 bool json_write(struct buf *buf, const cJSON *json);
+/* A string in quotes; what is not UTF-8 becomes U+FFFD. */
+bool json_write_string(struct buf *buf, const char *text);
 /* Shortest round-trip text of a number: "99", "0.1", "1e+21"; NaN and infinities as "NaN", "+Inf",
  * "-Inf". */
 void json_number_text(double number, char text[32]);
@@ -48,6 +50,9 @@ void json_put_string(cJSON *root, const char *path, const char *value); /* NULL 
 void json_put_number(cJSON *root, const char *path, double value);
 void json_put_bool(cJSON *root, const char *path, bool value);
 void json_remove(cJSON *root, const char *path);
+/* Before the element `index` of a list, or at its end. Not cJSON_InsertItemInArray, which some
+ * releases of cJSON 1.7.15 refuse to do in the middle of a list. */
+void json_insert(cJSON *list, size_t index, cJSON *owned_value);
 
 bool json_equal(const cJSON *a, const cJSON *b); /* order of keys is nothing */
 /* Whether `live` already says all that `wanted` says: objects may have more members, lists must be

@@ -1,0 +1,83 @@
+#include "base/json.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+void scope_json(cJSON **json)
+{
+	cJSON_Delete(*json);
+}
+
+cJSON *json_get(const cJSON *object, const char *key)
+{
+	if (!cJSON_IsObject(object))
+		return NULL;
+	for (cJSON *member = object->child; member != NULL; member = member->next)
+		if (strcmp(member->string, key) == 0)
+			return member;
+	return NULL;
+}
+
+static size_t count_children(const cJSON *parent)
+{
+	size_t count = 0;
+	for (const cJSON *child = parent->child; child != NULL; child = child->next)
+		count++;
+	return count;
+}
+
+/* The member of `object` that has the key of `like`. `guess` is tried first: where both objects
+ * have the same order, which is the rule, a comparison stays linear. */
+static const cJSON *counterpart(const cJSON *object, const cJSON *like, const cJSON *guess)
+{
+	if (guess != NULL && strcmp(guess->string, like->string) == 0)
+		return guess;
+	return json_get(object, like->string);
+}
+
+bool json_equal(const cJSON *a, const cJSON *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	int type = a->type & 0xFF;
+	if (type != (b->type & 0xFF))
+		return false;
+	if (type == cJSON_Number)
+		return !(a->valuedouble < b->valuedouble) && !(a->valuedouble > b->valuedouble);
+	if (type == cJSON_String || type == cJSON_Raw)
+		return strcmp(a->valuestring, b->valuestring) == 0;
+	if (type != cJSON_Array && type != cJSON_Object)
+		return true;
+	if (count_children(a) != count_children(b))
+		return false;
+	const cJSON *other = b->child;
+	for (const cJSON *child = a->child; child != NULL; child = child->next) {
+		const cJSON *match = type == cJSON_Array ? other : counterpart(b, child, other);
+		if (match == NULL || !json_equal(child, match))
+			return false;
+		other = match->next;
+	}
+	return true;
+}
+
+bool json_covers(const cJSON *live, const cJSON *wanted)
+{
+	if (wanted == NULL || cJSON_IsNull(wanted))
+		return live == NULL || cJSON_IsNull(live);
+	if (live == NULL || (live->type & 0xFF) != (wanted->type & 0xFF))
+		return false;
+	bool list = cJSON_IsArray(wanted);
+	if (!list && !cJSON_IsObject(wanted))
+		return json_equal(live, wanted);
+	if (list && count_children(live) != count_children(wanted))
+		return false;
+	const cJSON *other = live->child;
+	for (const cJSON *child = wanted->child; child != NULL; child = child->next) {
+		const cJSON *match = list ? other : counterpart(live, child, other);
+		if (!json_covers(match, child))
+			return false;
+		other = match != NULL ? match->next : other;
+	}
+	return true;
+}

@@ -1,0 +1,241 @@
+#include "base/json.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+static void integer_text(int64_t number, char text[32])
+{
+	char reversed[24];
+	size_t len = 0, at = 0;
+	uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+	do {
+		reversed[len++] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (number < 0)
+		text[at++] = '-';
+	while (len > 0)
+		text[at++] = reversed[--len];
+	text[at] = '\0';
+}
+
+/* The fewest digits that read back as the same double. Every decimal of 15 digits survives the way
+ * through a normal double, so below 15 only trailing zeros can be saved; subnormals have fewer. */
+static void shortest(double number, char scientific[32])
+{
+	int precision = fabs(number) < DBL_MIN ? 1 : 15;
+	for (; precision <= 17; precision++) {
+		snprintf(scientific, 32, "%.*e", precision - 1, number);
+		if (strtod(scientific, NULL) == number)
+			return;
+	}
+}
+
+void json_number_text(double number, char text[32])
+{
+	if (isnan(number) || isinf(number)) {
+		text_copy(text, 32, isnan(number) ? "NaN" : number > 0 ? "+Inf" : "-Inf");
+		return;
+	}
+	if (fabs(number) < 1e15 && number == (double)(int64_t)number &&
+	    !(number == 0 && signbit(number))) {
+		integer_text((int64_t)number, text);
+		return;
+	}
+	char scientific[32], digits[24];
+	shortest(number, scientific);
+	char *exponent_at = strchr(scientific, 'e');
+	int exponent = (int)strtol(exponent_at + 1, NULL, 10);
+	int count = 0;
+	for (const char *c = scientific; c < exponent_at; c++)
+		if (*c >= '0' && *c <= '9')
+			digits[count++] = *c;
+	while (count > 1 && digits[count - 1] == '0')
+		count--;
+	char *at = text;
+	if (signbit(number))
+		*at++ = '-';
+	int whole = exponent + 1; /* digits before the point */
+	if (whole > 21 || whole < -5) {
+		*at++ = digits[0];
+		if (count > 1)
+			*at++ = '.';
+		memcpy(at, digits + 1, (size_t)(count - 1));
+		at += count - 1;
+		snprintf(at, (size_t)(text + 32 - at), "e%+d", exponent);
+		return;
+	}
+	if (whole <= 0) {
+		*at++ = '0';
+		if (count > 1 || digits[0] != '0')
+			*at++ = '.';
+		for (int i = whole; i < 0; i++)
+			*at++ = '0';
+		whole = 0;
+	}
+	for (int i = 0; i < count || i < whole; i++) {
+		if (i == whole && i > 0)
+			*at++ = '.';
+		*at++ = i < count ? digits[i] : '0';
+	}
+	*at = '\0';
+}
+
+static void write_escape(struct buf *buf, unsigned char c)
+{
+	static const char letters[] = "\"\\bfnrt", meant[] = "\"\\\b\f\n\r\t";
+	const char *found = strchr(meant, c);
+	if (c != 0 && found != NULL) {
+		char escape[2] = {'\\', letters[found - meant]};
+		buf_add(buf, escape, 2);
+		return;
+	}
+	buf_printf(buf, "\\u%04x", c);
+}
+
+bool json_write_string(struct buf *buf, const char *text)
+{
+	buf_putc(buf, '"');
+	size_t len = strlen(text), from = 0, at = 0;
+	while (at < len) {
+		unsigned char c = (unsigned char)text[at];
+		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+			at++;
+			continue;
+		}
+		size_t step = c < 0x80 ? 0 : utf8_length(text + at, len - at);
+		if (step > 0) {
+			at += step;
+			continue;
+		}
+		buf_add(buf, text + from, at - from);
+		if (c < 0x80)
+			write_escape(buf, c);
+		else
+			buf_puts(buf, "\xEF\xBF\xBD");
+		from = ++at;
+	}
+	buf_add(buf, text + from, at - from);
+	return buf_putc(buf, '"');
+}
+
+static void write_value(struct buf *buf, const cJSON *item, bool sorted);
+
+/* Bytewise; equal keys stay in their order. */
+struct member {
+	const cJSON *item;
+	size_t place;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct member *one = a, *other = b;
+	int order = strcmp(one->item->string, other->item->string);
+	return order != 0 ? order : one->place < other->place ? -1 : 1;
+}
+
+static void write_member(struct buf *buf, const cJSON *item, bool sorted, bool comma)
+{
+	if (comma)
+		buf_putc(buf, ',');
+	json_write_string(buf, item->string != NULL ? item->string : "");
+	buf_putc(buf, ':');
+	write_value(buf, item, sorted);
+}
+
+static void write_sorted(struct buf *buf, const cJSON *object)
+{
+	struct member few[32], *members = few;
+	size_t count = 0;
+	for (const cJSON *item = object->child; item != NULL; item = item->next)
+		count++;
+	if (count > ARRAY_LEN(few))
+		members = xcalloc(count, sizeof(*members));
+	size_t i = 0;
+	for (const cJSON *item = object->child; item != NULL; item = item->next, i++)
+		members[i] = (struct member){.item = item, .place = i};
+	qsort(members, count, sizeof(*members), by_key);
+	for (i = 0; i < count; i++)
+		write_member(buf, members[i].item, true, i > 0);
+	if (members != few)
+		free(members);
+}
+
+static void write_value(struct buf *buf, const cJSON *item, bool sorted)
+{
+	char number[32];
+	switch (item->type & 0xFF) {
+	case cJSON_False:
+		buf_puts(buf, "false");
+		return;
+	case cJSON_True:
+		buf_puts(buf, "true");
+		return;
+	case cJSON_Number:
+		if (isnan(item->valuedouble) || isinf(item->valuedouble)) {
+			buf_puts(buf, "null"); /* JSON has no other word for it */
+			return;
+		}
+		json_number_text(item->valuedouble, number);
+		buf_puts(buf, number);
+		return;
+	case cJSON_String:
+		json_write_string(buf, item->valuestring);
+		return;
+	case cJSON_Raw:
+		buf_puts(buf, item->valuestring);
+		return;
+	case cJSON_Array:
+		buf_putc(buf, '[');
+		for (const cJSON *element = item->child; element; element = element->next) {
+			if (element != item->child)
+				buf_putc(buf, ',');
+			write_value(buf, element, sorted);
+		}
+		buf_putc(buf, ']');
+		return;
+	case cJSON_Object:
+		buf_putc(buf, '{');
+		if (sorted)
+			write_sorted(buf, item);
+		else
+			for (const cJSON *member = item->child; member; member = member->next)
+				write_member(buf, member, false, member != item->child);
+		buf_putc(buf, '}');
+		return;
+	default:
+		buf_puts(buf, "null");
+	}
+}
+
+bool json_write(struct buf *buf, const cJSON *json)
+{
+	write_value(buf, json, false);
+	return !buf->full;
+}
+
+/* Without a cap of its own: the value is in memory already. */
+static char *text_of(const cJSON *json, bool sorted)
+{
+	struct buf buf;
+	buf_init(&buf, SIZE_MAX);
+	write_value(&buf, json, sorted);
+	return buf_take(&buf);
+}
+
+char *json_text(const cJSON *json)
+{
+	return text_of(json, false);
+}
+
+char *json_canonical(const cJSON *json)
+{
+	return text_of(json, true);
+}
