@@ -36,12 +36,13 @@ void loop_cancel(struct loop *loop, uint64_t timer);
  * are reused. */
 void loop_fd(struct loop *loop, int fd, unsigned events, loop_fd_call *call, void *owner);
 
-/* Runs until loop_stop, or (virtual) until nothing is left to do or the clock would pass `until_us`
- * (0: no bound). */
+/* Runs until loop_stop, until nothing is left to do (nobody waits for a timer or a descriptor), or
+ * until the clock would pass `until_us` (0: no bound). A virtual clock that was not stopped then
+ * stands at the bound, even when nothing was left to do. */
 void loop_run(struct loop *loop, int64_t until_us);
 void loop_stop(struct loop *loop);
-/* One turn: what is ready, or the timers of the earliest instant. False when nothing was left to do
- * (virtual). */
+/* One turn: what is ready, or the timers of the earliest instant (real: what is ready, then due
+ * timers, then descriptors). False when nothing was left to do. */
 bool loop_turn(struct loop *loop);
 
 #endif
