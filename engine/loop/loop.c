@@ -62,13 +62,19 @@ static int64_t clock_us(clockid_t clock)
  * clock, slower by a 64th until the wall clock has caught up: standing still would stop all timers
  * and let a lease look valid that is not.
  */
-static void read_clock(struct loop *loop)
+static int64_t clock_after(const struct loop *loop, int64_t monotonic)
 {
-	int64_t wall = clock_us(CLOCK_REALTIME), monotonic = clock_us(CLOCK_MONOTONIC);
+	int64_t wall = clock_us(CLOCK_REALTIME);
 	int64_t passed = monotonic - loop->monotonic;
 	int64_t least = loop->now + passed - passed / SLEW;
+	return wall > least ? wall : least;
+}
+
+static void read_clock(struct loop *loop)
+{
+	int64_t monotonic = clock_us(CLOCK_MONOTONIC);
+	loop->now = clock_after(loop, monotonic);
 	loop->monotonic = monotonic;
-	loop->now = wall > least ? wall : least;
 }
 
 struct loop *loop_new(void)
@@ -115,6 +121,11 @@ int64_t loop_now(const struct loop *loop)
 	return loop->now;
 }
 
+int64_t loop_clock(const struct loop *loop)
+{
+	return loop->is_virtual ? loop->now : clock_after(loop, clock_us(CLOCK_MONOTONIC));
+}
+
 static void grow_queue(struct loop *loop)
 {
 	size_t room = loop->room > 0 ? loop->room * 2 : FIRST_ROOM;
@@ -133,6 +144,21 @@ void loop_ready(struct loop *loop, loop_call *call, void *owner, uint64_t token)
 		grow_queue(loop);
 	size_t tail = (loop->head + loop->count++) & (loop->room - 1);
 	loop->queue[tail] = (struct work){.call = call, .owner = owner, .token = token};
+}
+
+static void nothing(void *owner, uint64_t token)
+{
+	(void)owner;
+	(void)token;
+}
+
+void loop_drop(struct loop *loop, const void *owner)
+{
+	for (size_t i = 0; i < loop->count; i++) {
+		struct work *work = &loop->queue[(loop->head + i) & (loop->room - 1)];
+		if (work->owner == owner)
+			*work = (struct work){.call = nothing};
+	}
 }
 
 uint64_t loop_at(struct loop *loop, int64_t when_us, loop_call *call, void *owner, uint64_t token)

@@ -27,8 +27,13 @@ bool loop_is_virtual(const struct loop *loop);
 
 /* Microseconds since 1970, the same during one turn. Never goes back. The only clock there is. */
 int64_t loop_now(const struct loop *loop);
+/* The same clock read at this very instant, for a promise that must not be stale because the
+ * process was stopped in mid-turn. Virtual: loop_now. */
+int64_t loop_clock(const struct loop *loop);
 
 void loop_ready(struct loop *loop, loop_call *call, void *owner, uint64_t token);
+/* What is ready for this owner will not be called: for its _free. O(all that is ready). */
+void loop_drop(struct loop *loop, const void *owner);
 uint64_t loop_at(struct loop *loop, int64_t when_us, loop_call *call, void *owner, uint64_t token);
 void loop_cancel(struct loop *loop, uint64_t timer);
 

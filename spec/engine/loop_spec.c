@@ -291,3 +291,35 @@ SPEC("loop: a timer is found by its id alone")
 	EXPECT(timers_first(timers) == NULL);
 	timers_free(timers);
 }
+
+SPEC("loop: work that was ready for somebody who left is dropped, and nobody else's")
+{
+	struct diary stays, leaves;
+	diary_init(&stays, loop_new_virtual(1000));
+	leaves = (struct diary){.loop = stays.loop};
+	buf_init(&leaves.text, 1000);
+	loop_ready(stays.loop, note, &stays, 1);
+	loop_ready(stays.loop, note, &leaves, 2);
+	loop_ready(stays.loop, note, &stays, 3);
+	loop_drop(stays.loop, &leaves);
+	loop_run(stays.loop, 0);
+	EXPECT_TEXT(stays.text.text, "1 3 ");
+	EXPECT_TEXT(leaves.text.text, "");
+	buf_fini(&leaves.text);
+	diary_fini(&stays);
+}
+
+SPEC("loop: the clock of this instant runs on within a turn, and is never behind the turn's")
+{
+	struct loop *real = loop_new(), *virtual = loop_new_virtual(7);
+	int64_t now = loop_now(real), last = now;
+	for (int i = 0; i < 1000 || last == now; i++) {
+		int64_t clock = loop_clock(real);
+		EXPECT(clock >= last);
+		last = clock;
+	}
+	EXPECT_INT(loop_now(real), now);
+	EXPECT_INT(loop_clock(virtual), 7);
+	loop_free(real);
+	loop_free(virtual);
+}
