@@ -17,7 +17,8 @@ CFLAGS_cover   := -O0 -g --coverage
 LDFLAGS_asan   := -fsanitize=address,undefined
 LDFLAGS_fuzz   := -fsanitize=address,undefined
 LDFLAGS_cover  := --coverage
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Iengine $(LUA_CFLAGS) $(WARNINGS) \
+# Hidden: a function of ours that has the name of a library's inner one (yaml_free) must not stand in for it.
+ALL_CFLAGS = -std=c11 -fvisibility=hidden -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Iengine $(LUA_CFLAGS) $(WARNINGS) \
 	$(CFLAGS_$(FLAVOUR)) $(CFLAGS) -MMD -MP
 ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 
