@@ -27,6 +27,7 @@ enum {
 	EVENT_MESSAGE_MAX = 1024, /* the API server's limit for Event.message */
 	LIST_PAGE = 500,	  /* objects a page */
 	JSON_DEPTH_MAX = 200,
+	YAML_UNFOLD_MAX = 8 * MIB, /* what all aliases and merges of a file add up to */
 };
 
 #endif
