@@ -63,6 +63,13 @@ void scope_text(char **text)
 	free(*text);
 }
 
+void secret_free(char *owned_text)
+{
+	if (owned_text != NULL)
+		explicit_bzero(owned_text, strlen(owned_text));
+	free(owned_text);
+}
+
 size_t text_fit(const char *text, size_t len, size_t limit)
 {
 	if (len <= limit)

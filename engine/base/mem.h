@@ -26,6 +26,9 @@ char *xvasprintf(const char *format, va_list args);
 
 void scope_text(char **text); /* any char * from malloc */
 
+/* Frees a text and leaves nothing of it in memory; NULL is nothing. */
+void secret_free(char *owned_text);
+
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
