@@ -50,6 +50,12 @@ struct loop *kube_loop(struct kube *kube);
 struct http *kube_transport(struct kube *kube);
 struct chance *kube_chance(struct kube *kube);
 
+/* Asked at the last moment before a write leaves: after it waited for its turn, and again before it
+ * is retried. False: it does not leave and fails with ERROR_CANCELLED. Writes of Leases are not
+ * asked about: they are how one comes to own. NULL (the default): always. */
+typedef bool kube_may_write(void *owner, const char *path);
+void kube_fence(struct kube *kube, kube_may_write *may_write, void *owner);
+
 /* GETs are retried on 429, 5xx and broken connections, within the timeout, with jitter and
  * Retry-After. Writes are retried only on 429 and 503 with Retry-After (the server says it did
  * nothing). `body` is borrowed. `path` may end in "/status" and may have a query. */
@@ -57,6 +63,17 @@ uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, con
 		   kube_done *done, void *owner, uint64_t token);
 void kube_cancel(struct kube *kube, uint64_t id);
 
+/* What kube/watch.h is made of: a GET whose reply is text alone (`object` is NULL), and one whose
+ * body comes in pieces, answered by the transport as it is and cancelled there. `accept` is the
+ * media type. */
+uint64_t kube_get_text(struct kube *kube, const char *path, const char *accept, kube_done *done,
+		       void *owner, uint64_t token);
+uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, int64_t timeout_us,
+		     http_piece *piece, http_done *done, void *owner, uint64_t token);
+
+/* Calls of kube_send that were not answered yet. Who ends runs the loop until it is 0, so that what
+ * is on its way arrives. */
+size_t kube_pending(const struct kube *kube);
 /* For /metrics and benchmarks: requests sent so far. */
 uint64_t kube_requests(const struct kube *kube);
 
