@@ -106,10 +106,11 @@ struct canary_spec {
 	struct policy_spec policy;
 };
 
+enum { PROBLEM_PATH_MAX = 160 };
 struct spec_problem {
-	char path[160]; /* "spec.analysis.webhooks[2].url" */
-	char text[320]; /* "must be an http or https URL, is \"…\"" */
-	bool warning;	/* works, but not as one might think */
+	char path[PROBLEM_PATH_MAX]; /* "spec.analysis.webhooks[2].url" */
+	char text[320];		     /* "must be an http or https URL, is \"…\"" */
+	bool warning;		     /* works, but not as one might think */
 };
 struct spec_problems {
 	struct spec_problem *items; /* owned; at most 64 are kept */

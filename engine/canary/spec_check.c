@@ -1,0 +1,218 @@
+/*
+ * spec_check.c - fields that are right one by one, but not together.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/spec_parts.h"
+
+/* What the providers of the reference can do beside weights. A name stands for its forms with a
+ * suffix, too. */
+static const struct provider {
+	const char *name;
+	bool match, mirror, stick;
+} providers[] = {
+	{"istio", true, true, true},	 {"gatewayapi", true, true, true},
+	{"appmesh", true, false, false}, {"contour", true, false, false},
+	{"gloo", true, false, false},	 {"nginx", true, false, false},
+};
+
+static struct provider provider_of(const struct canary_spec *spec)
+{
+	for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
+		size_t len = strlen(providers[i].name);
+		if (strncmp(spec->provider, providers[i].name, len) == 0 &&
+		    (spec->provider[len] == '\0' || spec->provider[len] == ':'))
+			return providers[i];
+	}
+	return (struct provider){.name = spec->provider};
+}
+
+static bool has_policy(const struct canary_spec *spec)
+{
+	return spec->policy.source != POLICY_STOCK;
+}
+
+static void check_match(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	static const char path[] = "spec.analysis.match";
+	if (spec->match == NULL || spec->skip_analysis)
+		return;
+	if (spec->iterations < 1 && !has_policy(spec))
+		problem_warning(problems, path, "has no effect without spec.analysis.iterations");
+	else if (!provider_of(spec).match)
+		problem_error(problems, path,
+			      "the provider %s cannot tell requests apart: all traffic would go to "
+			      "the canary",
+			      spec->provider);
+}
+
+static void check_mirror(struct canary_spec *spec, struct spec_problems *problems)
+{
+	if (spec->mirror && !provider_of(spec).mirror) {
+		problem_warning(problems, "spec.analysis.mirror",
+				"has no effect, because the provider %s cannot mirror",
+				spec->provider);
+		spec->mirror = false;
+	} else if (spec->mirror_weight > 0 && !spec->mirror) {
+		problem_warning(problems, "spec.analysis.mirrorWeight",
+				"has no effect without spec.analysis.mirror");
+	}
+}
+
+static void check_step_weights(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	double last = 0;
+	size_t at = 0;
+	const cJSON *weight;
+	cJSON_ArrayForEach(weight, spec->step_weights)
+	{
+		if (!cJSON_IsNumber(weight))
+			return;
+		if (weight->valuedouble <= last) {
+			char path[PROBLEM_PATH_MAX];
+			problem_index(path, "spec.analysis.stepWeights", at);
+			problem_warning(problems, path, "is not above the step before it");
+		}
+		last = weight->valuedouble;
+		at++;
+	}
+	if (spec->max_weight > 0)
+		problem_warning(problems, "spec.analysis.maxWeight",
+				"has no effect beside stepWeights, whose last is the most");
+}
+
+static void check_step_weight(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	int most = spec->max_weight, step = spec->step_weight;
+	if (most < 1 || most > 100 || step > 100)
+		return;
+	int over = (most + step - 1) / step * step;
+	if (over != most && over <= 100)
+		problem_warning(problems, "spec.analysis.maxWeight",
+				"is not a multiple of stepWeight: the last step goes to %d", over);
+}
+
+static void check_steps(struct canary_spec *spec, struct spec_problems *problems)
+{
+	bool weights = spec->step_weight > 0 || spec->step_weights != NULL;
+	bool routed = strcmp(spec->provider, "kubernetes") != 0;
+	if (!weights && spec->iterations < 1 && !has_policy(spec) && !spec->skip_analysis)
+		problem_error(problems, "spec.analysis",
+			      "says no way forward: it needs one of stepWeight, stepWeights, "
+			      "iterations and policy");
+	if (weights && spec->iterations > 0 && routed)
+		problem_warning(problems, "spec.analysis.iterations",
+				"makes this a rollout by iterations; %s has no effect",
+				spec->step_weight > 0 ? "stepWeight" : "stepWeights");
+	if (spec->step_weight > 0 && spec->step_weights != NULL) {
+		problem_warning(problems, "spec.analysis.stepWeights",
+				"has no effect beside stepWeight");
+		spec->step_weights = NULL;
+	}
+	if (spec->step_weights != NULL)
+		check_step_weights(spec, problems);
+	else if (spec->step_weight > 0)
+		check_step_weight(spec, problems);
+}
+
+/* The hooks that one step of the analysis may have to wait for, one after the other. */
+static void check_hook_time(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	int64_t sum = 0;
+	for (size_t i = 0; i < spec->webhook_count; i++) {
+		const struct webhook_spec *hook = &spec->webhooks[i];
+		switch (hook->type) {
+		case WEBHOOK_ROLLOUT:
+		case WEBHOOK_CONFIRM_TRAFFIC_INCREASE:
+		case WEBHOOK_ROLLBACK:
+			sum += hook->timeout_us > INT64_MAX / 2 - sum ? 0 : hook->timeout_us;
+			break;
+		case WEBHOOK_CONFIRM_ROLLOUT:
+		case WEBHOOK_PRE_ROLLOUT:
+		case WEBHOOK_CONFIRM_PROMOTION:
+		case WEBHOOK_POST_ROLLOUT:
+		case WEBHOOK_EVENT:
+			break;
+		}
+	}
+	if (sum <= spec->interval_us)
+		return;
+	char sum_text[DURATION_TEXT_MAX], interval[DURATION_TEXT_MAX];
+	duration_text(sum, sum_text);
+	duration_text(spec->interval_us, interval);
+	problem_warning(problems, "spec.analysis.webhooks",
+			"may take %s in one step, longer than the interval of %s", sum_text,
+			interval);
+}
+
+static void check_affinity(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	static const char path[] = "spec.analysis.sessionAffinity";
+	const cJSON *affinity = json_get(spec->analysis, "sessionAffinity");
+	if (!cJSON_IsObject(affinity))
+		return;
+	const char *cookie = json_string_or(affinity, "cookieName", "");
+	const char *primary = json_string_or(affinity, "primaryCookieName", "");
+	if (cookie[0] != '\0' && strcmp(cookie, primary) == 0)
+		problem_error(problems, path,
+			      "can't use the same cookie name for both primary and cookie name; "
+			      "please update them to be different");
+	if (!provider_of(spec).stick)
+		problem_warning(problems, path,
+				"has no effect, because the provider %s cannot pin sessions",
+				spec->provider);
+}
+
+static void check_reference(const struct canary_spec *spec, const cJSON *reference,
+			    const char *path, const char *what, struct spec_problems *problems)
+{
+	const char *namespace = json_string_or(reference, "namespace", "");
+	if (namespace[0] != '\0' && strcmp(namespace, spec->namespace) != 0)
+		problem_error(problems, path,
+			      "can't access %s %s.%s, cross-namespace references are blocked", what,
+			      json_string_or(reference, "name", ""), namespace);
+}
+
+static void check_references(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	check_reference(spec, json_at(spec->json, "upstreamRef"), "spec.upstreamRef",
+			"gloo upstream", problems);
+	size_t at = 0;
+	const cJSON *alert;
+	cJSON_ArrayForEach(alert, json_get(spec->analysis, "alerts"))
+	{
+		char path[PROBLEM_PATH_MAX];
+		snprintf(path, sizeof(path), "spec.analysis.alerts[%zu].providerRef", at++);
+		check_reference(spec, json_get(alert, "providerRef"), path, "alert provider",
+				problems);
+	}
+}
+
+static void check_scaler(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	double min = json_number(spec->scaler, "primaryScalerReplicas.minReplicas", 1);
+	double max = json_number(spec->scaler, "primaryScalerReplicas.maxReplicas", min);
+	if (min > max)
+		problem_error(problems, "spec.autoscalerRef.primaryScalerReplicas",
+			      "has a minReplicas above its maxReplicas");
+	if (json_at(spec->scaler, "primaryScalerQueries") != NULL)
+		problem_warning(problems, "spec.autoscalerRef.primaryScalerQueries",
+				"has no effect on a HorizontalPodAutoscaler");
+}
+
+void spec_check_together(struct canary_spec *spec, const struct spec_options *options,
+			 struct spec_problems *problems)
+{
+	check_match(spec, problems);
+	check_mirror(spec, problems);
+	check_steps(spec, problems);
+	check_hook_time(spec, problems);
+	check_affinity(spec, problems);
+	check_scaler(spec, problems);
+	if (options->no_cross_namespace_refs)
+		check_references(spec, problems);
+}

@@ -1,0 +1,211 @@
+/*
+ * spec_policy.c - which policy decides: spec.analysis.policy, or the annotations that stand for it.
+ *
+ * The API server drops fields that its CRD does not know, but keeps annotations, so each field that
+ * Sluice adds has an annotation twin. A twin is turned into the field before anything is read. The
+ * field wins where both are there.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "canary/shape.h"
+#include "canary/spec_parts.h"
+
+#define PREFIX "sluice.dev/"
+#define POLICY PREFIX "policy"
+#define POLICY_PARAMS PREFIX "policy-params"
+#define ON_POLICY_CHANGE PREFIX "on-policy-change"
+#define ON_NO_DATA PREFIX "on-no-data"
+#define ON_ERROR PREFIX "on-error"
+
+static const char *const twins[] = {POLICY,	POLICY_PARAMS, ON_POLICY_CHANGE,
+				    ON_NO_DATA, ON_ERROR,      NULL};
+
+struct fold {
+	cJSON *analysis;
+	const char *path; /* of the annotation that is folded */
+	struct spec_problems *problems;
+};
+
+static bool field_is_free(const struct fold *fold, const char *field)
+{
+	const cJSON *there = json_at(fold->analysis, field);
+	if (there == NULL || cJSON_IsNull(there))
+		return true;
+	problem_warning(fold->problems, fold->path,
+			"has no effect, because spec.analysis.%s is set", field);
+	return false;
+}
+
+static bool is_one_of(const struct fold *fold, const char *text, const char *one, const char *other)
+{
+	if (strcmp(text, one) == 0 || strcmp(text, other) == 0)
+		return true;
+	problem_error(fold->problems, fold->path, "must be %s or %s, is \"%.60s\"", one, other,
+		      text);
+	return false;
+}
+
+/* "configmap/NAME" or "configmap/NAME/KEY" */
+static cJSON *config_map_reference(const struct fold *fold, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	SCOPED(text)
+	char *name = xstrndup(text, slash == NULL ? strlen(text) : (size_t)(slash - text));
+	cJSON *reference = cJSON_CreateObject();
+	cJSON *name_item = cJSON_AddStringToObject(reference, "name", name);
+	struct error why = {0};
+	if (!shape_is_name(name_item, &why))
+		problem_error(fold->problems, fold->path,
+			      "must be \"configmap/NAME\" or \"configmap/NAME/KEY\"; NAME %s",
+			      why.text);
+	else if (slash != NULL && (slash[1] == '\0' || strchr(slash + 1, '/') != NULL))
+		problem_error(fold->problems, fold->path,
+			      "must be \"configmap/NAME\" or \"configmap/NAME/KEY\", is \"%.100s\"",
+			      text);
+	else if (slash != NULL)
+		cJSON_AddStringToObject(reference, "key", slash + 1);
+	return reference;
+}
+
+static void fold_policy(const struct fold *fold, const char *text)
+{
+	static const char config_map[] = "configmap/";
+	static const char *const ways[] = {"name", "configMap", "inline"};
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		char field[32];
+		snprintf(field, sizeof(field), "policy.%s", ways[i]);
+		if (!field_is_free(fold, field))
+			return;
+	}
+	if (strchr(text, '\n') != NULL || strstr(text, "return") != NULL) {
+		json_put_string(fold->analysis, "policy.inline", text);
+		return;
+	}
+	if (text_starts(text, config_map)) {
+		json_put(fold->analysis, "policy.configMap",
+			 config_map_reference(fold, text + sizeof(config_map) - 1));
+		return;
+	}
+	cJSON *name = cJSON_CreateString(text);
+	if (shape_is_label(name, NULL)) {
+		json_put(fold->analysis, "policy.name", name);
+		return;
+	}
+	char seen[SEEN_MAX];
+	problem_seen(name, seen);
+	cJSON_Delete(name);
+	problem_error(
+		fold->problems, fold->path,
+		"must be the name of a stock policy, \"configmap/NAME/KEY\" or Lua text, is %s",
+		seen);
+}
+
+static void fold_params(const struct fold *fold, const char *text)
+{
+	if (!field_is_free(fold, "policy.params"))
+		return;
+	struct error why = {0};
+	struct yaml_file *file = yaml_parse(fold->path, text, strlen(text), &why);
+	cJSON *params = file == NULL || yaml_count(file) != 1 ? NULL : yaml_document(file, 0);
+	if (file == NULL)
+		problem_error(fold->problems, fold->path, "must be a mapping in YAML or JSON: %s",
+			      why.text);
+	else if (!cJSON_IsObject(params))
+		problem_error(fold->problems, fold->path, "must be one mapping in YAML or JSON");
+	else
+		json_put(fold->analysis, "policy.params", cJSON_Duplicate(params, true));
+	yaml_free(file);
+}
+
+/* One word for all metrics that do not say it themselves. */
+static void fold_into_metrics(const struct fold *fold, const char *text, const char *field)
+{
+	if (!is_one_of(fold, text, "fail", "hold"))
+		return;
+	cJSON *metric;
+	cJSON_ArrayForEach(metric, json_get(fold->analysis, "metrics"))
+	{
+		const cJSON *own = json_get(metric, field);
+		if (cJSON_IsObject(metric) && (own == NULL || cJSON_IsNull(own)))
+			json_put_string(metric, field, text);
+	}
+}
+
+static void fold_one(const struct fold *fold, const char *key, const char *text)
+{
+	if (strcmp(key, POLICY) == 0)
+		fold_policy(fold, text);
+	else if (strcmp(key, POLICY_PARAMS) == 0)
+		fold_params(fold, text);
+	else if (strcmp(key, ON_POLICY_CHANGE) == 0) {
+		if (is_one_of(fold, text, "NextTick", "NextRollout") &&
+		    field_is_free(fold, "policy.onPolicyChange"))
+			json_put_string(fold->analysis, "policy.onPolicyChange", text);
+	} else if (strcmp(key, ON_NO_DATA) == 0)
+		fold_into_metrics(fold, text, "onNoData");
+	else if (strcmp(key, ON_ERROR) == 0)
+		fold_into_metrics(fold, text, "onError");
+	else {
+		const char *meant = problem_meant(key, twins);
+		if (meant != NULL)
+			problem_warning(fold->problems, fold->path,
+					"is not an annotation that is known; did you mean %s?",
+					meant);
+	}
+}
+
+void spec_fold_annotations(cJSON *object, struct spec_problems *problems)
+{
+	cJSON *analysis = json_at(object, "spec.analysis");
+	const cJSON *policy = json_get(analysis, "policy");
+	/* Nothing is written over what has the wrong shape, which has been told. */
+	if (!cJSON_IsObject(analysis) ||
+	    (policy != NULL && !cJSON_IsNull(policy) && !cJSON_IsObject(policy)))
+		return;
+	const cJSON *annotation;
+	cJSON_ArrayForEach(annotation, json_at(object, "metadata.annotations"))
+	{
+		if (!cJSON_IsString(annotation) || !text_starts(annotation->string, PREFIX))
+			continue;
+		char path[PROBLEM_PATH_MAX];
+		problem_path(path, "metadata.annotations", annotation->string);
+		struct fold fold = {.analysis = analysis, .path = path, .problems = problems};
+		fold_one(&fold, annotation->string, annotation->valuestring);
+	}
+}
+
+void spec_read_policy(struct canary_spec *spec, struct spec_problems *problems)
+{
+	static const char path[] = "spec.analysis.policy";
+	const cJSON *json = json_at(spec->json, "analysis.policy");
+	struct policy_spec *policy = &spec->policy;
+	if (!cJSON_IsObject(json))
+		return;
+	const char *name = json_string(json, "name"), *text = json_string(json, "inline");
+	const cJSON *map = json_get(json, "configMap");
+	int ways = (name != NULL) + (text != NULL) + cJSON_IsObject(map);
+	if (ways != 1)
+		problem_error(problems, path, "must have %s of name, configMap and inline",
+			      ways == 0 ? "one" : "only one");
+	if (name != NULL) {
+		policy->source = POLICY_NAMED;
+		policy->name = name;
+	} else if (text != NULL) {
+		policy->source = POLICY_INLINE;
+		policy->text = text;
+	} else if (ways == 1) {
+		policy->source = POLICY_CONFIG_MAP;
+		policy->name = json_string_or(map, "name", "");
+		policy->key = json_string_or(map, "key", "policy.lua");
+	}
+	const cJSON *params = json_get(json, "params");
+	policy->params = cJSON_IsObject(params) ? params : NULL;
+	policy->at_next_rollout =
+		strcmp(json_string_or(json, "onPolicyChange", ""), "NextRollout") == 0;
+}

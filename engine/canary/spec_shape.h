@@ -1,0 +1,11 @@
+/*
+ * spec_shape.h - what the fields of a Canary are: the same that the schema in tools/deploy says.
+ */
+#ifndef SLUICE_CANARY_SPEC_SHAPE_H
+#define SLUICE_CANARY_SPEC_SHAPE_H
+
+#include "canary/shape.h"
+
+extern const struct shape canary_shape;
+
+#endif
