@@ -21,7 +21,7 @@ enum watch_event {
 	WATCH_SYNCED, /* the first list, or a relist, is complete; object is NULL */
 };
 /* Called in loop order. The object is the callee's to keep or change until it returns; then it is
- * freed. */
+ * freed. Its apiVersion and kind are those of the kind that is watched, always. */
 typedef void watch_call(void *owner, enum watch_event event, cJSON *object);
 
 struct watch_options {
@@ -32,7 +32,9 @@ struct watch_options {
 
 struct watch *watch_new(struct kube *kube, const struct kube_kind *kind,
 			const struct watch_options *options, watch_call *call, void *owner);
-void watch_free(struct watch *watch);
+void watch_free(struct watch *watch); /* not from inside its own call */
 bool watch_is_synced(const struct watch *watch);
+/* Why it is not current at the moment; ERROR_NONE when it is, as far as is known. Borrowed. */
+const struct error *watch_trouble(const struct watch *watch);
 
 #endif
