@@ -83,6 +83,9 @@ struct memory {
 	char policy[HASH_TEXT_MAX];  /* hash of the policy that this rollout runs under */
 	long generation;	     /* spec generation that was last acted on */
 	int64_t hold_since_us;	     /* since when nothing could be decided; 0: it can */
+	bool early; /* may act before due_us, as soon as the pods it waits for are ready */
+	char configs[HASH_TEXT_MAX]; /* hash of the versions of the configs that tracked_configs was
+					made of */
 	int replicas;		     /* of the target before it was scaled to zero; 0 unknown */
 	cJSON *state;		     /* owned: the policy's memory, an object, or NULL */
 	struct history_entry history[HISTORY_MAX]; /* newest last */
@@ -97,6 +100,9 @@ struct status {
 	cJSON *tracked_configs; /* owned: {"configmap/name": "hash"}, or NULL */
 	cJSON *promoted;	/* owned: the Promoted condition as it stands, or NULL */
 	cJSON *others;		/* owned: fields and conditions of others, kept as found, or NULL */
+	cJSON *stored_configs;	/* owned: tracked_configs as they were read: a merge patch must name
+				   what is gone */
+	int64_t stored_since_us; /* when the Sluice condition appeared; 0: not yet */
 	struct memory memory;
 };
 
@@ -108,12 +114,15 @@ void status_copy(struct status *into,
 /* `json` is the object's .status, or NULL. */
 void status_read(struct status *status, const cJSON *json);
 /* A merge patch for the /status subresource: {"metadata":{"resourceVersion"},"status":{…}}; the
- * caller frees. Conditions: Promoted (texts of the reference, by phase), then Sluice. Cuts history,
- * then fails (NULL, ERROR_INVALID) when the memory would not fit into MEMORY_DOC_MAX. `target_kind`
- * stands in the Promoted message. */
+ * caller frees. Conditions: Promoted (texts of the reference, by phase), then Sluice (when
+ * memory.present), then those of others. Cuts history, then the texts of debts, then fails (NULL,
+ * ERROR_INVALID) when the memory would not fit into MEMORY_DOC_MAX or the policy's state not into
+ * POLICY_STATE_MAX. `target_kind` stands in the Promoted message. lastTransitionTime is now, but at
+ * rest that of the last change. */
 cJSON *status_patch(const struct status *status, const char *resource_version,
 		    const char *target_kind, int64_t now_us, struct error *err);
 
+/* When DEBTS_MAX are owed, the oldest event gives way. */
 void status_owe_event(struct status *status, bool warning, enum phase phase, const char *checksum,
 		      int64_t now_us, const char *format, ...) PRINTF_LIKE(6, 7);
 void status_owe(struct status *status, enum debt_kind kind, enum phase phase, const char *checksum,
