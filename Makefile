@@ -38,7 +38,7 @@ say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 all: $(OUT)/sluice ## build the binary
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 # An archive, so that a program links only the parts that it uses.
 $(OUT)/engine.a: $(OBJECTS)
@@ -74,6 +74,18 @@ test: test-unit ## all tests
 
 test-unit: $(OUT)/spec-engine ## unit specs of the engine (ONLY=substring)
 	$(Q)$(OUT)/spec-engine $(ONLY)
+
+# Fuzzers are clang's; a find is kept in build/fuzz, the seeds are in spec/fuzz/seeds.
+FUZZ_SECONDS ?= 60
+$(OUT)/%_fuzz: $(OUT)/spec/fuzz/%_fuzz.o $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+fuzz-%: ## fuzz a target of spec/fuzz (FUZZ_SECONDS=60)
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz CC=clang-14 $(BUILD)/fuzz/$*_fuzz
+	$(Q)mkdir -p $(BUILD)/fuzz/corpus/$*
+	$(Q)$(BUILD)/fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 \
+	  -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$* $(wildcard spec/fuzz/seeds/$*)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
