@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs what building and testing needs on Debian. Does nothing where it is there already.
+set -eu
+
+build="gcc make pkg-config liblua5.4-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev libmpfr-dev"
+tests="clang-14 libclang-rt-14-dev clang-format-14 valgrind lua5.4 lua-check"
+
+case "${1:-all}" in
+build) wanted=$build ;;
+all) wanted="$build $tests" ;;
+*)
+	echo "usage: tools/setup.sh [build|all]" >&2
+	exit 1
+	;;
+esac
+
+missing=
+for package in $wanted; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "installing:$missing" >&2
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
