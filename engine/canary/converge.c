@@ -1,0 +1,367 @@
+#include "canary/converge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+/* The object at a path: *object is NULL where there is none. */
+static enum step look(struct tick *tick, const char *path, const cJSON **object)
+{
+	const struct answer *answer = ask_object(tick->asks, path);
+	*object = NULL;
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->error.kind != ERROR_NONE)
+		return tick_trouble(tick, &answer->error);
+	*object = answer->object;
+	return STEP_ON;
+}
+
+static enum step look_at(struct tick *tick, const struct kube_kind *kind, const char *name,
+			 const cJSON **object)
+{
+	char path[KUBE_PATH_MAX];
+	kube_path(path, kind, tick->spec->namespace, name);
+	return look(tick, path, object);
+}
+
+static enum step write_object(struct tick *tick, enum kube_verb verb, const char *path,
+			      const cJSON *body)
+{
+	char label[KUBE_PATH_MAX + 16];
+	snprintf(label, sizeof(label), "write %d %s", (int)verb, path);
+	const struct answer *answer = ask_write(tick->asks, label, verb, path, body);
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->error.kind == ERROR_INVALID)
+		return tick_halt(tick, "%s", answer->error.text);
+	if (answer->error.kind != ERROR_NONE)
+		return tick_trouble(tick, &answer->error);
+	return STEP_ON;
+}
+
+/* Creates an owned object, or makes it say what is wanted. `path` is the object's. */
+static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted)
+{
+	SCOPED(json) cJSON *wanted = owned_wanted;
+	const cJSON *live;
+	enum step step = look(tick, path, &live);
+	if (step != STEP_ON)
+		return step;
+	if (live == NULL) {
+		char collection[KUBE_PATH_MAX];
+		text_copy(collection, sizeof(collection), path);
+		*strrchr(collection, '/') = '\0';
+		return write_object(tick, KUBE_CREATE, collection, wanted);
+	}
+	if (json_covers(live, wanted))
+		return STEP_ON;
+	json_put_string(wanted, "metadata.resourceVersion",
+			json_string(live, "metadata.resourceVersion"));
+	bool ours = json_get(json_get(wanted, "metadata"), "ownerReferences") != NULL;
+	return write_object(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted);
+}
+
+static enum step ensure_kind(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted)
+{
+	char path[KUBE_PATH_MAX];
+	kube_path(path, kind, tick->spec->namespace,
+		  json_string_or(owned_wanted, "metadata.name", ""));
+	return ensure(tick, path, owned_wanted);
+}
+
+static enum step observe_configs(struct tick *tick)
+{
+	SCOPED(json) cJSON *refs = workload_config_refs(tick->target, &tick->world->workload);
+	cJSON_Delete(tick->configs);
+	tick->configs = cJSON_CreateArray();
+	bool waiting = false;
+	const cJSON *ref;
+	cJSON_ArrayForEach(ref, refs)
+	{
+		bool secret = text_equal(json_string(ref, "kind"), "Secret");
+		const char *name = json_string_or(ref, "name", "");
+		const cJSON *config;
+		enum step step =
+			look_at(tick, secret ? &kube_secret : &kube_config_map, name, &config);
+		if (step == STEP_END)
+			return step;
+		waiting |= step == STEP_WAIT;
+		if (step == STEP_WAIT)
+			continue;
+		if (config == NULL) {
+			if (json_bool(ref, "optional", false))
+				continue;
+			return tick_halt(tick, "%s %s.%s get query error: not found",
+					 secret ? "secret" : "configmap", name,
+					 tick->spec->namespace);
+		}
+		if (workload_config_is_tracked(config))
+			cJSON_AddItemReferenceToArray(tick->configs, (cJSON *)config);
+	}
+	return waiting ? STEP_WAIT : STEP_ON;
+}
+
+enum step converge_observe(struct tick *tick)
+{
+	const struct canary_spec *spec = tick->spec;
+	const cJSON *target, *primary;
+	enum step first = look_at(tick, &kube_deployment, spec->target_name, &target);
+	enum step second = look_at(tick, &kube_deployment, spec->primary_target, &primary);
+	if (first == STEP_END || second == STEP_END)
+		return STEP_END;
+	if (first == STEP_WAIT || second == STEP_WAIT)
+		return STEP_WAIT;
+	if (target == NULL)
+		return tick_halt(tick, "deployment %s.%s get query error: not found",
+				 spec->target_name, spec->namespace);
+	tick->target = target;
+	tick->primary = primary;
+	struct error err = {0};
+	if (!workload_selector(target, &tick->world->workload, &tick->label, &err))
+		return tick_halt(tick, "%s", err.text);
+	enum step step = observe_configs(tick);
+	if (step != STEP_ON)
+		return step;
+	cJSON_Delete(tick->tracked);
+	tick->tracked = workload_tracked(tick->configs);
+	workload_template_hash(target, tick->template_hash);
+	workload_revision(tick->template_hash, tick->tracked, tick->revision);
+	return STEP_ON;
+}
+
+static enum step ensure_service(struct tick *tick, enum service_role role, const char *name)
+{
+	const cJSON *live;
+	enum step step = look_at(tick, &kube_service, name, &live);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *ports = workload_ports(tick->spec, tick->target);
+	return ensure_kind(tick, &kube_service,
+			   workload_service(tick->spec, role, &tick->label, ports, live));
+}
+
+static enum step ensure_configs(struct tick *tick)
+{
+	const cJSON *config;
+	cJSON_ArrayForEach(config, tick->configs)
+	{
+		bool secret = text_equal(json_string(config, "kind"), "Secret");
+		enum step step = ensure_kind(
+			tick, secret ? &kube_secret : &kube_config_map,
+			workload_config_copy(tick->spec, config, &tick->world->workload));
+		if (step != STEP_ON)
+			return step;
+	}
+	return STEP_ON;
+}
+
+static enum step ensure_primary(struct tick *tick)
+{
+	if (tick->primary != NULL)
+		return STEP_ON;
+	enum step step = ensure_configs(tick);
+	if (step != STEP_ON)
+		return step;
+	step = ensure_kind(tick, &kube_deployment,
+			   workload_primary(tick->spec, tick->target, &tick->label, tick->tracked,
+					    tick->revision, &tick->world->workload));
+	if (step != STEP_ON)
+		return step;
+	return look_at(tick, &kube_deployment, tick->spec->primary_target, &tick->primary);
+}
+
+/* `also_update`: at a promotion its fields follow the target's; else it is only created. */
+static enum step ensure_hpa(struct tick *tick, bool also_update)
+{
+	const struct canary_spec *spec = tick->spec;
+	if (!text_equal(spec->scaler_kind, "HorizontalPodAutoscaler"))
+		return STEP_ON;
+	const cJSON *hpa, *live;
+	enum step step = look_at(tick, &kube_hpa, spec->scaler_name, &hpa);
+	if (step != STEP_ON)
+		return step;
+	if (hpa == NULL)
+		return tick_halt(tick, "HorizontalPodAutoscaler %s.%s get query error: not found",
+				 spec->scaler_name, spec->namespace);
+	char name[KUBE_NAME_MAX];
+	snprintf(name, sizeof(name), "%.240s-primary", spec->scaler_name);
+	step = look_at(tick, &kube_hpa, name, &live);
+	if (step != STEP_ON || (live != NULL && !also_update))
+		return step;
+	return ensure_kind(tick, &kube_hpa, workload_primary_hpa(spec, hpa));
+}
+
+static bool routes_come_first(const struct tick *tick)
+{
+	return text_starts(tick->spec->provider, "appmesh");
+}
+
+enum step converge_objects(struct tick *tick)
+{
+	const struct canary_spec *spec = tick->spec;
+	if (!tick->thorough && tick->primary != NULL)
+		return STEP_ON;
+	enum step step = ensure_hpa(tick, false);
+	if (step == STEP_ON)
+		step = ensure_service(tick, SERVICE_CANARY, spec->canary);
+	if (step == STEP_ON)
+		step = ensure_service(tick, SERVICE_PRIMARY, spec->primary);
+	if (step == STEP_ON && routes_come_first(tick))
+		step = converge_routes(tick);
+	if (step == STEP_ON)
+		step = ensure_primary(tick);
+	return step == STEP_ON ? ensure_service(tick, SERVICE_APEX, spec->apex) : step;
+}
+
+/* What the driver wants to see, asked again until it asks for nothing more. */
+static enum step read_routes(struct tick *tick, const struct traffic_view *view, cJSON *paths)
+{
+	struct error err = {0};
+	for (int round = 0; round < 4; round++) {
+		int before = cJSON_GetArraySize(paths);
+		SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+		if (!tick->driver->needs(view, objects, paths, &err))
+			return tick_halt(tick, "%s", err.text);
+		if (round > 0 && cJSON_GetArraySize(paths) == before)
+			return STEP_ON;
+		bool waiting = false;
+		const cJSON *path;
+		cJSON_ArrayForEach(path, paths)
+		{
+			const cJSON *object;
+			enum step step = look(tick, path->valuestring, &object);
+			if (step == STEP_END)
+				return step;
+			waiting |= step == STEP_WAIT;
+		}
+		if (waiting)
+			return STEP_WAIT;
+	}
+	return tick_halt(tick, "the routes of %s.%s name each other in a circle", tick->spec->name,
+			 tick->spec->namespace);
+}
+
+static enum step write_routes(struct tick *tick, const cJSON *desired)
+{
+	const cJSON *item;
+	cJSON_ArrayForEach(item, json_get(desired, "own"))
+	{
+		char path[KUBE_PATH_MAX];
+		const char *plural = traffic_plural(json_string_or(item, "apiVersion", ""),
+						    json_string_or(item, "kind", ""));
+		if (plural == NULL || !kube_path_of(path, item, plural)) {
+			struct error err;
+			error_set(&err, ERROR_BUG, "no path for a route of kind %s",
+				  json_string_or(item, "kind", "(none)"));
+			return tick_trouble(tick, &err);
+		}
+		enum step step = ensure(tick, path, cJSON_Duplicate(item, true));
+		if (step != STEP_ON)
+			return step;
+	}
+	cJSON_ArrayForEach(item, json_get(desired, "edit"))
+	{
+		enum step step =
+			write_object(tick, KUBE_JSON_PATCH, json_string_or(item, "path", ""),
+				     json_get(item, "patch"));
+		if (step != STEP_ON)
+			return step;
+	}
+	cJSON_ArrayForEach(item, json_get(desired, "delete"))
+	{
+		enum step step = write_object(tick, KUBE_DELETE, item->valuestring, NULL);
+		if (step != STEP_ON)
+			return step;
+	}
+	return STEP_ON;
+}
+
+enum step converge_routes(struct tick *tick)
+{
+	const struct traffic_view view = {
+		.spec = tick->spec,
+		.label = &tick->label,
+		.match = tick->spec->match,
+		.status = &tick->status,
+	};
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	struct error err = {0};
+	struct split live;
+	if (!tick->thorough &&
+	    tick->driver->observed(&view, objects, &live, &err) == TRAFFIC_LIVE &&
+	    split_equal(&live, &tick->status.memory.split))
+		return STEP_ON;
+	SCOPED(json)
+	cJSON *desired = tick->driver->desired(&view, &tick->status.memory.split, objects, &err);
+	if (desired == NULL)
+		return tick_halt(tick, "%s", err.text);
+	return write_routes(tick, desired);
+}
+
+enum step converge_promotion(struct tick *tick)
+{
+	struct error err;
+	if (workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+		return ensure_hpa(tick, true);
+	if (strcmp(tick->revision, tick->status.memory.revision) != 0) {
+		error_set(&err, ERROR_CONFLICT,
+			  "the target is not what was analysed: nothing is copied to the primary");
+		return tick_trouble(tick, &err);
+	}
+	enum step step = ensure_configs(tick);
+	if (step != STEP_ON)
+		return step;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->primary_target);
+	SCOPED(json)
+	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
+					  tick->tracked, tick->revision, &tick->world->workload);
+	step = write_object(tick, KUBE_JSON_PATCH, path, patch);
+	return step == STEP_ON ? ensure_hpa(tick, true) : step;
+}
+
+static enum step scale(struct tick *tick, int replicas)
+{
+	if (json_int(tick->target, "spec.replicas", 1) == replicas)
+		return STEP_ON;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->target_name);
+	SCOPED(json) cJSON *patch = cJSON_CreateObject();
+	json_put_string(patch, "metadata.resourceVersion",
+			json_string(tick->target, "metadata.resourceVersion"));
+	json_put_number(patch, "spec.replicas", replicas);
+	return write_object(tick, KUBE_MERGE, path, patch);
+}
+
+enum step converge_scale_up(struct tick *tick)
+{
+	if (json_int(tick->target, "spec.replicas", 1) > 0)
+		return STEP_ON;
+	const cJSON *hpa = NULL;
+	if (text_equal(tick->spec->scaler_kind, "HorizontalPodAutoscaler")) {
+		enum step step = look_at(tick, &kube_hpa, tick->spec->scaler_name, &hpa);
+		if (step != STEP_ON)
+			return step;
+	}
+	return scale(tick, workload_wanted_replicas(tick->spec, tick->target, tick->primary, hpa));
+}
+
+enum step converge_scale_down(struct tick *tick)
+{
+	struct error why = {0};
+	if (json_int(tick->target, "spec.replicas", 1) == 0)
+		return STEP_ON;
+	if (!tick->spec->skip_analysis &&
+	    workload_ready(tick->primary, tick->spec->primary_ready_threshold,
+			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
+		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
+				 tick->spec->namespace, why.text);
+	return scale(tick, 0);
+}

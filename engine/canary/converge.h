@@ -1,0 +1,27 @@
+/*
+ * converge.h - makes the cluster what the status says: workloads, services, routes.
+ *
+ * Each stage reads, compares, and writes only what differs, fenced by the version it read; each
+ * waits until the former is observed. All return STEP_ON when the world is as it shall be.
+ */
+#ifndef SLUICE_CANARY_CONVERGE_H
+#define SLUICE_CANARY_CONVERGE_H
+
+#include "canary/tick.h"
+
+/* Reads the target, its configs and the primary into the tick. STEP_END with a halt when the target
+ * is missing or cannot be selected. */
+enum step converge_observe(struct tick *tick);
+/* Services, the primary with its configs and its HPA, the apex service; App Mesh routes before the
+ * primary, as its pods need their virtual node to become ready. */
+enum step converge_objects(struct tick *tick);
+/* The routes carry status.memory.split. */
+enum step converge_routes(struct tick *tick);
+/* The primary runs the revision of the status: the target as it is now must still be that one. */
+enum step converge_promotion(struct tick *tick);
+/* The target has pods. */
+enum step converge_scale_up(struct tick *tick);
+/* The target has none; never before the primary can carry all traffic. */
+enum step converge_scale_down(struct tick *tick);
+
+#endif

@@ -1,0 +1,135 @@
+#include "canary/hooks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+static cJSON *metadata(const struct hook_call *call)
+{
+	if (call->extra == NULL && call->webhook->metadata == NULL)
+		return NULL;
+	cJSON *all =
+		call->extra == NULL ? cJSON_CreateObject() : cJSON_Duplicate(call->extra, true);
+	const cJSON *item;
+	cJSON_ArrayForEach(item, call->webhook->metadata)
+	{
+		if (json_get(all, item->string) == NULL)
+			cJSON_AddItemToObject(all, item->string, cJSON_Duplicate(item, true));
+	}
+	return all;
+}
+
+static char *payload(const struct tick *tick, const struct hook_call *call)
+{
+	SCOPED(json) cJSON *body = cJSON_CreateObject();
+	cJSON_AddStringToObject(body, "name", tick->spec->name);
+	cJSON_AddStringToObject(body, "namespace", tick->spec->namespace);
+	cJSON_AddStringToObject(body, "phase", phase_name(call->phase));
+	cJSON_AddStringToObject(body, "checksum", call->checksum);
+	cJSON *more = metadata(call);
+	if (more != NULL)
+		cJSON_AddItemToObject(body, "metadata", more);
+	return json_text(body);
+}
+
+static bool may_try_again(const struct answer *answer)
+{
+	if (answer->error.kind != ERROR_NONE)
+		return true;
+	return answer->status == 429 || (answer->status >= 500 && answer->status != 501);
+}
+
+static void explain(const struct hook_call *call, const struct answer *answer, int attempts,
+		    struct error *why)
+{
+	if (may_try_again(answer)) {
+		error_set(why, ERROR_UNAVAILABLE, "POST %s giving up after %d attempt(s)%s%s",
+			  call->webhook->url, attempts,
+			  answer->error.kind == ERROR_NONE ? "" : ": ", answer->error.text);
+		return;
+	}
+	size_t len = answer->body == NULL ? 0 : strlen(answer->body);
+	while (len > 0 && (answer->body[len - 1] == '\n' || answer->body[len - 1] == '\r'))
+		len--;
+	if (len == 0)
+		error_set(why, ERROR_DENIED, "answered with HTTP status %d", answer->status);
+	else
+		error_set(why, ERROR_DENIED, "%.*s", (int)text_fit(answer->body, len, 400),
+			  answer->body);
+}
+
+enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passed,
+		    struct error *why)
+{
+	SCOPED(text) char *body = payload(tick, call);
+	static const struct http_header json = {"Content-Type", "application/json"};
+	const struct http_request request = {
+		.method = "POST",
+		.url = call->webhook->url,
+		.headers = &json,
+		.header_count = 1,
+		.body = body,
+		.body_len = strlen(body),
+		.reply_max = HOOK_BODY_MAX,
+		.timeout_us = call->webhook->timeout_us,
+		.insecure_tls = call->webhook->disable_tls,
+	};
+	int64_t pause_us = DURATION_SECOND;
+	for (int attempt = 0;; attempt++) {
+		char label[200];
+		snprintf(label, sizeof(label), "%s try %d", call->label, attempt);
+		const struct answer *answer = ask_http(tick->asks, label, &request);
+		if (answer == NULL)
+			return STEP_WAIT;
+		*passed = answer->error.kind == ERROR_NONE && answer->status >= 200 &&
+			  answer->status <= 202;
+		if (*passed)
+			return STEP_ON;
+		if (attempt >= call->webhook->retries || !may_try_again(answer)) {
+			explain(call, answer, attempt + 1, why);
+			return STEP_ON;
+		}
+		snprintf(label, sizeof(label), "%s pause %d", call->label, attempt);
+		if (ask_pause(tick->asks, label, pause_us) == NULL)
+			return STEP_WAIT;
+		pause_us =
+			pause_us * 2 > 30 * DURATION_SECOND ? 30 * DURATION_SECOND : pause_us * 2;
+	}
+}
+
+enum step hooks_run(struct tick *tick, enum webhook_type type, enum phase phase,
+		    const char *passed_word, const struct webhook_spec **failed, struct error *why)
+{
+	const struct canary_spec *spec = tick->spec;
+	char checksum[HASH_TEXT_MAX];
+	status_checksum(&tick->status, checksum);
+	*failed = NULL;
+	for (size_t i = 0; i < spec->webhook_count; i++) {
+		if (spec->webhooks[i].type != type)
+			continue;
+		char label[64];
+		snprintf(label, sizeof(label), "hook %zu", i);
+		const struct hook_call call = {
+			.label = label,
+			.webhook = &spec->webhooks[i],
+			.phase = phase,
+			.checksum = checksum,
+		};
+		bool passed;
+		if (hook_call(tick, &call, &passed, why) == STEP_WAIT)
+			return STEP_WAIT;
+		if (!passed) {
+			*failed = call.webhook;
+			return STEP_ON;
+		}
+		if (passed_word != NULL)
+			move_note(&tick->move, type == WEBHOOK_ROLLBACK, phase,
+				  "%s check %s passed", passed_word, call.webhook->name);
+	}
+	return STEP_ON;
+}

@@ -1,0 +1,33 @@
+/*
+ * policies.h - which policy decides for which canary.
+ *
+ * A canary's own policy (from a ConfigMap, inline, or a stock one by name) answers for the hooks it
+ * has; the stock policy that the canary's fields select answers for the rest. Compiled policies are
+ * shared by text.
+ */
+#ifndef SLUICE_CANARY_POLICIES_H
+#define SLUICE_CANARY_POLICIES_H
+
+#include "canary/spec.h"
+#include "script/policy.h"
+
+struct policies;
+
+struct policies *policies_new(void);
+void policies_free(struct policies *policies);
+
+/* The stock policy of a name. NULL and ERROR_NOT_FOUND without it. Owned by `policies`. */
+struct policy *policies_stock(struct policies *policies, const char *name, struct error *err);
+/* A policy of a text, compiled once. Owned by `policies`. */
+struct policy *policies_text(struct policies *policies, const char *name, const char *text,
+			     size_t len, struct error *err);
+
+/* One tick's use of both: `own` may be NULL. A hook goes to `own` where it has it. */
+struct policy_pair {
+	struct policy *own, *stock;
+};
+const char *policy_pair_hash(const struct policy_pair *pair);
+bool policy_pair_call(const struct policy_pair *pair, enum policy_hook hook, const cJSON *rollout,
+		      const cJSON *extra, cJSON **owned_result, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,100 @@
+#include "canary/rollout.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+
+static cJSON *analysis_table(const struct canary_spec *spec)
+{
+	cJSON *analysis = cJSON_Duplicate(spec->analysis, true);
+	if (analysis == NULL)
+		analysis = cJSON_CreateObject();
+	json_put_number(analysis, "interval_seconds",
+			(double)spec->interval_us / (double)DURATION_SECOND);
+	json_put_number(analysis, "threshold", spec->threshold);
+	json_put_number(analysis, "iterations", spec->iterations);
+	json_put_number(analysis, "maxWeight", spec->max_weight);
+	json_put_number(analysis, "stepWeight", spec->step_weight);
+	json_put_number(analysis, "stepWeightPromotion", spec->step_weight_promotion);
+	json_put_bool(analysis, "mirror", spec->mirror);
+	json_put_number(analysis, "mirrorWeight", spec->mirror_weight);
+	if (json_get(analysis, "metrics") == NULL)
+		cJSON_AddArrayToObject(analysis, "metrics");
+	return analysis;
+}
+
+static cJSON *history_table(const struct memory *memory)
+{
+	cJSON *history = cJSON_CreateArray();
+	for (size_t i = 0; i < memory->history_count; i++) {
+		const struct history_entry *entry = &memory->history[i];
+		cJSON *item = cJSON_CreateObject();
+		cJSON_AddNumberToObject(item, "time", (double)entry->time_us / 1e6);
+		cJSON_AddNumberToObject(item, "weight", entry->weight);
+		cJSON_AddStringToObject(item, "verdict", entry->verdict);
+		cJSON_AddStringToObject(item, "text", entry->text);
+		cJSON_AddItemToArray(history, item);
+	}
+	return history;
+}
+
+/* What differs between the target and the primary, as far as a policy may care. */
+static cJSON *changed_table(const struct tick *tick)
+{
+	cJSON *changed = cJSON_CreateObject();
+	const cJSON *now = json_at(tick->target, "spec.template.spec.containers");
+	const cJSON *then = json_at(tick->primary, "spec.template.spec.containers");
+	bool image = false, env = false;
+	int count = cJSON_GetArraySize(now);
+	for (int i = 0; i < count; i++) {
+		const cJSON *a = cJSON_GetArrayItem(now, i), *b = cJSON_GetArrayItem(then, i);
+		image |= !json_equal(json_get(a, "image"), json_get(b, "image"));
+		env |= !json_equal(json_get(a, "env"), json_get(b, "env"));
+	}
+	cJSON_AddBoolToObject(changed, "image", image);
+	cJSON_AddBoolToObject(changed, "env", env);
+	bool same = tick->tracked == NULL && tick->status.tracked_configs == NULL;
+	cJSON_AddBoolToObject(changed, "config",
+			      !same && !json_equal(tick->tracked, tick->status.tracked_configs));
+	return changed;
+}
+
+cJSON *rollout_table(const struct tick *tick)
+{
+	const struct canary_spec *spec = tick->spec;
+	const struct status *status = &tick->status;
+	cJSON *rollout = cJSON_CreateObject();
+	cJSON_AddStringToObject(rollout, "name", spec->name);
+	cJSON_AddStringToObject(rollout, "namespace", spec->namespace);
+	cJSON_AddStringToObject(rollout, "target", spec->target_name);
+	cJSON_AddStringToObject(rollout, "primary", spec->primary_target);
+	cJSON_AddStringToObject(rollout, "provider", spec->provider);
+	cJSON_AddStringToObject(rollout, "phase", phase_name(status->phase));
+	cJSON_AddStringToObject(rollout, "strategy", strategy_name(spec->strategy));
+	cJSON_AddStringToObject(rollout, "revision", tick->revision);
+	cJSON_AddNumberToObject(rollout, "weight", status->memory.split.canary);
+	cJSON_AddNumberToObject(rollout, "primary_weight", status->memory.split.primary);
+	cJSON_AddBoolToObject(rollout, "mirrored", status->memory.split.mirror);
+	cJSON_AddNumberToObject(rollout, "iterations", status->iterations);
+	cJSON_AddNumberToObject(rollout, "failed_checks", status->failed_checks);
+	cJSON_AddNumberToObject(rollout, "threshold", spec->threshold);
+	cJSON_AddNumberToObject(rollout, "now", (double)tick->now_us / 1e6);
+	json_put_number(rollout, "ready.canary",
+			json_number(tick->target, "status.availableReplicas", 0));
+	json_put_number(rollout, "ready.primary",
+			json_number(tick->primary, "status.availableReplicas", 0));
+	cJSON_AddItemToObject(rollout, "spec", cJSON_Duplicate(spec->json, true));
+	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
+	cJSON_AddItemToObject(rollout, "history", history_table(&status->memory));
+	cJSON_AddItemToObject(rollout, "changed", changed_table(tick));
+	cJSON_AddItemToObject(rollout, "params",
+			      spec->policy.params == NULL
+				      ? cJSON_CreateObject()
+				      : cJSON_Duplicate(spec->policy.params, true));
+	cJSON_AddItemToObject(rollout, "state",
+			      status->memory.state == NULL
+				      ? cJSON_CreateObject()
+				      : cJSON_Duplicate(status->memory.state, true));
+	return rollout;
+}

@@ -1,0 +1,99 @@
+/*
+ * tick.h - one canary taken one decision further: converge, observe, check, decide, commit.
+ *
+ * A tick is run again from the top whenever an answer that it waits for has come (canary/ask.h). It
+ * makes at most one move of the state machine (canary/phase.h) between two runs of tick_renew, and
+ * that move reaches the world as one patch of the status. Killed anywhere, the next one converges
+ * again: what follows from a move is owed by the status and paid before anything new is decided.
+ */
+#ifndef SLUICE_CANARY_TICK_H
+#define SLUICE_CANARY_TICK_H
+
+#include "canary/ask.h"
+#include "canary/phase.h"
+#include "canary/policies.h"
+#include "canary/workload.h"
+#include "kube/path.h"
+#include "traffic/driver.h"
+
+/* What all ticks share; everything is borrowed. */
+struct tick_world {
+	struct asks_world asks;
+	struct workload_options workload;
+	struct policies *policies;
+	const char *metrics_server;
+	const char *event_webhook; /* for canaries without an event webhook of their own; or NULL */
+	const char *component;	   /* of events: "flagger" unless told otherwise */
+};
+
+enum step {
+	STEP_WAIT, /* an answer is missing: run again when woken */
+	STEP_ON,   /* go on */
+	STEP_END,  /* nothing more to do now, or trouble */
+};
+
+enum tick_result {
+	TICK_WAITING,	/* will wake its owner */
+	TICK_COMMITTED, /* a move was made: tick_renew and run again */
+	TICK_DONE,	/* until due_us, or until something changes */
+	TICK_STALE,	/* somebody else wrote the canary: read it again */
+	TICK_TROUBLE,	/* the world failed: later, see `trouble` */
+};
+
+enum { PAID_MAX = DEBTS_MAX, TICK_FACTS_MAX = 600 };
+
+struct tick {
+	const struct tick_world *world;
+	struct asks *asks;
+	const struct canary_spec *spec; /* borrowed for the life of the tick */
+	const struct traffic_driver *driver;
+	char path[KUBE_PATH_MAX];
+	char resource_version[64];
+	struct status status;
+	int64_t now_us;
+	bool thorough; /* look at every owned object, not only at those that moved */
+
+	/* Observed; borrowed from the asks until the end of a run. */
+	const cJSON *target, *primary;
+	struct selector_label label;
+	cJSON *configs; /* owned: the tracked ConfigMaps and Secrets, as references */
+	cJSON *tracked; /* owned */
+	char template_hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
+
+	/* Decided in this run. */
+	struct move move;
+	char words[TICK_FACTS_MAX]; /* what move.message or move.reason points to */
+	cJSON *state;		    /* owned: what move.state points to */
+	char verdict[16];	    /* what the history will say, with `verdict_text` */
+	char verdict_text[120];
+	uint32_t paid[PAID_MAX]; /* ids of debts that were paid */
+	size_t paid_count;
+	char notice[HASH_TEXT_MAX];
+
+	bool committing;
+	struct status next;
+	struct error trouble;
+	int64_t due_us; /* of TICK_DONE: when to run again; 0: when something changes */
+};
+
+struct tick *tick_new(const struct tick_world *world, const struct canary_spec *spec,
+		      asks_wake *wake, void *owner, uint64_t token);
+void tick_free(struct tick *tick);
+/* From where it stands; `object` is the Canary as it is known now, borrowed. */
+void tick_begin(struct tick *tick, const cJSON *object);
+enum tick_result tick_run(struct tick *tick);
+/* After TICK_COMMITTED: forgets the answers of the last move, but not the objects. */
+void tick_renew(struct tick *tick);
+/* An object that a watch told of. */
+void tick_know(struct tick *tick, const char *path, const cJSON *object);
+
+/* For the parts of a tick. A failure of the world; always STEP_END. */
+enum step tick_trouble(struct tick *tick, const struct error *err);
+/* Something that keeps the rollout waiting: said once as an event. Always STEP_END. */
+enum step tick_halt(struct tick *tick, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The move of this run. Always STEP_ON. */
+enum step tick_move(struct tick *tick, enum move_kind kind);
+/* A pointer to text that lives as long as the run. */
+const char *tick_words(struct tick *tick, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif
