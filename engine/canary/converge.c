@@ -305,6 +305,28 @@ enum step converge_routes(struct tick *tick)
 	return write_routes(tick, desired);
 }
 
+/* Copies the target as it is now to the primary. */
+static enum step copy_target(struct tick *tick)
+{
+	enum step step = ensure_configs(tick);
+	if (step != STEP_ON)
+		return step;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->primary_target);
+	SCOPED(json)
+	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
+					  tick->tracked, tick->revision, &tick->world->workload);
+	return write_object(tick, KUBE_JSON_PATCH, path, patch);
+}
+
+enum step converge_initial(struct tick *tick)
+{
+	if (workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
+			  &tick->world->workload))
+		return STEP_ON;
+	return copy_target(tick);
+}
+
 enum step converge_promotion(struct tick *tick)
 {
 	struct error err;

@@ -17,6 +17,8 @@ enum step converge_observe(struct tick *tick);
 enum step converge_objects(struct tick *tick);
 /* The routes carry status.memory.split. */
 enum step converge_routes(struct tick *tick);
+/* Before the first rollout the primary is what the target is. */
+enum step converge_initial(struct tick *tick);
 /* The primary runs the revision of the status: the target as it is now must still be that one. */
 enum step converge_promotion(struct tick *tick);
 /* The target has pods. */

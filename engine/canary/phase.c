@@ -122,13 +122,21 @@ static void owe_advance(struct status *next, const struct situation *situation,
 		owe(next, situation, false, checksum, text);
 }
 
+/* Where traffic is while a new analysis begins. */
+static void start_split(struct status *next, const struct situation *situation)
+{
+	next->memory.split =
+		situation->stay_on_canary ? (struct split){.canary = 100} : all_primary;
+	next->canary_weight = next->memory.split.canary;
+}
+
 static void begin(struct status *next, const struct situation *situation, const char *checksum)
 {
 	const struct canary_spec *spec = situation->spec;
 	enter(next, PHASE_PROGRESSING, situation);
 	reset_counts(next);
 	take_revision(next, situation);
-	next->memory.split = all_primary;
+	start_split(next, situation);
 	next->memory.due_us = situation->now_us;
 	text_copy(next->memory.policy, sizeof(next->memory.policy), situation->policy);
 	char text[DEBT_TEXT_MAX];
@@ -147,7 +155,7 @@ static void restart(struct status *next, const struct situation *situation, cons
 	owe(next, situation, false, checksum, text);
 	reset_counts(next);
 	take_revision(next, situation);
-	next->memory.split = all_primary;
+	start_split(next, situation);
 	next->memory.due_us = situation->now_us;
 }
 

@@ -67,6 +67,9 @@ struct situation {
 	const char *revision;
 	const char *policy; /* hash of the policy that decides */
 	bool routed;	    /* the provider has routes (it is not plain Kubernetes) */
+	/* The primary cannot carry traffic, and the canary carries it all: a new analysis leaves
+	 * it there. */
+	bool stay_on_canary;
 };
 
 void move_note(struct move *move, bool warning, enum phase phase, const char *format, ...)

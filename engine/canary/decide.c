@@ -1,0 +1,305 @@
+#include "canary/decide.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/hooks.h"
+#include "canary/measure.h"
+#include "canary/rollout.h"
+
+/* The policy failed: a Warning, and one more failed check. */
+static enum step fail_script(struct tick *tick, const struct error *err)
+{
+	move_note(&tick->move, true, tick->status.phase, "Halt %s.%s advancement policy failed %s",
+		  tick->spec->name, tick->spec->namespace, err->text);
+	snprintf(tick->verdict, sizeof(tick->verdict), "error");
+	text_copy(tick->verdict_text, sizeof(tick->verdict_text), err->text);
+	return tick_move(tick, MOVE_FAIL_CHECK);
+}
+
+static enum step hold(struct tick *tick, const cJSON *proposal)
+{
+	const char *reason = json_string_or(proposal, "reason", "held by the policy");
+	double seconds = json_number(proposal, "seconds", 0);
+	if (seconds > 0 && seconds <= 7 * 86400.0)
+		tick->move.due_us = tick->now_us + (int64_t)(seconds * 1e6);
+	tick->move.reason = tick_words(tick, "%s", reason);
+	snprintf(tick->verdict, sizeof(tick->verdict), "hold");
+	text_copy(tick->verdict_text, sizeof(tick->verdict_text), reason);
+	return tick_move(tick, MOVE_HOLD);
+}
+
+enum step decide_begin(struct tick *tick, const struct policy_pair *policies)
+{
+	const struct canary_spec *spec = tick->spec;
+	SCOPED(json) cJSON *rollout = rollout_table(tick);
+	SCOPED(json) cJSON *answer = NULL;
+	struct error err = {0};
+	if (!policy_pair_call(policies, HOOK_START, rollout, NULL, &answer, &err))
+		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", spec->name,
+				 spec->namespace, err.text);
+	if (text_equal(json_string(answer, "action"), "hold"))
+		return hold(tick, answer);
+
+	const struct webhook_spec *failed;
+	if (hooks_run(tick, WEBHOOK_CONFIRM_ROLLOUT, tick->status.phase, "Confirm-rollout", &failed,
+		      &err) == STEP_WAIT)
+		return STEP_WAIT;
+	if (failed == NULL)
+		return tick_move(tick, MOVE_BEGIN);
+	if (tick->status.phase != PHASE_WAITING)
+		move_note(&tick->move, true, tick->status.phase,
+			  "Halt %s.%s advancement waiting for approval %s", spec->name,
+			  spec->namespace, failed->name);
+	return tick_move(tick, MOVE_WAIT);
+}
+
+/* Nothing has reached the canary yet. */
+static bool is_untouched(const struct tick *tick)
+{
+	const struct split *split = &tick->status.memory.split;
+	return split->canary == 0 && tick->status.iterations == 0 &&
+	       !(tick->spec->mirror && split->mirror);
+}
+
+/* Enough is enough? */
+static enum step ask_rollback(struct tick *tick, const struct policy_pair *policies, cJSON *rollout,
+			      bool *rolls_back)
+{
+	SCOPED(json) cJSON *answer = NULL;
+	struct error err = {0};
+	*rolls_back = false;
+	if (!policy_pair_call(policies, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
+		return fail_script(tick, &err);
+	if (!json_bool(answer, "rollback", false))
+		return STEP_ON;
+	const char *reason = json_string(answer, "reason");
+	tick->move.reason = reason == NULL ? NULL : tick_words(tick, "%s", reason);
+	*rolls_back = true;
+	return tick_move(tick, MOVE_ROLL_BACK);
+}
+
+static enum step roll_back_by_hook(struct tick *tick, bool *rolls_back)
+{
+	const struct canary_spec *spec = tick->spec;
+	*rolls_back = false;
+	for (size_t i = 0; i < spec->webhook_count; i++) {
+		const struct webhook_spec *webhook = &spec->webhooks[i];
+		if (webhook->type != WEBHOOK_ROLLBACK)
+			continue;
+		char label[64], checksum[HASH_TEXT_MAX];
+		snprintf(label, sizeof(label), "hook %zu", i);
+		status_checksum(&tick->status, checksum);
+		const struct hook_call call = {
+			.label = label,
+			.webhook = webhook,
+			.phase = tick->status.phase,
+			.checksum = checksum,
+		};
+		bool passed;
+		struct error why = {0};
+		if (hook_call(tick, &call, &passed, &why) == STEP_WAIT)
+			return STEP_WAIT;
+		if (!passed) {
+			move_note(&tick->move, false, tick->status.phase,
+				  "Rollback hook %s not signaling a rollback", webhook->name);
+			continue;
+		}
+		move_note(&tick->move, true, tick->status.phase, "Rollback check %s passed",
+			  webhook->name);
+		tick->move.reason = "manual webhook invoked";
+		*rolls_back = true;
+		return tick_move(tick, MOVE_ROLL_BACK);
+	}
+	return STEP_ON;
+}
+
+/* A weight that a policy proposed; -1 when it is none. */
+static int proposed_weight(const cJSON *proposal)
+{
+	double weight = json_number(proposal, "weight", -1);
+	if (!(weight >= 0 && weight <= 100))
+		return -1;
+	return (int)floor(weight);
+}
+
+static enum step propose_route(struct tick *tick, const cJSON *proposal)
+{
+	struct move *move = &tick->move;
+	struct error err = {0};
+	double iteration = json_number(proposal, "iteration", -1);
+	move->has_iteration = iteration >= 0;
+	move->iteration = (int)iteration;
+	bool weighed = json_get(proposal, "weight") != NULL;
+	int weight = weighed ? proposed_weight(proposal) : tick->status.memory.split.canary;
+	if (weight < 0 || (!weighed && !move->has_iteration)) {
+		error_set(&err, ERROR_SCRIPT,
+			  "step: weight must be a number from 0 to 100 for action \"route\"");
+		return fail_script(tick, &err);
+	}
+	move->split.canary = weight;
+	move->split.primary = 100 - weight;
+	move->split.mirror = json_bool(proposal, "mirror", false);
+	const char *message = json_string(proposal, "message");
+	if (message != NULL)
+		move->message = tick_words(tick, "%s", message);
+	return tick_move(tick, MOVE_ROUTE);
+}
+
+static enum step gate_promotion(struct tick *tick, bool *open)
+{
+	const struct webhook_spec *failed;
+	struct error why = {0};
+	*open = true;
+	if (hooks_run(tick, WEBHOOK_CONFIRM_PROMOTION, PHASE_PROGRESSING, "Confirm-promotion",
+		      &failed, &why) == STEP_WAIT)
+		return STEP_WAIT;
+	if (failed == NULL)
+		return STEP_ON;
+	*open = false;
+	if (tick->status.phase != PHASE_WAITING_PROMOTION)
+		move_note(&tick->move, true, tick->status.phase,
+			  "Halt %s.%s advancement waiting for promotion approval %s",
+			  tick->spec->name, tick->spec->namespace, failed->name);
+	return tick_move(tick, MOVE_WAIT_PROMOTION);
+}
+
+static enum step gate_increase(struct tick *tick, bool *open)
+{
+	const struct webhook_spec *failed;
+	struct error why = {0};
+	*open = true;
+	if (tick->status.memory.split.mirror || tick->status.phase != PHASE_PROGRESSING)
+		return STEP_ON;
+	if (hooks_run(tick, WEBHOOK_CONFIRM_TRAFFIC_INCREASE, PHASE_PROGRESSING,
+		      "Confirm-traffic-increase", &failed, &why) == STEP_WAIT)
+		return STEP_WAIT;
+	if (failed == NULL)
+		return STEP_ON;
+	*open = false;
+	move_note(&tick->move, true, tick->status.phase,
+		  "Halt %s.%s advancement waiting for traffic increase approval %s",
+		  tick->spec->name, tick->spec->namespace, failed->name);
+	tick->move.reason = "waiting for traffic increase approval";
+	return tick_move(tick, MOVE_HOLD);
+}
+
+static enum step propose(struct tick *tick, const struct policy_pair *policies,
+			 const cJSON *rollout)
+{
+	SCOPED(json) cJSON *proposal = NULL;
+	struct error err = {0};
+	if (!policy_pair_call(policies, HOOK_STEP, rollout, NULL, &proposal, &err))
+		return fail_script(tick, &err);
+	const char *action = json_string_or(proposal, "action", "");
+	const cJSON *state = json_get(proposal, "state");
+	if (cJSON_IsObject(state)) {
+		cJSON_Delete(tick->state);
+		tick->state = cJSON_Duplicate(state, true);
+		tick->move.state = tick->state;
+	}
+	if (strcmp(action, "hold") == 0)
+		return hold(tick, proposal);
+	if (strcmp(action, "rollback") == 0) {
+		tick->move.reason =
+			tick_words(tick, "%s", json_string_or(proposal, "reason", "by policy"));
+		return tick_move(tick, MOVE_ROLL_BACK);
+	}
+	bool route = strcmp(action, "route") == 0;
+	if (!route && strcmp(action, "promote") != 0) {
+		error_set(&err, ERROR_SCRIPT,
+			  "step: action must be route, hold, promote or rollback, is \"%.40s\"",
+			  action);
+		return fail_script(tick, &err);
+	}
+	bool open = true;
+	enum step step = STEP_ON;
+	if (tick->spec->strategy == STRATEGY_CANARY)
+		step = gate_increase(tick, &open);
+	if (step != STEP_ON || !open)
+		return step;
+	if (route)
+		return propose_route(tick, proposal);
+	step = gate_promotion(tick, &open);
+	if (step != STEP_ON || !open)
+		return step;
+	return tick_move(tick, MOVE_PROMOTE);
+}
+
+/* The check of this tick failed; whether that is enough is asked at the beginning of the next run.
+ */
+static enum step fail_check(struct tick *tick)
+{
+	snprintf(tick->verdict, sizeof(tick->verdict), "fail");
+	return tick_move(tick, MOVE_FAIL_CHECK);
+}
+
+enum step decide_analysis(struct tick *tick, const struct policy_pair *policies)
+{
+	const struct canary_spec *spec = tick->spec;
+	SCOPED(json) cJSON *rollout = rollout_table(tick);
+	bool rolls_back;
+	enum step step = ask_rollback(tick, policies, rollout, &rolls_back);
+	if (step != STEP_ON || rolls_back || tick->move.kind != MOVE_SETTLE)
+		return step;
+	if (tick->now_us < tick->status.memory.due_us)
+		return STEP_END;
+	step = roll_back_by_hook(tick, &rolls_back);
+	if (step != STEP_ON || rolls_back)
+		return step;
+
+	if (is_untouched(tick)) {
+		move_note(&tick->move, false, tick->status.phase,
+			  "Starting canary analysis for %s.%s", spec->target_name, spec->namespace);
+		const struct webhook_spec *failed;
+		struct error why = {0};
+		if (hooks_run(tick, WEBHOOK_PRE_ROLLOUT, PHASE_PROGRESSING, "Pre-rollout", &failed,
+			      &why) == STEP_WAIT)
+			return STEP_WAIT;
+		if (failed != NULL) {
+			move_note(&tick->move, true, tick->status.phase,
+				  "Halt %s.%s advancement pre-rollout check %s failed %s",
+				  spec->name, spec->namespace, failed->name, why.text);
+			text_copy(tick->verdict_text, sizeof(tick->verdict_text), why.text);
+			return fail_check(tick);
+		}
+	} else {
+		enum check check;
+		step = measure(tick, policies, rollout, &check);
+		if (step != STEP_ON)
+			return step;
+		if (check == CHECK_FAILED)
+			return fail_check(tick);
+		if (check == CHECK_HELD) {
+			tick->move.reason = "a metric is held";
+			snprintf(tick->verdict, sizeof(tick->verdict), "hold");
+			return tick_move(tick, MOVE_HOLD);
+		}
+	}
+	snprintf(tick->verdict, sizeof(tick->verdict), "pass");
+	return propose(tick, policies, rollout);
+}
+
+enum step decide_promotion(struct tick *tick, const struct policy_pair *policies)
+{
+	SCOPED(json) cJSON *rollout = rollout_table(tick);
+	SCOPED(json) cJSON *answer = NULL;
+	struct error err = {0};
+	int weight = 100;
+	if (!policy_pair_call(policies, HOOK_PROMOTION, rollout, NULL, &answer, &err)) {
+		/* The way back to the primary is always open: all at once, and said so. */
+		move_note(&tick->move, true, tick->status.phase,
+			  "Policy of %s.%s failed %s; routing all traffic to primary",
+			  tick->spec->name, tick->spec->namespace, err.text);
+	} else {
+		int proposed = proposed_weight(answer);
+		weight = proposed < tick->status.memory.split.primary ? 100 : proposed;
+	}
+	tick->move.split.primary = weight;
+	tick->move.split.canary = 100 - weight;
+	return tick_move(tick, MOVE_PRIMARY);
+}

@@ -1,0 +1,19 @@
+/*
+ * decide.h - what comes next in an analysis: gates, checks, and the policy's proposal.
+ *
+ * The policy judges; this validates what it says and turns it into a move. A policy that fails is a
+ * failed check with a Warning, never a stop of the engine.
+ */
+#ifndef SLUICE_CANARY_DECIDE_H
+#define SLUICE_CANARY_DECIDE_H
+
+#include "canary/tick.h"
+
+/* At rest or waiting, with a new revision: confirm-rollout and the policy's start. */
+enum step decide_begin(struct tick *tick, const struct policy_pair *policies);
+/* In the analysis, with a ready canary. */
+enum step decide_analysis(struct tick *tick, const struct policy_pair *policies);
+/* Promoting, with a ready primary: the next step of the way back. */
+enum step decide_promotion(struct tick *tick, const struct policy_pair *policies);
+
+#endif

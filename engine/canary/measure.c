@@ -1,0 +1,228 @@
+#include "canary/measure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/hooks.h"
+#include "metric/query.h"
+
+static const char *const kinds[] = {
+	[SAMPLE_OK] = "ok",	  [SAMPLE_NO_DATA] = "no-data",
+	[SAMPLE_NAN] = "nan",	  [SAMPLE_AMBIGUOUS] = "ambiguous",
+	[SAMPLE_ERROR] = "error",
+};
+
+static void subject_of(const struct tick *tick, struct metric_subject *subject)
+{
+	const struct canary_spec *spec = tick->spec;
+	*subject = (struct metric_subject){
+		.name = spec->name,
+		.namespace = spec->namespace,
+		.target = spec->target_name,
+		.service = spec->apex,
+		.ingress = spec->ingress_name == NULL ? spec->target_name : spec->ingress_name,
+		.route = spec->route_name == NULL ? spec->target_name : spec->route_name,
+		.provider = spec->provider,
+		.metrics_server = spec->metrics_server == NULL ? tick->world->metrics_server
+							       : spec->metrics_server,
+	};
+}
+
+/* The MetricTemplate that a check names, and the Secret that this names; NULL where there is none.
+ */
+static enum step read_template(struct tick *tick, const cJSON *check, const cJSON **template,
+			       const cJSON **secret, struct error *err)
+{
+	char path[KUBE_PATH_MAX];
+	*template = NULL;
+	*secret = NULL;
+	const char *name = json_string(check, "templateRef.name");
+	if (name == NULL)
+		return STEP_ON;
+	const char *namespace = json_string_or(check, "templateRef.namespace", "");
+	if (namespace[0] == '\0')
+	namespace = tick->spec->namespace;
+	kube_path(path, &kube_metric_template, namespace, name);
+	const struct answer *answer = ask_object(tick->asks, path);
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->error.kind != ERROR_NONE || answer->object == NULL) {
+		error_set(err, ERROR_NOT_FOUND, "metric template %s.%s error: %s", name, namespace,
+			  answer->object == NULL && answer->error.kind == ERROR_NONE
+				  ? "not found"
+				  : answer->error.text);
+		return STEP_ON;
+	}
+	*template = answer->object;
+	const char *secret_name = json_string(answer->object, "spec.provider.secretRef.name");
+	if (secret_name == NULL)
+		return STEP_ON;
+	kube_path(path, &kube_secret, namespace, secret_name);
+	answer = ask_object(tick->asks, path);
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->error.kind != ERROR_NONE || answer->object == NULL)
+		error_set(err, ERROR_NOT_FOUND, "metric template %s.%s secret %s error: %s", name,
+			  namespace, secret_name,
+			  answer->error.kind == ERROR_NONE ? "not found" : answer->error.text);
+	*secret = answer->object;
+	return STEP_ON;
+}
+
+static cJSON *sample_table(const cJSON *check, const struct sample *sample)
+{
+	cJSON *table = cJSON_CreateObject();
+	cJSON_AddStringToObject(table, "name", json_string_or(check, "name", ""));
+	cJSON_AddStringToObject(table, "kind", kinds[sample->kind]);
+	if (sample->kind == SAMPLE_OK)
+		cJSON_AddNumberToObject(table, "value", sample->value);
+	else
+		cJSON_AddStringToObject(table, "text", sample->text);
+	const cJSON *range = json_get(check, "thresholdRange");
+	if (range != NULL)
+		cJSON_AddItemToObject(table, "range", cJSON_Duplicate(range, true));
+	cJSON_AddItemToObject(table, "metric", cJSON_Duplicate(check, true));
+	return table;
+}
+
+/* One check's sample, or STEP_WAIT. Whatever goes wrong on the way is a sample of kind error. */
+static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, struct sample *sample)
+{
+	const cJSON *template, *secret;
+	struct error err = {0};
+	*sample = (struct sample){.kind = SAMPLE_ERROR};
+	if (read_template(tick, check, &template, &secret, &err) == STEP_WAIT)
+		return STEP_WAIT;
+	struct metric_subject subject;
+	struct metric_request request;
+	subject_of(tick, &subject);
+	if (err.kind != ERROR_NONE ||
+	    !metric_request_init(&request, &subject, check, template, secret, &err)) {
+		text_copy(sample->text, sizeof(sample->text), err.text);
+		return STEP_ON;
+	}
+	char label[32];
+	snprintf(label, sizeof(label), "metric %zu", i);
+	const struct answer *answer = ask_metric(tick->asks, label, &request.query);
+	metric_request_fini(&request);
+	if (answer == NULL)
+		return STEP_WAIT;
+	*sample = answer->sample;
+	return STEP_ON;
+}
+
+enum { CHECKS_MAX = 64 };
+
+static enum step run_rollout_hooks(struct tick *tick, bool *passed)
+{
+	const struct webhook_spec *failed;
+	struct error why = {0};
+	if (hooks_run(tick, WEBHOOK_ROLLOUT, PHASE_PROGRESSING, NULL, &failed, &why) == STEP_WAIT)
+		return STEP_WAIT;
+	*passed = failed == NULL;
+	if (!*passed) {
+		move_note(&tick->move, true, tick->status.phase,
+			  "Halt %s.%s advancement external check %s failed %s", tick->spec->name,
+			  tick->spec->namespace, failed->name, why.text);
+		text_copy(tick->verdict_text, sizeof(tick->verdict_text), why.text);
+	}
+	return STEP_ON;
+}
+
+/* Says only the first failure as an event; the history remembers it. */
+static void judge(struct tick *tick, const struct policy_pair *policies, const cJSON *rollout,
+		  const cJSON *sample, enum check *check)
+{
+	SCOPED(json) cJSON *verdict = NULL;
+	struct error err = {0};
+	if (!policy_pair_call(policies, HOOK_JUDGE, rollout, sample, &verdict, &err)) {
+		if (*check != CHECK_FAILED) {
+			move_note(&tick->move, true, tick->status.phase,
+				  "Halt %s.%s advancement policy failed %s", tick->spec->name,
+				  tick->spec->namespace, err.text);
+			text_copy(tick->verdict_text, sizeof(tick->verdict_text), err.text);
+		}
+		*check = CHECK_FAILED;
+		return;
+	}
+	const char *word = json_string_or(verdict, "verdict", "");
+	if (strcmp(word, "pass") == 0 || *check == CHECK_FAILED)
+		return;
+	const char *reason = json_string_or(verdict, "reason", "failed by the policy");
+	bool held = strcmp(word, "hold") == 0;
+	if (held && *check == CHECK_HELD)
+		return;
+	move_note(&tick->move, true, tick->status.phase, "%s", reason);
+	text_copy(tick->verdict_text, sizeof(tick->verdict_text), reason);
+	*check = held ? CHECK_HELD : CHECK_FAILED;
+}
+
+enum step measure(struct tick *tick, const struct policy_pair *policies, cJSON *rollout,
+		  enum check *check)
+{
+	bool passed;
+	*check = CHECK_PASSED;
+	enum step step = run_rollout_hooks(tick, &passed);
+	if (step != STEP_ON)
+		return step;
+	if (!passed) {
+		*check = CHECK_FAILED;
+		return STEP_ON;
+	}
+	SCOPED(json) cJSON *checks = NULL;
+	struct error err = {0};
+	if (!policy_pair_call(policies, HOOK_THRESHOLDS, rollout, NULL, &checks, &err)) {
+		move_note(&tick->move, true, tick->status.phase,
+			  "Halt %s.%s advancement policy failed %s", tick->spec->name,
+			  tick->spec->namespace, err.text);
+		text_copy(tick->verdict_text, sizeof(tick->verdict_text), err.text);
+		*check = CHECK_FAILED;
+		return STEP_ON;
+	}
+	cJSON *samples = cJSON_CreateArray();
+	cJSON_AddItemToObject(rollout, "samples", samples);
+	bool waiting = false;
+	size_t i = 0;
+	const cJSON *entry;
+	cJSON_ArrayForEach(entry, checks)
+	{
+		struct sample sample;
+		if (i == CHECKS_MAX)
+			break;
+		if (take_sample(tick, i++, entry, &sample) == STEP_WAIT)
+			waiting = true;
+		else
+			cJSON_AddItemToArray(samples, sample_table(entry, &sample));
+	}
+	if (waiting)
+		return STEP_WAIT;
+	const cJSON *sample;
+	cJSON_ArrayForEach(sample, samples) judge(tick, policies, rollout, sample, check);
+	return STEP_ON;
+}
+
+enum step measure_online(struct tick *tick)
+{
+	const struct canary_spec *spec = tick->spec;
+	const struct metric_query query = {
+		.canary = spec->name,
+		.namespace = spec->namespace,
+		.metric = "online",
+		.provider = "prometheus",
+		.address = spec->metrics_server == NULL ? tick->world->metrics_server
+							: spec->metrics_server,
+		.query = "vector(1)",
+	};
+	const struct answer *answer = ask_metric(tick->asks, "online", &query);
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->sample.kind == SAMPLE_ERROR)
+		move_note(&tick->move, true, tick->status.phase,
+			  "Error checking metric providers: %s", answer->sample.text);
+	else
+		move_note(&tick->move, false, tick->status.phase,
+			  "all the metrics providers are available!");
+	return STEP_ON;
+}

@@ -1,0 +1,502 @@
+#include "canary/tick.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/converge.h"
+#include "canary/debts.h"
+#include "canary/decide.h"
+#include "canary/measure.h"
+
+/* How soon to look again when something keeps a rollout waiting that no watch would tell of. */
+static const int64_t look_again_us = 10 * DURATION_SECOND;
+
+struct tick *tick_new(const struct tick_world *world, const struct canary_spec *spec,
+		      asks_wake *wake, void *owner, uint64_t token)
+{
+	struct tick *tick = xcalloc(1, sizeof(*tick));
+	tick->world = world;
+	tick->spec = spec;
+	tick->asks = asks_new(&world->asks, wake, owner, token);
+	kube_path(tick->path, &kube_canary, spec->namespace, spec->name);
+	status_init(&tick->status);
+	status_init(&tick->next);
+	return tick;
+}
+
+static void forget_run(struct tick *tick)
+{
+	cJSON_Delete(tick->configs);
+	cJSON_Delete(tick->tracked);
+	cJSON_Delete(tick->state);
+	tick->configs = NULL;
+	tick->tracked = NULL;
+	tick->state = NULL;
+	tick->target = NULL;
+	tick->primary = NULL;
+	tick->move = (struct move){.kind = MOVE_SETTLE};
+	tick->words[0] = '\0';
+	tick->verdict[0] = '\0';
+	tick->verdict_text[0] = '\0';
+	tick->notice[0] = '\0';
+	tick->paid_count = 0;
+	tick->trouble.kind = ERROR_NONE;
+	tick->due_us = 0;
+}
+
+void tick_free(struct tick *tick)
+{
+	if (tick == NULL)
+		return;
+	forget_run(tick);
+	asks_free(tick->asks);
+	status_fini(&tick->status);
+	status_fini(&tick->next);
+	free(tick);
+}
+
+void tick_begin(struct tick *tick, const cJSON *object)
+{
+	status_fini(&tick->status);
+	status_read(&tick->status, json_get(object, "status"));
+	text_copy(tick->resource_version, sizeof(tick->resource_version),
+		  json_string_or(object, "metadata.resourceVersion", ""));
+	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
+	tick->committing = false;
+}
+
+void tick_renew(struct tick *tick)
+{
+	asks_clear(tick->asks);
+	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
+}
+
+void tick_know(struct tick *tick, const char *path, const cJSON *object)
+{
+	asks_know(tick->asks, path, cJSON_Duplicate(object, true));
+}
+
+enum step tick_trouble(struct tick *tick, const struct error *err)
+{
+	if (tick->trouble.kind == ERROR_NONE)
+		tick->trouble = *err;
+	return STEP_END;
+}
+
+enum step tick_halt(struct tick *tick, const char *format, ...)
+{
+	char text[DEBT_TEXT_MAX], hex[SHA256_HEX_SIZE];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	sha256_hex(text, strlen(text), hex);
+	hex[16] = '\0';
+	tick->due_us = tick->now_us + look_again_us;
+	if (strcmp(hex, tick->status.memory.notice) == 0)
+		return STEP_END;
+	text_copy(tick->notice, sizeof(tick->notice), hex);
+	move_note(&tick->move, true, tick->status.phase, "%s", text);
+	return STEP_END;
+}
+
+enum step tick_move(struct tick *tick, enum move_kind kind)
+{
+	tick->move.kind = kind;
+	return STEP_ON;
+}
+
+const char *tick_words(struct tick *tick, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(tick->words, sizeof(tick->words), format, args);
+	va_end(args);
+	return tick->words;
+}
+
+/* ---- which policy decides ---- */
+
+static enum step find_own_policy(struct tick *tick, struct policy **own, struct error *err)
+{
+	const struct policy_spec *policy = &tick->spec->policy;
+	char path[KUBE_PATH_MAX];
+	*own = NULL;
+	switch (policy->source) {
+	case POLICY_STOCK:
+		return STEP_ON;
+	case POLICY_NAMED:
+		*own = policies_stock(tick->world->policies, policy->name, err);
+		return STEP_ON;
+	case POLICY_INLINE:
+		*own = policies_text(tick->world->policies, "policy.lua", policy->text,
+				     strlen(policy->text), err);
+		return STEP_ON;
+	case POLICY_CONFIG_MAP: {
+		kube_path(path, &kube_config_map, tick->spec->namespace, policy->name);
+		const struct answer *answer = ask_object(tick->asks, path);
+		if (answer == NULL)
+			return STEP_WAIT;
+		if (answer->error.kind != ERROR_NONE)
+			return tick_trouble(tick, &answer->error);
+		const cJSON *text = json_get(json_get(answer->object, "data"), policy->key);
+		if (!cJSON_IsString(text)) {
+			error_set(err, ERROR_NOT_FOUND, "configmap %s.%s has no key %s",
+				  policy->name, tick->spec->namespace, policy->key);
+			return STEP_ON;
+		}
+		*own = policies_text(tick->world->policies, policy->key, text->valuestring,
+				     strlen(text->valuestring), err);
+		return STEP_ON;
+	}
+	}
+	return STEP_ON;
+}
+
+/* STEP_ON with err->kind set when there is no policy that could decide. */
+static enum step find_policies(struct tick *tick, struct policy_pair *policies, struct error *err)
+{
+	policies->stock =
+		policies_stock(tick->world->policies, strategy_name(tick->spec->strategy), err);
+	if (policies->stock == NULL)
+		return STEP_ON;
+	return find_own_policy(tick, &policies->own, err);
+}
+
+/* ---- readiness ---- */
+
+static enum readiness primary_ready(struct tick *tick, struct error *why)
+{
+	return workload_ready(tick->primary, tick->spec->primary_ready_threshold,
+			      tick->spec->progress_deadline_us, tick->now_us, why);
+}
+
+static enum step halt_for_primary(struct tick *tick, const struct error *why)
+{
+	return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
+			 tick->spec->namespace, why->text);
+}
+
+/* ---- the phases ---- */
+
+static enum step initializing(struct tick *tick)
+{
+	struct error why = {0};
+	enum step step = converge_initial(tick);
+	if (step != STEP_ON)
+		return step;
+	if (!tick->spec->skip_analysis) {
+		if (primary_ready(tick, &why) != READY)
+			return halt_for_primary(tick, &why);
+		step = measure_online(tick);
+	}
+	if (step == STEP_ON)
+		step = converge_scale_down(tick);
+	return step == STEP_ON ? tick_move(tick, MOVE_INITIALIZED) : step;
+}
+
+static bool target_is_promoted(const struct tick *tick)
+{
+	return workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
+			     &tick->world->workload);
+}
+
+/* What is on the target now is not what the status was last about. */
+static bool target_changed(const struct tick *tick)
+{
+	return strcmp(tick->revision, tick->status.memory.revision) != 0;
+}
+
+static bool primary_is_broken(struct tick *tick)
+{
+	struct error why = {0};
+	return tick->status.memory.split.canary == 100 && primary_ready(tick, &why) != READY;
+}
+
+static enum step at_rest(struct tick *tick, const struct policy_pair *policies,
+			 const struct error *policy_error)
+{
+	struct error why = {0};
+	if (!target_changed(tick))
+		return STEP_END;
+	if (target_is_promoted(tick))
+		return tick_move(tick, MOVE_NOTICE_SPEC);
+	if (policy_error->kind != ERROR_NONE)
+		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", tick->spec->name,
+				 tick->spec->namespace, policy_error->text);
+	/* A primary past its deadline must not stand in the way of the revision that mends it. */
+	if (!tick->spec->skip_analysis && primary_ready(tick, &why) == READY_NOT_YET &&
+	    !primary_is_broken(tick))
+		return halt_for_primary(tick, &why);
+	return decide_begin(tick, policies);
+}
+
+static enum step waiting(struct tick *tick, const struct policy_pair *policies,
+			 const struct error *policy_error)
+{
+	if (target_is_promoted(tick))
+		return tick_move(tick, MOVE_CANCEL);
+	if (policy_error->kind != ERROR_NONE)
+		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", tick->spec->name,
+				 tick->spec->namespace, policy_error->text);
+	if (tick->now_us < tick->status.memory.due_us)
+		return STEP_END;
+	return decide_begin(tick, policies);
+}
+
+static enum step analysis(struct tick *tick, const struct policy_pair *policies,
+			  const struct error *policy_error)
+{
+	const struct canary_spec *spec = tick->spec;
+	struct error why = {0};
+	if (target_changed(tick)) {
+		if (!target_is_promoted(tick))
+			return tick_move(tick, MOVE_RESTART);
+		tick->move.reason = "the target is back at the promoted revision";
+		return tick_move(tick, MOVE_CANCEL);
+	}
+	if (!spec->skip_analysis && !primary_is_broken(tick)) {
+		enum readiness ready = primary_ready(tick, &why);
+		if (ready == READY_NOT_YET)
+			return halt_for_primary(tick, &why);
+		if (ready == READY_NEVER) {
+			halt_for_primary(tick, &why);
+			return tick_move(tick, MOVE_ROLL_BACK);
+		}
+	}
+	enum step step = converge_scale_up(tick);
+	if (step != STEP_ON)
+		return step;
+	enum readiness ready = workload_ready(tick->target, spec->canary_ready_threshold,
+					      spec->progress_deadline_us, tick->now_us, &why);
+	if (ready != READY) {
+		tick_halt(tick, "canary deployment %s.%s not ready: %s", spec->target_name,
+			  spec->namespace, why.text);
+		return ready == READY_NEVER ? tick_move(tick, MOVE_ROLL_BACK) : STEP_END;
+	}
+	if (spec->skip_analysis)
+		return tick_move(tick, MOVE_SKIP);
+	if (policy_error->kind != ERROR_NONE) {
+		if (tick->now_us < tick->status.memory.due_us)
+			return STEP_END;
+		move_note(&tick->move, true, tick->status.phase,
+			  "Halt %s.%s advancement policy failed %s", spec->name, spec->namespace,
+			  policy_error->text);
+		return tick_move(tick, tick->status.failed_checks + 1 >= spec->threshold
+					       ? MOVE_ROLL_BACK
+					       : MOVE_FAIL_CHECK);
+	}
+	return decide_analysis(tick, policies);
+}
+
+/* The primary shall run the new revision. STEP_ON: it does, and is ready. */
+static enum step primary_took_over(struct tick *tick, bool *failed)
+{
+	struct error why = {0};
+	*failed = false;
+	switch (primary_ready(tick, &why)) {
+	case READY:
+		return STEP_ON;
+	case READY_NOT_YET:
+		return halt_for_primary(tick, &why);
+	case READY_NEVER:
+		*failed = true;
+		tick->move.reason = tick_words(tick, "%s", why.text);
+		return tick_move(tick, MOVE_PROMOTION_FAILED);
+	}
+	return STEP_ON;
+}
+
+static enum step promoting(struct tick *tick, const struct policy_pair *policies)
+{
+	bool failed;
+	if (target_changed(tick) &&
+	    !workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+		return tick_move(tick, MOVE_RESTART);
+	enum step step = converge_promotion(tick);
+	if (step != STEP_ON)
+		return step;
+	step = primary_took_over(tick, &failed);
+	if (step != STEP_ON || failed)
+		return step;
+	return tick->now_us < tick->status.memory.due_us ? STEP_END
+							 : decide_promotion(tick, policies);
+}
+
+static enum step finalising(struct tick *tick)
+{
+	bool failed;
+	enum step step = primary_took_over(tick, &failed);
+	if (step != STEP_ON || failed)
+		return step;
+	return tick->now_us < tick->status.memory.due_us ? STEP_END : tick_move(tick, MOVE_FINISH);
+}
+
+static enum step adopt(struct tick *tick)
+{
+	/* Flagger has the weight in its status; while it analyses, the routes carry it. */
+	tick->move.split.canary = tick->status.canary_weight;
+	tick->move.split.primary = 100 - tick->status.canary_weight;
+	return tick_move(tick, MOVE_ADOPT);
+}
+
+static enum step decide(struct tick *tick)
+{
+	struct policy_pair policies = {0};
+	struct error policy_error = {0};
+	enum step step = find_policies(tick, &policies, &policy_error);
+	if (step != STEP_ON)
+		return step;
+	switch (tick->status.phase) {
+	case PHASE_INITIALIZING:
+		return initializing(tick);
+	case PHASE_INITIALIZED:
+	case PHASE_SUCCEEDED:
+	case PHASE_FAILED:
+		return at_rest(tick, &policies, &policy_error);
+	case PHASE_WAITING:
+		return waiting(tick, &policies, &policy_error);
+	case PHASE_PROGRESSING:
+	case PHASE_WAITING_PROMOTION:
+		return analysis(tick, &policies, &policy_error);
+	case PHASE_PROMOTING:
+		return promoting(tick, &policies);
+	case PHASE_FINALISING:
+		return finalising(tick);
+	case PHASE_NONE:
+	case PHASE_TERMINATING:
+	case PHASE_TERMINATED:
+		return STEP_END;
+	}
+	return STEP_END;
+}
+
+static enum step run(struct tick *tick)
+{
+	struct error err = {0};
+	if (tick->status.phase == PHASE_NONE)
+		return tick_move(tick, MOVE_INITIALIZE);
+	if (tick->spec->suspend)
+		return tick_halt(tick, "skipping canary run as object is suspended");
+	enum step step = debts_pay_events(tick);
+	if (step != STEP_ON)
+		return step;
+	tick->driver = traffic_find(tick->spec->provider, &err);
+	if (tick->driver == NULL)
+		return tick_halt(tick, "%s", err.text);
+	step = converge_observe(tick);
+	if (step != STEP_ON)
+		return step;
+	if (!tick->status.memory.present)
+		return adopt(tick);
+	bool asked = tick->thorough;
+	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
+			 tick->status.memory.generation != tick->spec->generation;
+	step = converge_objects(tick);
+	if (step == STEP_ON)
+		step = converge_routes(tick);
+	tick->thorough = asked;
+	if (step == STEP_ON)
+		step = debts_pay(tick);
+	return step == STEP_ON ? decide(tick) : step;
+}
+
+/* ---- the commit ---- */
+
+static void take_off_paid(struct status *next, const struct tick *tick)
+{
+	struct memory *memory = &next->memory;
+	size_t kept = 0;
+	for (size_t i = 0; i < memory->debt_count; i++) {
+		bool paid = false;
+		for (size_t k = 0; k < tick->paid_count; k++)
+			paid |= tick->paid[k] == memory->debts[i].id;
+		if (!paid)
+			memory->debts[kept++] = memory->debts[i];
+	}
+	memory->debt_count = kept;
+}
+
+static enum tick_result commit(struct tick *tick)
+{
+	const struct situation situation = {
+		.spec = tick->spec,
+		.now_us = tick->now_us,
+		.template_hash = tick->template_hash,
+		.tracked = tick->tracked,
+		.revision = tick->revision,
+		.policy = "",
+		.routed = tick->driver != NULL && tick->driver->can_weigh,
+		.stay_on_canary = tick->primary != NULL && primary_is_broken(tick),
+	};
+	struct error err = {0};
+	status_fini(&tick->next);
+	if (!phase_next(&tick->status, &situation, &tick->move, &tick->next, &err)) {
+		tick->trouble = err;
+		return TICK_TROUBLE;
+	}
+	take_off_paid(&tick->next, tick);
+	if (tick->notice[0] != '\0')
+		text_copy(tick->next.memory.notice, sizeof(tick->next.memory.notice), tick->notice);
+	if (tick->verdict[0] != '\0')
+		status_remember(&tick->next, tick->now_us, tick->verdict, tick->verdict_text);
+	SCOPED(json)
+	cJSON *patch = status_patch(&tick->next, tick->resource_version, tick->spec->target_kind,
+				    tick->now_us, &err);
+	if (patch == NULL) {
+		tick->trouble = err;
+		return TICK_TROUBLE;
+	}
+	char path[KUBE_PATH_MAX + 8];
+	snprintf(path, sizeof(path), "%s/status", tick->path);
+	tick->committing = true;
+	(void)ask_write(tick->asks, "commit", KUBE_MERGE, path, patch);
+	return TICK_WAITING;
+}
+
+static enum tick_result committed(struct tick *tick)
+{
+	const struct answer *answer = ask_write(tick->asks, "commit", KUBE_MERGE, "", NULL);
+	if (answer == NULL)
+		return TICK_WAITING;
+	tick->committing = false;
+	if (answer->error.kind != ERROR_NONE) {
+		tick->trouble = answer->error;
+		bool moved = answer->error.kind == ERROR_CONFLICT ||
+			     answer->error.kind == ERROR_NOT_FOUND;
+		/* After a lost reply nobody knows whether it took effect. */
+		bool unknown = answer->error.kind == ERROR_UNAVAILABLE ||
+			       answer->error.kind == ERROR_TIMEOUT;
+		return moved || unknown ? TICK_STALE : TICK_TROUBLE;
+	}
+	text_copy(tick->resource_version, sizeof(tick->resource_version),
+		  json_string_or(answer->object, "metadata.resourceVersion", ""));
+	status_fini(&tick->status);
+	status_copy(&tick->status, &tick->next);
+	return TICK_COMMITTED;
+}
+
+enum tick_result tick_run(struct tick *tick)
+{
+	if (tick->committing)
+		return committed(tick);
+	forget_run(tick);
+	enum step step = run(tick);
+	if (tick->trouble.kind != ERROR_NONE)
+		return tick->trouble.kind == ERROR_CONFLICT ? TICK_STALE : TICK_TROUBLE;
+	if (step == STEP_WAIT)
+		return TICK_WAITING;
+	bool worth = step == STEP_ON || tick->paid_count > 0 || tick->notice[0] != '\0';
+	if (worth && tick->status.phase != PHASE_TERMINATED)
+		return commit(tick);
+	int64_t due_us = tick->status.memory.due_us;
+	if (tick->due_us == 0 || (due_us > tick->now_us && due_us < tick->due_us))
+		tick->due_us = due_us;
+	return TICK_DONE;
+}
