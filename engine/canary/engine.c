@@ -1,0 +1,571 @@
+#include "canary/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/watch.h"
+
+/* One canary. Kept as text: a tree of it would be five times as large. */
+struct record {
+	uint64_t id;
+	char *key;		  /* "namespace/name" */
+	char *text;		  /* the Canary as the watch told it last, without managedFields */
+	char *target, *primary;	  /* names of Deployments whose events concern it */
+	struct canary_spec *spec; /* while it is ticked */
+	struct tick *tick;
+	uint64_t timer;
+	int64_t backoff_us;
+	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
+	bool queued, again, stale, thorough;
+};
+
+struct engine {
+	const struct tick_world *world;
+	struct engine_options options;
+	struct kube *kube;
+	struct loop *loop;
+	struct watch *canaries, *deployments, *config_maps, *secrets;
+	struct record **records; /* sorted by key */
+	size_t count, room;
+	uint64_t *line; /* ids in the order in which they shall be ticked */
+	size_t line_len, line_room;
+	size_t running;
+	uint64_t ids;
+	bool owns;
+	engine_call *committed;
+	void *committed_owner;
+};
+
+/* ---- records ---- */
+
+static size_t place(const struct engine *engine, const char *key)
+{
+	size_t low = 0, high = engine->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (strcmp(engine->records[middle]->key, key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct record *record_of(const struct engine *engine, const char *key)
+{
+	size_t at = place(engine, key);
+	if (at < engine->count && strcmp(engine->records[at]->key, key) == 0)
+		return engine->records[at];
+	return NULL;
+}
+
+/* O(n), for completions, of which there are few beside the watch events. */
+static struct record *record_by_id(const struct engine *engine, uint64_t id)
+{
+	for (size_t i = 0; i < engine->count; i++)
+		if (engine->records[i]->id == id)
+			return engine->records[i];
+	return NULL;
+}
+
+static struct record *record_add(struct engine *engine, const char *key)
+{
+	if (engine->count == engine->room) {
+		engine->room = engine->room == 0 ? 64 : engine->room * 2;
+		engine->records =
+			xrealloc(engine->records, engine->room * sizeof(*engine->records));
+	}
+	size_t at = place(engine, key);
+	memmove(engine->records + at + 1, engine->records + at,
+		(engine->count - at) * sizeof(*engine->records));
+	struct record *record = xcalloc(1, sizeof(*record));
+	record->id = ++engine->ids;
+	record->key = xstrdup(key);
+	record->thorough = true;
+	engine->records[at] = record;
+	engine->count++;
+	return record;
+}
+
+static void end_tick(struct engine *engine, struct record *record)
+{
+	if (record->tick != NULL)
+		engine->running--;
+	tick_free(record->tick);
+	canary_spec_free(record->spec);
+	record->tick = NULL;
+	record->spec = NULL;
+}
+
+static void record_free(struct engine *engine, struct record *record)
+{
+	end_tick(engine, record);
+	loop_cancel(engine->loop, record->timer);
+	free(record->key);
+	free(record->text);
+	free(record->target);
+	free(record->primary);
+	free(record);
+}
+
+/* ---- the line ---- */
+
+static void work_off(void *owner, uint64_t token);
+
+static void enqueue(struct engine *engine, struct record *record)
+{
+	if (record->tick != NULL) {
+		record->again = true;
+		return;
+	}
+	if (record->queued || !engine->owns)
+		return;
+	record->queued = true;
+	if (engine->line_len == engine->line_room) {
+		engine->line_room = engine->line_room == 0 ? 64 : engine->line_room * 2;
+		engine->line = xrealloc(engine->line, engine->line_room * sizeof(*engine->line));
+	}
+	engine->line[engine->line_len++] = record->id;
+	loop_ready(engine->loop, work_off, engine, 0);
+}
+
+static void due(void *owner, uint64_t id)
+{
+	struct engine *engine = owner;
+	struct record *record = record_by_id(engine, id);
+	if (record == NULL)
+		return;
+	record->timer = 0;
+	enqueue(engine, record);
+}
+
+static void set_timer(struct engine *engine, struct record *record, int64_t when_us)
+{
+	loop_cancel(engine->loop, record->timer);
+	record->timer = when_us == 0 ? 0 : loop_at(engine->loop, when_us, due, engine, record->id);
+}
+
+static void back_off(struct engine *engine, struct record *record)
+{
+	record->backoff_us = record->backoff_us == 0 ? DURATION_SECOND : record->backoff_us * 2;
+	if (record->backoff_us > DURATION_MINUTE)
+		record->backoff_us = DURATION_MINUTE;
+	double jitter = 0.5 + chance_unit(kube_chance(engine->kube));
+	set_timer(engine, record,
+		  loop_now(engine->loop) + (int64_t)((double)record->backoff_us * jitter));
+}
+
+/* ---- what is wrong with a canary ---- */
+
+static void complaint_sent(void *owner, uint64_t token, const struct kube_reply *reply)
+{
+	(void)token;
+	(void)owner;
+	if (reply->error.kind != ERROR_NONE)
+		log_warn(NULL, "could not say what is wrong: %s", reply->error.text);
+}
+
+/* Replaces, adds or (NULL) takes away the condition "Valid" among those that are there. */
+static void send_condition(struct engine *engine, const cJSON *object, const char *text)
+{
+	char path[KUBE_PATH_MAX + 8], now[TIME_TEXT_MAX];
+	kube_path(path, &kube_canary, json_string(object, "metadata.namespace"),
+		  json_string(object, "metadata.name"));
+	strcat(path, "/status");
+	time_text(loop_now(engine->loop), now);
+	SCOPED(json) cJSON *patch = cJSON_CreateObject();
+	json_put_string(patch, "metadata.resourceVersion",
+			json_string(object, "metadata.resourceVersion"));
+	cJSON *conditions = cJSON_CreateArray();
+	const cJSON *condition;
+	cJSON_ArrayForEach(condition, json_at(object, "status.conditions"))
+	{
+		if (!text_equal(json_string(condition, "type"), "Valid"))
+			cJSON_AddItemToArray(conditions, cJSON_Duplicate(condition, true));
+	}
+	if (text != NULL) {
+		cJSON *invalid = cJSON_CreateObject();
+		json_put_string(invalid, "type", "Valid");
+		json_put_string(invalid, "status", "False");
+		json_put_string(invalid, "reason", "InvalidSpec");
+		json_put_string(invalid, "message", text);
+		json_put_string(invalid, "lastUpdateTime", now);
+		json_put_string(invalid, "lastTransitionTime", now);
+		cJSON_AddItemToArray(conditions, invalid);
+	}
+	json_put(patch, "status.conditions", conditions);
+	kube_send(engine->kube, KUBE_MERGE, path, patch, complaint_sent, engine, 0);
+}
+
+static void send_complaint_event(struct engine *engine, const cJSON *object, const char *text,
+				 const char *hash)
+{
+	char path[KUBE_PATH_MAX], now[TIME_TEXT_MAX], name[KUBE_NAME_MAX], message[1025];
+	const char *namespace = json_string_or(object, "metadata.namespace", "");
+	const char *canary = json_string_or(object, "metadata.name", "");
+	kube_path(path, &kube_event, namespace, NULL);
+	time_text(loop_now(engine->loop), now);
+	snprintf(name, sizeof(name), "%.200s.%.16s", canary, hash);
+	text_copy(message, sizeof(message), text);
+	SCOPED(json) cJSON *event = cJSON_CreateObject();
+	json_put_string(event, "apiVersion", "v1");
+	json_put_string(event, "kind", "Event");
+	json_put_string(event, "metadata.name", name);
+	json_put_string(event, "metadata.namespace", namespace);
+	json_put_string(event, "involvedObject.apiVersion", "flagger.app/v1beta1");
+	json_put_string(event, "involvedObject.kind", "Canary");
+	json_put_string(event, "involvedObject.name", canary);
+	json_put_string(event, "involvedObject.namespace", namespace);
+	json_put_string(event, "involvedObject.uid", json_string(object, "metadata.uid"));
+	json_put_string(event, "type", "Warning");
+	json_put_string(event, "reason", "Synced");
+	json_put_string(event, "message", message);
+	json_put_string(event, "source.component", engine->world->component);
+	json_put_string(event, "firstTimestamp", now);
+	json_put_string(event, "lastTimestamp", now);
+	json_put_number(event, "count", 1);
+	kube_send(engine->kube, KUBE_CREATE, path, event, complaint_sent, engine, 0);
+}
+
+static void complain(struct engine *engine, struct record *record, const cJSON *object,
+		     const struct spec_problems *problems)
+{
+	SCOPED(buf) struct buf text = {0};
+	char hex[SHA256_HEX_SIZE];
+	buf_init(&text, 4096);
+	spec_problems_text(problems, &text);
+	sha256_hex(text.text, text.len, hex);
+	hex[16] = '\0';
+	if (strcmp(hex, record->complained) == 0)
+		return;
+	text_copy(record->complained, sizeof(record->complained), hex);
+	log_error(record->key, "%s", text.text);
+	const cJSON *condition;
+	cJSON_ArrayForEach(condition, json_at(object, "status.conditions"))
+	{
+		if (text_equal(json_string(condition, "type"), "Valid") &&
+		    text_equal(json_string(condition, "message"), text.text))
+			return;
+	}
+	send_condition(engine, object, text.text);
+	send_complaint_event(engine, object, text.text, hex);
+}
+
+/* True when there was something to take back: the canary will come again by its watch. */
+static bool take_back_complaint(struct engine *engine, struct record *record, const cJSON *object)
+{
+	record->complained[0] = '\0';
+	const cJSON *condition;
+	cJSON_ArrayForEach(condition, json_at(object, "status.conditions"))
+	{
+		if (text_equal(json_string(condition, "type"), "Valid") &&
+		    text_equal(json_string(condition, "status"), "False")) {
+			send_condition(engine, object, NULL);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- ticks ---- */
+
+static void woken(void *owner, uint64_t id);
+
+static void fetched(void *owner, uint64_t id, const struct kube_reply *reply);
+
+static void read_again(struct engine *engine, struct record *record)
+{
+	char path[KUBE_PATH_MAX], namespace[64];
+	const char *slash = strchr(record->key, '/');
+	snprintf(namespace, sizeof(namespace), "%.*s", (int)(slash - record->key), record->key);
+	kube_path(path, &kube_canary, namespace, slash + 1);
+	kube_send(engine->kube, KUBE_GET, path, NULL, fetched, engine, record->id);
+}
+
+static void begin_tick(struct engine *engine, struct record *record)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
+	if (object == NULL) {
+		log_error(record->key, "%s", err.text);
+		return;
+	}
+	struct spec_problems problems = {0};
+	record->spec = canary_spec_new(object, &engine->options.spec, &problems);
+	if (record->spec == NULL)
+		complain(engine, record, object, &problems);
+	spec_problems_fini(&problems);
+	if (record->spec == NULL)
+		return;
+	if (take_back_complaint(engine, record, object)) {
+		canary_spec_free(record->spec);
+		record->spec = NULL;
+		return;
+	}
+	free(record->target);
+	free(record->primary);
+	record->target = xstrdup(record->spec->target_name);
+	record->primary = xstrdup(record->spec->primary_target);
+	record->tick = tick_new(engine->world, record->spec, woken, engine, record->id);
+	record->tick->thorough = record->thorough;
+	record->again = false;
+	engine->running++;
+	tick_begin(record->tick, object);
+}
+
+static void go_on(struct engine *engine, struct record *record)
+{
+	for (;;) {
+		struct tick *tick = record->tick;
+		switch (tick_run(tick)) {
+		case TICK_WAITING:
+			return;
+		case TICK_COMMITTED:
+			record->backoff_us = 0;
+			if (engine->committed != NULL)
+				engine->committed(engine->committed_owner, record->spec,
+						  &tick->status);
+			tick_renew(tick);
+			continue;
+		case TICK_DONE: {
+			int64_t due_us = tick->due_us;
+			record->backoff_us = 0;
+			record->thorough = false;
+			end_tick(engine, record);
+			set_timer(engine, record, due_us);
+			if (record->again) {
+				record->again = false;
+				enqueue(engine, record);
+			}
+			return;
+		}
+		case TICK_STALE:
+			end_tick(engine, record);
+			read_again(engine, record);
+			return;
+		case TICK_TROUBLE:
+			log_warn(record->key, "%s", tick->trouble.text);
+			end_tick(engine, record);
+			back_off(engine, record);
+			return;
+		}
+	}
+}
+
+static void work_off(void *owner, uint64_t token)
+{
+	struct engine *engine = owner;
+	(void)token;
+	size_t taken = 0;
+	while (taken < engine->line_len && engine->running < ENGINE_SLOTS && engine->owns) {
+		struct record *record = record_by_id(engine, engine->line[taken++]);
+		if (record == NULL)
+			continue;
+		record->queued = false;
+		if (record->tick != NULL || record->text == NULL)
+			continue;
+		begin_tick(engine, record);
+		if (record->tick != NULL)
+			go_on(engine, record);
+	}
+	engine->line_len -= taken;
+	memmove(engine->line, engine->line + taken, engine->line_len * sizeof(*engine->line));
+}
+
+static void resume(void *owner, uint64_t id)
+{
+	struct engine *engine = owner;
+	struct record *record = record_by_id(engine, id);
+	if (record == NULL || record->tick == NULL)
+		return;
+	size_t before = engine->running;
+	go_on(engine, record);
+	if (engine->running < before && engine->line_len > 0)
+		loop_ready(engine->loop, work_off, engine, 0);
+}
+
+/* Not from inside the completion: the tick may free the asks that called. */
+static void woken(void *owner, uint64_t id)
+{
+	struct engine *engine = owner;
+	loop_ready(engine->loop, resume, engine, id);
+}
+
+/* ---- what watches tell ---- */
+
+static void keep_text(struct record *record, cJSON *object)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
+	free(record->text);
+	record->text = json_text(object);
+}
+
+static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
+{
+	struct engine *engine = owner;
+	struct record *record = record_by_id(engine, id);
+	if (record == NULL || record->tick != NULL)
+		return;
+	if (reply->error.kind == ERROR_NOT_FOUND)
+		return; /* its watch will say so */
+	if (reply->error.kind != ERROR_NONE) {
+		back_off(engine, record);
+		return;
+	}
+	SCOPED(json) cJSON *object = cJSON_Duplicate(reply->object, true);
+	keep_text(record, object);
+	record->stale = false;
+	enqueue(engine, record);
+}
+
+static char *key_of(const cJSON *object)
+{
+	return xasprintf("%s/%s", json_string_or(object, "metadata.namespace", ""),
+			 json_string_or(object, "metadata.name", ""));
+}
+
+static void canary_changed(void *owner, enum watch_event event, cJSON *object)
+{
+	struct engine *engine = owner;
+	if (event == WATCH_SYNCED)
+		return;
+	SCOPED(text) char *key = key_of(object);
+	struct record *record = record_of(engine, key);
+	if (event == WATCH_GONE) {
+		if (record == NULL)
+			return;
+		size_t at = place(engine, key);
+		memmove(engine->records + at, engine->records + at + 1,
+			(engine->count - at - 1) * sizeof(*engine->records));
+		engine->count--;
+		record_free(engine, record);
+		return;
+	}
+	if (record == NULL)
+		record = record_add(engine, key);
+	keep_text(record, object);
+	enqueue(engine, record);
+}
+
+/* O(canaries) an event: 10,000 comparisons are tens of microseconds. */
+static void deployment_changed(void *owner, enum watch_event event, cJSON *object)
+{
+	struct engine *engine = owner;
+	if (event == WATCH_SYNCED)
+		return;
+	const char *namespace = json_string_or(object, "metadata.namespace", "");
+	const char *name = json_string_or(object, "metadata.name", "");
+	size_t len = strlen(namespace);
+	for (size_t i = 0; i < engine->count; i++) {
+		struct record *record = engine->records[i];
+		if (strncmp(record->key, namespace, len) != 0 || record->key[len] != '/')
+			continue;
+		if (text_equal(record->target, name) || text_equal(record->primary, name))
+			enqueue(engine, record);
+	}
+}
+
+/* A config does not say who uses it: all canaries of its namespace look. */
+static void config_changed(void *owner, enum watch_event event, cJSON *object)
+{
+	struct engine *engine = owner;
+	if (event == WATCH_SYNCED)
+		return;
+	const char *namespace = json_string_or(object, "metadata.namespace", "");
+	size_t len = strlen(namespace);
+	for (size_t i = 0; i < engine->count; i++) {
+		struct record *record = engine->records[i];
+		if (strncmp(record->key, namespace, len) == 0 && record->key[len] == '/')
+			enqueue(engine, record);
+	}
+}
+
+/* ---- the engine ---- */
+
+struct engine *engine_new(const struct tick_world *world, const struct engine_options *options)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+	engine->world = world;
+	engine->options = *options;
+	engine->kube = world->asks.kube;
+	engine->loop = kube_loop(engine->kube);
+	const struct watch_options all = {.namespace = options->namespace};
+	const struct watch_options names = {.namespace = options->namespace, .metadata_only = true};
+	engine->canaries = watch_new(engine->kube, &kube_canary, &all, canary_changed, engine);
+	engine->deployments =
+		watch_new(engine->kube, &kube_deployment, &names, deployment_changed, engine);
+	if (world->workload.config_tracking) {
+		engine->config_maps =
+			watch_new(engine->kube, &kube_config_map, &names, config_changed, engine);
+		engine->secrets =
+			watch_new(engine->kube, &kube_secret, &names, config_changed, engine);
+	}
+	return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (engine == NULL)
+		return;
+	watch_free(engine->canaries);
+	watch_free(engine->deployments);
+	if (engine->config_maps != NULL)
+		watch_free(engine->config_maps);
+	if (engine->secrets != NULL)
+		watch_free(engine->secrets);
+	for (size_t i = 0; i < engine->count; i++)
+		record_free(engine, engine->records[i]);
+	loop_drop(engine->loop, engine);
+	free(engine->records);
+	free(engine->line);
+	free(engine);
+}
+
+void engine_own(struct engine *engine, bool owns)
+{
+	if (engine->owns == owns)
+		return;
+	engine->owns = owns;
+	for (size_t i = 0; i < engine->count; i++) {
+		struct record *record = engine->records[i];
+		record->queued = false;
+		if (owns) {
+			record->thorough = true;
+			enqueue(engine, record);
+		} else {
+			end_tick(engine, record);
+			set_timer(engine, record, 0);
+		}
+	}
+	if (!owns)
+		engine->line_len = 0;
+}
+
+bool engine_is_ready(const struct engine *engine)
+{
+	return watch_is_synced(engine->canaries) && watch_is_synced(engine->deployments) &&
+	       (engine->config_maps == NULL || watch_is_synced(engine->config_maps)) &&
+	       (engine->secrets == NULL || watch_is_synced(engine->secrets));
+}
+
+size_t engine_canaries(const struct engine *engine)
+{
+	return engine->count;
+}
+
+size_t engine_running(const struct engine *engine)
+{
+	return engine->running + engine->line_len;
+}
+
+void engine_on_commit(struct engine *engine, engine_call *call, void *owner)
+{
+	engine->committed = call;
+	engine->committed_owner = owner;
+}

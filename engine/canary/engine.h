@@ -1,0 +1,38 @@
+/*
+ * engine.h - all canaries of a cluster, each ticked when something happened or is due.
+ *
+ * Watches Canaries, Deployments, ConfigMaps and Secrets. A canary at rest is a record of a few
+ * kilobytes without a timer; one that progresses has a tick. At most ENGINE_SLOTS ticks run at a
+ * time; the others wait in line. One bad canary never stops the others: what is wrong with it
+ * becomes an event and the condition "Valid" on the object.
+ */
+#ifndef SLUICE_CANARY_ENGINE_H
+#define SLUICE_CANARY_ENGINE_H
+
+#include "canary/tick.h"
+
+enum { ENGINE_SLOTS = 256 };
+
+struct engine;
+
+struct engine_options {
+	const char *namespace; /* NULL: all */
+	struct spec_options spec;
+};
+
+/* `world` is borrowed for the life of the engine. */
+struct engine *engine_new(const struct tick_world *world, const struct engine_options *options);
+void engine_free(struct engine *engine);
+
+/* Whether this process acts: after false nothing is begun and nothing is written. */
+void engine_own(struct engine *engine, bool owns);
+bool engine_is_ready(const struct engine *engine); /* all watches have listed */
+
+size_t engine_canaries(const struct engine *engine);
+size_t engine_running(const struct engine *engine); /* ticks that are under way or in line */
+
+/* Called after each commit, with the canary's spec and its new status. */
+typedef void engine_call(void *owner, const struct canary_spec *spec, const struct status *status);
+void engine_on_commit(struct engine *engine, engine_call *call, void *owner);
+
+#endif
