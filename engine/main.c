@@ -2,9 +2,49 @@
  * main.c - the program: finds the verb and runs it.
  */
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "cli/cli.h"
+
+static const struct verb {
+	const char *name;
+	int (*run)(int count, char **arguments);
+	const char *help;
+} verbs[] = {
+	{"check", cli_check, "say what is wrong with canaries before they reach a cluster"},
+	{"completion", cli_completion, "print a completion script for bash or zsh"},
+};
+
+static void usage(FILE *to)
 {
-	puts("sluice " SLUICE_VERSION);
-	return 0;
+	fputs("usage: sluice VERB [flags] [arguments]\n\n"
+	      "Progressive delivery for Kubernetes, decided by Lua policies.\n\n",
+	      to);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
+	fputs("  version      print the version\n\n"
+	      "sluice VERB --help says more about a verb.\n",
+	      to);
+}
+
+int main(int count, char **arguments)
+{
+	if (count < 2) {
+		usage(stderr);
+		return EXIT_BAD_INPUT;
+	}
+	const char *verb = arguments[1];
+	if (strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) {
+		usage(stdout);
+		return EXIT_GOOD;
+	}
+	if (strcmp(verb, "version") == 0 || strcmp(verb, "--version") == 0) {
+		puts("sluice " SLUICE_VERSION);
+		return EXIT_GOOD;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verb, verbs[i].name) == 0)
+			return verbs[i].run(count - 2, arguments + 2);
+	fprintf(stderr, "sluice: there is no verb \"%s\"; see sluice help\n", verb);
+	return EXIT_BAD_INPUT;
 }

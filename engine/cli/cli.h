@@ -1,0 +1,18 @@
+/*
+ * cli.h - the verbs of the program. Each takes its own arguments and returns the exit status.
+ */
+#ifndef SLUICE_CLI_CLI_H
+#define SLUICE_CLI_CLI_H
+
+enum {
+	EXIT_GOOD = 0,
+	EXIT_BAD_INPUT = 1,
+	EXIT_ROLLED_BACK = 2, /* dry-run */
+	EXIT_UNFINISHED = 3,  /* dry-run */
+};
+
+/* `arguments` are those after the verb, ended by NULL. */
+int cli_check(int count, char **arguments);
+int cli_completion(int count, char **arguments);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * completion.c - `sluice completion bash|zsh`: a script for the shell to source.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char bash[] =
+	"_sluice() {\n"
+	"  local word=${COMP_WORDS[COMP_CWORD]}\n"
+	"  if [ \"$COMP_CWORD\" = 1 ]; then\n"
+	"    COMPREPLY=($(compgen -W 'check completion help version' -- \"$word\"))\n"
+	"  elif [ \"${COMP_WORDS[1]}\" = completion ]; then\n"
+	"    COMPREPLY=($(compgen -W 'bash zsh' -- \"$word\"))\n"
+	"  elif [ \"${word:0:1}\" = - ]; then\n"
+	"    COMPREPLY=($(compgen -W \"$(sluice \"${COMP_WORDS[1]}\" --help 2>/dev/null |\n"
+	"      sed -n 's/^  \\(--*[a-z-]*\\).*/\\1/p')\" -- \"$word\"))\n"
+	"  else\n"
+	"    COMPREPLY=($(compgen -f -- \"$word\"))\n"
+	"  fi\n"
+	"}\n"
+	"complete -F _sluice sluice\n";
+
+int cli_completion(int count, char **arguments)
+{
+	if (count == 1 && strcmp(arguments[0], "bash") == 0) {
+		fputs(bash, stdout);
+		return EXIT_GOOD;
+	}
+	if (count == 1 && strcmp(arguments[0], "zsh") == 0) {
+		printf("autoload -U +X bashcompinit && bashcompinit\n%s", bash);
+		return EXIT_GOOD;
+	}
+	fputs("usage: sluice completion bash|zsh\n", stderr);
+	return EXIT_BAD_INPUT;
+}
