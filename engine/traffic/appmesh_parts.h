@@ -1,0 +1,31 @@
+/*
+ * appmesh_parts.h - what both versions of the App Mesh API have in common.
+ */
+#ifndef SLUICE_TRAFFIC_APPMESH_PARTS_H
+#define SLUICE_TRAFFIC_APPMESH_PARTS_H
+
+#include "traffic/driver.h"
+
+enum { APPMESH_NAME_MAX = 330 };
+
+/* An owned object without a spec; the caller frees. */
+cJSON *appmesh_object(const struct canary_spec *spec, const char *version, const char *kind,
+		      const char *name);
+/* The annotations that keep GitOps tools from undoing what a rollout does. */
+void appmesh_annotate_unmanaged(cJSON *object);
+/* The annotations by which a mesh gateway exposes the apex. */
+void appmesh_annotate_gateway(const struct canary_spec *spec, cJSON *object);
+
+/* "http" or "grpc" by the name of the port. */
+const char *appmesh_protocol(const struct canary_spec *spec);
+/* Of the first match with a prefix; else "/". */
+const char *appmesh_prefix(const struct canary_spec *spec);
+/* Header matches of A/B conditions: [{"name","match":{…}}…]; the caller frees. */
+cJSON *appmesh_header_matches(const cJSON *match);
+/* Retry events, in the order of retryOn; the caller frees. */
+cJSON *appmesh_retry_events(const cJSON *retries);
+/* The duration of a field of the service in milliseconds; `fallback` when there is none. */
+double appmesh_ms(const cJSON *object, const char *field, double fallback);
+bool appmesh_is_ab(const struct traffic_view *view);
+
+#endif
