@@ -1,0 +1,87 @@
+/*
+ * workload_ready.c - whether a Deployment can carry traffic, and how many pods it shall have.
+ */
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/workload.h"
+
+static const cJSON *condition_of(const cJSON *deployment, const char *type)
+{
+	const cJSON *condition;
+	cJSON_ArrayForEach(condition, json_at(deployment, "status.conditions"))
+	{
+		if (text_equal(json_string(condition, "type"), type))
+			return condition;
+	}
+	return NULL;
+}
+
+/* It makes no progress, and has been unavailable for longer than it may be. */
+static bool is_past_deadline(const cJSON *deployment, int64_t progress_deadline_us, int64_t now_us)
+{
+	const cJSON *available = condition_of(deployment, "Available");
+	int64_t since_us;
+	if (condition_of(deployment, "Progressing") == NULL || available == NULL ||
+	    !text_equal(json_string(available, "status"), "False") ||
+	    !text_equal(json_string(available, "reason"), "MinimumReplicasUnavailable") ||
+	    !time_parse(json_string_or(available, "lastUpdateTime", ""), &since_us, NULL))
+		return false;
+	return since_us + progress_deadline_us < now_us;
+}
+
+enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us,
+			      int64_t now_us, struct error *reason)
+{
+	if (deployment == NULL) {
+		error_set(reason, ERROR_NOT_FOUND, "the deployment is not there yet");
+		return READY_NOT_YET;
+	}
+	long wanted = json_int(deployment, "spec.replicas", 1);
+	long replicas = json_int(deployment, "status.replicas", 0);
+	long updated = json_int(deployment, "status.updatedReplicas", 0);
+	long available = json_int(deployment, "status.availableReplicas", 0);
+	static const char prefix[] = "waiting for rollout to finish: ";
+	if (json_int(deployment, "metadata.generation", 0) >
+	    json_int(deployment, "status.observedGeneration", 0)) {
+		error_set(reason, ERROR_UNAVAILABLE,
+			  "%sobserved deployment generation less than desired generation", prefix);
+		return READY_NOT_YET;
+	}
+	if (text_equal(json_string(condition_of(deployment, "Progressing"), "reason"),
+		       "ProgressDeadlineExceeded")) {
+		error_set(reason, ERROR_TIMEOUT, "deployment \"%s\" exceeded its progress deadline",
+			  json_string_or(deployment, "metadata.name", ""));
+		return READY_NEVER;
+	}
+	if (updated < wanted)
+		error_set(reason, ERROR_UNAVAILABLE,
+			  "%s%ld out of %ld new replicas have been updated", prefix, updated,
+			  wanted);
+	else if (replicas > updated)
+		error_set(reason, ERROR_UNAVAILABLE, "%s%ld old replicas are pending termination",
+			  prefix, replicas - updated);
+	else if (available < updated * threshold / 100)
+		error_set(reason, ERROR_UNAVAILABLE,
+			  "%s%ld of %ld (readyThreshold %d%%) updated replicas are available",
+			  prefix, available, updated, threshold);
+	else
+		return READY;
+	return is_past_deadline(deployment, progress_deadline_us, now_us) ? READY_NEVER
+									  : READY_NOT_YET;
+}
+
+int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,
+			     const cJSON *primary, const cJSON *hpa)
+{
+	long replicas = json_int(target, "spec.replicas", 1);
+	if (replicas > 0)
+		return (int)replicas;
+	if (spec->scaler_name == NULL)
+		replicas = json_int(primary, "spec.replicas", 1);
+	else
+		replicas = json_int(hpa, "spec.minReplicas", 1);
+	return replicas > 1 ? (int)replicas : 1;
+}
