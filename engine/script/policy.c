@@ -1,0 +1,394 @@
+#include "script/policy.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "canary/problems.h"
+#include "script/embed.h"
+#include "script/value.h"
+
+enum {
+	STATE_BYTES_MAX = 8 * MIB,
+	/* Of the virtual machine, a call of a hook. 1e6 take some 10 ms (2 to 4 ns each, more for
+	 * table accesses), a fifth of the 50 ms that a policy may cost at most. */
+	INSTRUCTIONS_MAX = 1000000,
+	INSTRUCTIONS_STEP = 1000,
+};
+
+struct policy {
+	lua_State *L;
+	char *name;
+	char hash[17];
+	size_t bytes;
+	bool metered;	 /* the cap on memory holds: not while the state itself is made */
+	bool spent;	 /* nothing runs any more until the next call */
+	int left;	 /* instructions */
+	const char *why; /* it was stopped */
+	bool has[POLICY_HOOKS];
+	int environment; /* reference of the function that makes a fresh one */
+	int chunk;	 /* reference of the compiled main chunk */
+};
+
+struct policy_run {
+	struct policy *policy;
+	int hooks; /* reference of the table that the main chunk returned */
+};
+
+static const char *const hook_names[POLICY_HOOKS] = {
+	[HOOK_START] = "start",		[HOOK_THRESHOLDS] = "thresholds",
+	[HOOK_MATCH] = "match",		[HOOK_JUDGE] = "judge",
+	[HOOK_STEP] = "step",		[HOOK_ROLLBACK] = "rollback",
+	[HOOK_PROMOTION] = "promotion",
+};
+
+const char *policy_hook_name(enum policy_hook hook)
+{
+	return hook_names[hook];
+}
+
+/* ---- limits ---- */
+
+static struct policy *owner_of(lua_State *L)
+{
+	return *(struct policy **)lua_getextraspace(L);
+}
+
+/* Once spent, every further instruction raises: neither pcall nor a closing variable gets on. */
+static void count_instructions(lua_State *L, lua_Debug *activation)
+{
+	struct policy *policy = owner_of(L);
+	(void)activation;
+	if (!policy->spent) {
+		policy->left -= INSTRUCTIONS_STEP;
+		if (policy->left > 0)
+			return;
+		policy->spent = true;
+		policy->why = "it ran for too long";
+		lua_sethook(L, count_instructions, LUA_MASKCOUNT, 1);
+	}
+	luaL_error(L, "the policy was stopped: %s", policy->why);
+}
+
+static void *allocate(void *owner, void *block, size_t old, size_t size)
+{
+	struct policy *policy = owner;
+	if (block == NULL)
+		old = 0;
+	if (size == 0) {
+		policy->bytes -= old;
+		free(block);
+		return NULL;
+	}
+	if (policy->metered && size > old && policy->bytes - old + size > STATE_BYTES_MAX) {
+		if (!policy->spent) {
+			policy->spent = true;
+			policy->why = "it used too much memory";
+			lua_sethook(policy->L, count_instructions, LUA_MASKCOUNT, 1);
+		}
+		return NULL;
+	}
+	void *moved = xrealloc(block, size);
+	policy->bytes += size - old;
+	return moved;
+}
+
+static void refill(struct policy *policy)
+{
+	policy->spent = false;
+	policy->why = "";
+	policy->left = INSTRUCTIONS_MAX;
+	lua_sethook(policy->L, count_instructions, LUA_MASKCOUNT, INSTRUCTIONS_STEP);
+}
+
+/* ---- calls into Lua: the arguments of one protected call ---- */
+
+struct call {
+	struct policy *policy;
+	const char *text;
+	size_t len;
+	int hooks;
+	enum policy_hook hook;
+	const cJSON *rollout, *extra;
+};
+
+static int traceback(lua_State *L)
+{
+	if (owner_of(L)->spent)
+		return 1; /* nothing may be allocated now */
+	if (lua_type(L, 1) == LUA_TSTRING)
+		return 1;
+	if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+		return 1;
+	lua_pushfstring(L, "error object is a %s", luaL_typename(L, 1));
+	return 1;
+}
+
+/* Calls `function` protected, with the call as its only argument. What it returned is on top of the
+ * stack on success. */
+static bool protect(struct policy *policy, lua_CFunction function, struct call *call, int results,
+		    struct error *err)
+{
+	lua_State *L = policy->L;
+	refill(policy);
+	lua_settop(L, 0);
+	lua_pushcfunction(L, traceback);
+	lua_pushcfunction(L, function);
+	lua_pushlightuserdata(L, call);
+	int status = lua_pcall(L, 1, results, 1);
+	lua_sethook(L, NULL, 0, 0);
+	if (status == LUA_OK)
+		return true;
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error";
+	if (policy->spent && strstr(text, "the policy was stopped") == NULL)
+		error_set(err, ERROR_SCRIPT, "%s: the policy was stopped: %s", policy->name,
+			  policy->why);
+	else
+		error_set(err, ERROR_SCRIPT, "%s", text);
+	lua_settop(L, 0);
+	policy->spent = false;
+	lua_gc(L, LUA_GCCOLLECT);
+	return false;
+}
+
+/* ---- making a state ---- */
+
+/* The trusted part: opens the libraries, hands them to lua/sandbox.lua, keeps the function that
+ * makes environments. */
+static int open_state(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
+					     {LUA_STRLIBNAME, luaopen_string},
+					     {LUA_TABLIBNAME, luaopen_table},
+					     {LUA_MATHLIBNAME, luaopen_math},
+					     {NULL, NULL}};
+	for (const luaL_Reg *library = libraries; library->func != NULL; library++) {
+		luaL_requiref(L, library->name, library->func, 1);
+		lua_pop(L, 1);
+	}
+	if (luaL_loadbufferx(L, call->text, call->len, "=sandbox.lua", "t") != LUA_OK)
+		return lua_error(L);
+	lua_call(L, 0, 1);
+	call->policy->environment = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+static int compile(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	char chunk_name[200];
+	snprintf(chunk_name, sizeof(chunk_name), "=%.190s", call->policy->name);
+	if (luaL_loadbufferx(L, call->text, call->len, chunk_name, "t") != LUA_OK)
+		return lua_error(L);
+	call->policy->chunk = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+/* Runs the main chunk in a fresh environment; returns what it returned. */
+static int run_chunk(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->policy->chunk);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->policy->environment);
+	lua_call(L, 0, 1);
+	/* _ENV is the only upvalue of a main chunk. */
+	lua_setupvalue(L, -2, 1);
+	lua_call(L, 0, 1);
+	return 1;
+}
+
+static int call_hook(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->hooks);
+	lua_pushstring(L, hook_names[call->hook]);
+	lua_rawget(L, -2);
+	value_push(L, call->rollout);
+	if (call->extra != NULL)
+		value_push(L, call->extra);
+	lua_call(L, call->extra == NULL ? 1 : 2, 1);
+	return 1;
+}
+
+static bool check_member(struct policy *policy, struct error *err)
+{
+	lua_State *L = policy->L;
+	static const char *const words[] = {"start",	   "thresholds", "match",     "judge",
+					    "step",	   "rollback",	 "promotion", "name",
+					    "description", "params",	 NULL};
+	if (lua_type(L, -2) != LUA_TSTRING)
+		return error_set(err, ERROR_INVALID,
+				 "%s: the table of hooks has a key that is no name", policy->name);
+	const char *key = lua_tostring(L, -2);
+	for (int hook = 0; hook < POLICY_HOOKS; hook++) {
+		if (strcmp(key, hook_names[hook]) != 0)
+			continue;
+		if (lua_type(L, -1) != LUA_TFUNCTION)
+			return error_set(err, ERROR_INVALID,
+					 "%s: hook %s must be a function, is a %s", policy->name,
+					 key, luaL_typename(L, -1));
+		policy->has[hook] = true;
+		return true;
+	}
+	for (size_t i = POLICY_HOOKS; words[i] != NULL; i++)
+		if (strcmp(key, words[i]) == 0)
+			return true;
+	const char *meant = problem_meant(key, words);
+	return error_set(err, ERROR_INVALID,
+			 "%s: there is no hook \"%.60s\"%s%s%s; there are start, thresholds, "
+			 "match, judge, step, rollback, promotion",
+			 policy->name, key, meant == NULL ? "" : " (did you mean ",
+			 meant == NULL ? "" : meant, meant == NULL ? "" : "?)");
+}
+
+/* What the main chunk returned is on top of the stack. */
+static bool check_hooks(struct policy *policy, struct error *err)
+{
+	lua_State *L = policy->L;
+	if (lua_type(L, -1) != LUA_TTABLE)
+		return error_set(err, ERROR_INVALID,
+				 "%s: a policy must return a table of hooks, returned a %s",
+				 policy->name, luaL_typename(L, -1));
+	for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+		if (!check_member(policy, err))
+			return false;
+	return true;
+}
+
+static bool build(struct policy *policy, const char *text, size_t len, struct error *err)
+{
+	size_t sandbox_len;
+	const char *sandbox = embed_find("lua/sandbox.lua", &sandbox_len);
+	if (sandbox == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "lua/sandbox.lua is missing");
+	struct call call = {.policy = policy, .text = sandbox, .len = sandbox_len};
+	if (!protect(policy, open_state, &call, 0, err))
+		return false;
+	policy->metered = true;
+	call.text = text;
+	call.len = len;
+	if (!protect(policy, compile, &call, 0, err) ||
+	    !protect(policy, run_chunk, &call, 1, err) || !check_hooks(policy, err))
+		return false;
+	lua_settop(policy->L, 0);
+	return true;
+}
+
+struct policy *policy_new(const char *name, const char *text, size_t len, struct error *err)
+{
+	if (len > POLICY_TEXT_MAX) {
+		error_set(err, ERROR_INVALID, "%s: longer than %d bytes", name, POLICY_TEXT_MAX);
+		return NULL;
+	}
+	struct policy *policy = xcalloc(1, sizeof(*policy));
+	char hex[SHA256_HEX_SIZE];
+	sha256_hex(text, len, hex);
+	hex[16] = '\0';
+	text_copy(policy->hash, sizeof(policy->hash), hex);
+	policy->name = xstrdup(name);
+	policy->L = lua_newstate(allocate, policy);
+	*(struct policy **)lua_getextraspace(policy->L) = policy;
+	if (build(policy, text, len, err))
+		return policy;
+	policy_free(policy);
+	return NULL;
+}
+
+struct policy *policy_new_stock(const char *name, struct error *err)
+{
+	char path[100];
+	snprintf(path, sizeof(path), "policies/%.60s.lua", name);
+	for (char *c = path; *c != '\0'; c++)
+		if (*c == '-')
+			*c = '_';
+	size_t len;
+	const char *text = strchr(name, '/') != NULL ? NULL : embed_find(path, &len);
+	if (text == NULL) {
+		error_set(err, ERROR_NOT_FOUND, "there is no stock policy \"%s\"", name);
+		return NULL;
+	}
+	return policy_new(path, text, len, err);
+}
+
+void policy_free(struct policy *policy)
+{
+	if (policy == NULL)
+		return;
+	policy->metered = false;
+	lua_close(policy->L);
+	free(policy->name);
+	free(policy);
+}
+
+const char *policy_name(const struct policy *policy)
+{
+	return policy->name;
+}
+
+const char *policy_hash(const struct policy *policy)
+{
+	return policy->hash;
+}
+
+bool policy_has(const struct policy *policy, enum policy_hook hook)
+{
+	return policy->has[hook];
+}
+
+size_t policy_bytes(const struct policy *policy)
+{
+	return policy->bytes;
+}
+
+struct policy_run *policy_run_new(struct policy *policy, struct error *err)
+{
+	struct call call = {.policy = policy};
+	if (!protect(policy, run_chunk, &call, 1, err))
+		return NULL;
+	if (lua_type(policy->L, -1) != LUA_TTABLE) {
+		error_set(err, ERROR_SCRIPT, "%s: returned no table of hooks", policy->name);
+		lua_settop(policy->L, 0);
+		return NULL;
+	}
+	struct policy_run *run = xcalloc(1, sizeof(*run));
+	run->policy = policy;
+	policy->metered = false;
+	run->hooks = luaL_ref(policy->L, LUA_REGISTRYINDEX);
+	policy->metered = true;
+	lua_settop(policy->L, 0);
+	return run;
+}
+
+void policy_run_free(struct policy_run *run)
+{
+	if (run == NULL)
+		return;
+	luaL_unref(run->policy->L, LUA_REGISTRYINDEX, run->hooks);
+	free(run);
+}
+
+bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rollout,
+		 const cJSON *extra, cJSON **owned_result, struct error *err)
+{
+	struct policy *policy = run->policy;
+	struct call call = {.policy = policy,
+			    .hooks = run->hooks,
+			    .hook = hook,
+			    .rollout = rollout,
+			    .extra = extra};
+	*owned_result = NULL;
+	if (!protect(policy, call_hook, &call, 1, err))
+		return false;
+	bool read = lua_isnil(policy->L, -1) || value_read(policy->L, -1, owned_result, err);
+	lua_settop(policy->L, 0);
+	if (!read)
+		error_wrap(err, "%s: %s", policy->name, hook_names[hook]);
+	return read;
+}

@@ -1,0 +1,288 @@
+#include "script/policy.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "script/embed.h"
+#include "spec.h"
+
+static struct policy *made(const char *text, struct error *err)
+{
+	return policy_new("mine.lua", text, strlen(text), err);
+}
+
+static double cpu_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Calls step of a policy; what it returned as text, or NULL and an error. */
+static char *step_of(const char *text, const char *rollout_text, struct error *err)
+{
+	struct policy *policy = made(text, err);
+	if (policy == NULL)
+		return NULL;
+	SCOPED(json) cJSON *rollout = cJSON_Parse(rollout_text);
+	SCOPED(json) cJSON *result = NULL;
+	char *answer = NULL;
+	struct policy_run *run = policy_run_new(policy, err);
+	if (run != NULL && policy_call(run, HOOK_STEP, rollout, NULL, &result, err))
+		answer = result == NULL ? xstrdup("nil") : json_canonical(result);
+	policy_run_free(run);
+	policy_free(policy);
+	return answer;
+}
+
+static void expect_stopped(const char *text, const char *part)
+{
+	struct error err = {0};
+	double begun = cpu_ms();
+	SCOPED(text) char *answer = step_of(text, "{}", &err);
+	double took = cpu_ms() - begun;
+	EXPECT(answer == NULL);
+	EXPECT_CONTAINS(err.text, part);
+#ifndef __SANITIZE_ADDRESS__
+	EXPECT(took < 50);
+#else
+	(void)took;
+#endif
+}
+
+SPEC("policy: a hook takes a table and returns one")
+{
+	struct error err = {0};
+	SCOPED(text)
+	char *answer = step_of(
+		"return {step=function(r) return {action='route', weight=r.weight+5, l={1,2}} end}",
+		"{\"weight\":10}", &err);
+	EXPECT_TEXT(answer, "{\"action\":\"route\",\"l\":[1,2],\"weight\":15}");
+}
+
+SPEC("policy: a syntax error is told with file and line")
+{
+	struct error err = {0};
+	EXPECT(made("local x = 1\nreturn {step = functon() end}", &err) == NULL);
+	EXPECT_CONTAINS(err.text, "mine.lua:2:");
+}
+
+SPEC("policy: an unknown hook is told with what was meant")
+{
+	struct error err = {0};
+	EXPECT(made("return {steps = function() end}", &err) == NULL);
+	EXPECT_CONTAINS(err.text, "there is no hook \"steps\" (did you mean step?)");
+	EXPECT(made("return {step = 1}", &err) == NULL);
+	EXPECT_CONTAINS(err.text, "hook step must be a function, is a number");
+	EXPECT(made("return 1", &err) == NULL);
+	EXPECT_CONTAINS(err.text, "must return a table of hooks, returned a number");
+}
+
+SPEC("policy: a runtime error is told with file and line")
+{
+	expect_stopped("return {step = function(r)\n  return r.a.b\nend}", "mine.lua:2:");
+}
+
+SPEC("policy: a result that is no data is an error")
+{
+	expect_stopped("return {step = function() return {f = print or function() end} end}",
+		       "the result holds a function");
+	expect_stopped("return {step = function() local t = {} t.t = t return t end}",
+		       "too deep or too large");
+	expect_stopped("return {step = function() return {0/0} end}", "not finite");
+}
+
+SPEC("policy: an endless loop ends")
+{
+	expect_stopped("return {step = function() while true do end end}", "ran for too long");
+}
+
+SPEC("policy: an endless loop around pcall ends")
+{
+	expect_stopped("return {step = function() while true do pcall(function() while true do end "
+		       "end) end end}",
+		       "ran for too long");
+}
+
+SPEC("policy: an endless loop in a closing variable ends")
+{
+	expect_stopped("return {step = function() local x <close> = setmetatable({}, {__close = "
+		       "function() while true do end end}) while true do end end}",
+		       "ran for too long");
+}
+
+SPEC("policy: endless allocation ends, also under pcall")
+{
+	expect_stopped("return {step = function() local t = {} for i = 1, 1e9 do t[i] = {i} end "
+		       "end}",
+		       "the policy was stopped");
+	expect_stopped("return {step = function() while true do pcall(function() local s = 'x' "
+		       "while true do s = s .. s end end) end end}",
+		       "the policy was stopped");
+}
+
+SPEC("policy: endless work inside one library call is not to be had")
+{
+	expect_stopped("return {step = function() return string.rep('x', 3e8) end}", "too long");
+	expect_stopped("return {step = function() return ('x'):rep(3e8) end}", "too long");
+	expect_stopped("return {step = function() return string.gsub('a', 'b', 'c') end}",
+		       "mine.lua:1:");
+	expect_stopped("return {step = function() return table.move({}, 1, 1e9, 2) end}",
+		       "mine.lua:1:");
+	expect_stopped("return {step = function() table.concat({}, ',', 1, 1e9) end}", "too long");
+	expect_stopped("return {step = function() return string.format('%999d', 1) end}",
+		       "too wide");
+}
+
+SPEC("policy: no way out of the sandbox")
+{
+	static const char *const names[] = {"os",	  "io",	     "debug",	  "load",
+					    "dofile",	  "require", "coroutine", "collectgarbage",
+					    "loadstring", "package", "next",	  "print"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct error err = {0};
+		SCOPED(text)
+		char *text = xasprintf("return {step = function() return {there = %s ~= nil} end}",
+				       names[i]);
+		SCOPED(text) char *answer = step_of(text, "{}", &err);
+		EXPECT_TEXT(answer, "{\"there\":false}");
+	}
+	struct error err = {0};
+	EXPECT(policy_new("mine.lua", "\x1bLua", 4, &err) == NULL);
+	expect_stopped("return {step = function() setmetatable({}, {__gc = function() end}) end}",
+		       "__gc and __mode");
+}
+
+SPEC("policy: nothing leaks from run to run")
+{
+	static const char text[] = "local count = 0\n"
+				   "return {step = function() count = count + 1; g = (g or 0) + 1; "
+				   "string.sub = nil; return {count = count, g = g} end}";
+	struct error err = {0};
+	struct policy *policy = made(text, &err);
+	for (int i = 0; i < 3; i++) {
+		SCOPED(json) cJSON *result = NULL;
+		struct policy_run *run = policy_run_new(policy, &err);
+		EXPECT(policy_call(run, HOOK_STEP, NULL, NULL, &result, &err));
+		SCOPED(text) char *answer = json_canonical(result);
+		EXPECT_TEXT(answer, "{\"count\":1,\"g\":1}");
+		policy_run_free(run);
+	}
+	policy_free(policy);
+}
+
+SPEC("policy: pairs and sort are in the same order everywhere")
+{
+	struct error err = {0};
+	SCOPED(text)
+	char *answer = step_of(
+		"return {step = function() local out = {} for k in pairs({z=1, a=1, m=1, 7, 8}) do "
+		"out[#out+1] = tostring(k) end local l = {{2,'a'},{1,'b'},{2,'c'},{1,'d'}} "
+		"table.sort(l, function(a, b) return a[1] < b[1] end) "
+		"for _, e in ipairs(l) do out[#out+1] = e[2] end "
+		"return {order = table.concat(out, ' ')} end}",
+		"{}", &err);
+	EXPECT_TEXT(answer, "{\"order\":\"1 2 a m z b d a c\"}");
+}
+
+SPEC("policy: a stopped policy works again the next time")
+{
+	struct error err = {0};
+	struct policy *policy = made(
+		"return {step = function(r) while r.loop do end return {ok = true} end}", &err);
+	SCOPED(json) cJSON *loop = cJSON_Parse("{\"loop\":true}");
+	SCOPED(json) cJSON *result = NULL;
+	struct policy_run *run = policy_run_new(policy, &err);
+	EXPECT(!policy_call(run, HOOK_STEP, loop, NULL, &result, &err));
+	json_remove(loop, "loop");
+	EXPECT(policy_call(run, HOOK_STEP, loop, NULL, &result, &err));
+	EXPECT(json_bool(result, "ok", false));
+	policy_run_free(run);
+	policy_free(policy);
+}
+
+SPEC("policy: without policies/ no strategy starts")
+{
+	struct error err = {0};
+	embed_hide("policies/");
+	EXPECT(policy_new_stock("canary", &err) == NULL);
+	embed_hide(NULL);
+	EXPECT_CONTAINS(err.text, "there is no stock policy \"canary\"");
+}
+
+static char *stock(const char *name, enum policy_hook hook, const char *rollout_text,
+		   const char *sample_text)
+{
+	struct error err = {0};
+	struct policy *policy = policy_new_stock(name, &err);
+	EXPECT_TEXT(err.text, "");
+	SCOPED(json) cJSON *rollout = cJSON_Parse(rollout_text);
+	SCOPED(json) cJSON *sample = sample_text == NULL ? NULL : cJSON_Parse(sample_text);
+	SCOPED(json) cJSON *result = NULL;
+	struct policy_run *run = policy_run_new(policy, &err);
+	EXPECT(policy_call(run, hook, rollout, sample, &result, &err));
+	policy_run_free(run);
+	policy_free(policy);
+	return json_canonical(result);
+}
+
+static void expect_step(const char *policy, const char *rollout, const char *wanted)
+{
+	SCOPED(text) char *answer = stock(policy, HOOK_STEP, rollout, NULL);
+	EXPECT_TEXT(answer, wanted);
+}
+
+SPEC("stock policies: canary raises the weight by stepWeight up to maxWeight")
+{
+	expect_step("canary", "{\"weight\":0,\"analysis\":{\"stepWeight\":20,\"maxWeight\":50}}",
+		    "{\"action\":\"route\",\"weight\":20}");
+	expect_step("canary", "{\"weight\":40,\"analysis\":{\"stepWeight\":20,\"maxWeight\":50}}",
+		    "{\"action\":\"route\",\"weight\":60}");
+	expect_step("canary", "{\"weight\":60,\"analysis\":{\"stepWeight\":20,\"maxWeight\":50}}",
+		    "{\"action\":\"promote\"}");
+	expect_step("canary",
+		    "{\"weight\":10,\"analysis\":{\"stepWeight\":0,\"maxWeight\":0,\"stepWeights\":"
+		    "[1,10,50]}}",
+		    "{\"action\":\"route\",\"weight\":50}");
+}
+
+SPEC("stock policies: A/B and blue/green count iterations")
+{
+	expect_step("ab-testing", "{\"iterations\":1,\"analysis\":{\"iterations\":2}}",
+		    "{\"action\":\"route\",\"iteration\":2,\"weight\":100}");
+	expect_step("ab-testing", "{\"iterations\":2,\"analysis\":{\"iterations\":2}}",
+		    "{\"action\":\"promote\"}");
+	expect_step(
+		"blue-green",
+		"{\"iterations\":2,\"provider\":\"kubernetes\",\"analysis\":{\"iterations\":2}}",
+		"{\"action\":\"promote\"}");
+	expect_step("blue-green",
+		    "{\"iterations\":2,\"provider\":\"appmesh\",\"analysis\":{\"iterations\":2}}",
+		    "{\"action\":\"route\",\"iteration\":3,\"message\":\"Routing all traffic to "
+		    "canary\",\"weight\":100}");
+}
+
+SPEC("stock policies: a number is judged in the words of the reference")
+{
+	static const char rollout[] = "{\"name\":\"podinfo\",\"namespace\":\"test\"}";
+	SCOPED(text)
+	char *low = stock(
+		"canary", HOOK_JUDGE, rollout,
+		"{\"kind\":\"ok\",\"value\":98.5,\"metric\":{\"name\":\"request-success-rate\","
+		"\"thresholdRange\":{\"min\":99}}}");
+	EXPECT_CONTAINS(low, "Halt podinfo.test advancement success rate 98.50% < 99%");
+	SCOPED(text)
+	char *slow =
+		stock("canary", HOOK_JUDGE, rollout,
+		      "{\"kind\":\"ok\",\"value\":1515,\"metric\":{\"name\":\"request-duration\","
+		      "\"thresholdRange\":{\"max\":500}}}");
+	EXPECT_CONTAINS(slow, "Halt podinfo.test advancement request duration 1.515s > 500ms");
+	SCOPED(text)
+	char *good = stock(
+		"canary", HOOK_JUDGE, rollout,
+		"{\"kind\":\"ok\",\"value\":100,\"metric\":{\"name\":\"request-success-rate\","
+		"\"thresholdRange\":{\"min\":99}}}");
+	EXPECT_TEXT(good, "{\"verdict\":\"pass\"}");
+}
