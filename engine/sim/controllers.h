@@ -1,0 +1,20 @@
+/*
+ * controllers.h - the small part of a controller manager that rollouts need: Deployments become
+ * ready.
+ *
+ * Annotations of a Deployment say how: `sim.sluice.dev/ready-after: 5s`, and
+ * `sim.sluice.dev/never-ready: "true"` or an image that contains `:never-ready`.
+ */
+#ifndef SLUICE_SIM_CONTROLLERS_H
+#define SLUICE_SIM_CONTROLLERS_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The status of a Deployment whose new pods are (or are not yet) available; the caller frees. */
+cJSON *deployment_status(const cJSON *deployment, bool available, int64_t now_us);
+bool deployment_never_ready(const cJSON *deployment);
+int64_t deployment_ready_after(const cJSON *deployment, int64_t fallback_us);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * store.h - the objects of an in-memory API server, by path, with versions and a log of what
+ * changed.
+ */
+#ifndef SLUICE_SIM_STORE_H
+#define SLUICE_SIM_STORE_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "kube/path.h"
+
+struct stored {
+	char *path;
+	struct kube_ref ref;
+	cJSON *object;
+	cJSON *applied; /* what the field manager applied last, or NULL */
+};
+
+/* One change, for watches. */
+struct change {
+	uint64_t version;
+	const char *type; /* ADDED, MODIFIED, DELETED */
+	struct kube_ref ref;
+	char *text; /* the object */
+};
+
+struct store {
+	struct stored **items; /* sorted by path */
+	size_t count, room;
+	uint64_t version;
+	uint64_t uids, seed;
+	struct change *changes; /* oldest first */
+	size_t change_count, change_room, window;
+	uint64_t forgotten; /* changes up to this version are not in the log any more */
+};
+
+void store_init(struct store *store, uint64_t seed, size_t window);
+void store_fini(struct store *store);
+struct stored *store_find(const struct store *store, const char *path);
+
+/* Puts an object that was not there; metadata is completed. */
+struct stored *store_add(struct store *store, const char *path, const struct kube_ref *ref,
+			 cJSON *owned_object, int64_t now_us);
+/* Replaces the object; false when nothing changed. Generation counts changes outside metadata and
+ * status. */
+bool store_replace(struct store *store, struct stored *stored, cJSON *owned_object);
+void store_remove(struct store *store, struct stored *stored);
+
+#endif
