@@ -1,11 +1,9 @@
 /*
- * template.h - the text/template language of Go, as far as queries of MetricTemplates use it.
+ * template.h - names in double braces, as queries of MetricTemplates have them.
  *
- * Actions with trim marks, comments, variables (:= and =), pipelines, parentheses, literals,
- * if/else if/else, with, range over maps, and the functions printf, print, println, index, len, eq,
- * ne, lt, le, gt, ge, and, or, not, urlquery, js, html beside those a caller gives. A missing key
- * of a map is an error, as with Go's option missingkey=error. Source:
- * https://pkg.go.dev/text/template
+ * `{{ namespace }}` and `{{ variables.name }}`, also with trim marks ("{{-", "-}}"). What else Go's
+ * text/template can do (https://pkg.go.dev/text/template) is refused with a sentence, never sent as
+ * it is.
  */
 #ifndef SLUICE_METRIC_TEMPLATE_H
 #define SLUICE_METRIC_TEMPLATE_H
@@ -14,8 +12,8 @@
 
 #include "base/buf.h"
 
-/* `values`: an object; each member is a function without arguments: a string ("namespace") or a map
- * ("variables"). Errors say what and where in the text: "template: query:1:14: …". */
+/* `values`: an object of strings, and of objects of strings ("variables"). Errors say what and
+ * where in the text: "template: query:1:14: …". */
 bool template_render(const char *text, const cJSON *values, struct buf *into,
 		     struct error *err) MUST_CHECK;
 
