@@ -25,17 +25,21 @@ local function halted(rollout, text)
   return { verdict = "fail", reason = string.format(halt, rollout.name, rollout.namespace, text) }
 end
 
+local function no_values(rollout, metric)
+  local found <const> = "Halt advancement no values found for "
+  if metric.templateRef then return found .. "custom metric: " .. metric.name .. ": no values found" end
+  if metric.query then return found .. "metric: " .. metric.name end
+  local text = string.format("%s metric %s probably %s.%s is not receiving traffic", rollout.provider, metric.name,
+    rollout.target, rollout.namespace)
+  if metric.name == "request-success-rate" then text = text .. ": running query failed: no values found" end
+  return found .. text
+end
+
 function M.thresholds(rollout) return rollout.analysis.metrics end
 
 function M.judge(rollout, sample)
   local metric = sample.metric
-  if sample.kind == "no-data" or sample.kind == "nan" then
-    if not metric.query and not metric.templateRef then
-      return halted(rollout, string.format("no values found for %s metric %s probably %s.%s is not receiving traffic: %s",
-        rollout.provider, metric.name, rollout.target, rollout.namespace, "running query failed: no values found"))
-    end
-    return halted(rollout, string.format("no values found for metric %s: no values found", metric.name))
-  end
+  if sample.kind == "no-data" or sample.kind == "nan" then return { verdict = "fail", reason = no_values(rollout, metric) } end
   if sample.kind ~= "ok" then
     return { verdict = "hold", reason = string.format(halt, rollout.name, rollout.namespace,
       string.format("metric %s not measured: %s", metric.name, sample.text or sample.kind)) }

@@ -222,12 +222,12 @@ static enum step propose(struct tick *tick, const struct policy_pair *policies,
 		step = gate_increase(tick, &open);
 	if (step != STEP_ON || !open)
 		return step;
-	if (route)
-		return propose_route(tick, proposal);
-	step = gate_promotion(tick, &open);
+	/* All traffic on the canary is as good as promoted, so its gate may come first. */
+	if (!route || json_bool(proposal, "confirm", false))
+		step = gate_promotion(tick, &open);
 	if (step != STEP_ON || !open)
 		return step;
-	return tick_move(tick, MOVE_PROMOTE);
+	return route ? propose_route(tick, proposal) : tick_move(tick, MOVE_PROMOTE);
 }
 
 /* The check of this tick failed; whether that is enough is asked at the beginning of the next run.

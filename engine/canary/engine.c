@@ -21,8 +21,9 @@ struct record {
 	struct tick *tick;
 	uint64_t timer;
 	int64_t backoff_us;
+	uint64_t version;		/* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
-	bool queued, again, stale, thorough;
+	bool queued, again, thorough;
 };
 
 struct engine {
@@ -275,6 +276,26 @@ static bool take_back_complaint(struct engine *engine, struct record *record, co
 
 /* ---- ticks ---- */
 
+/* Versions are numbers that grow (https://kubernetes.io/docs/reference/using-api/api-concepts/,
+ * "Resource versions"); one that is none is taken as new. */
+static uint64_t version_of(const cJSON *object)
+{
+	return strtoull(json_string_or(object, "metadata.resourceVersion", "0"), NULL, 10);
+}
+
+/* False when what is known already is newer: a watch lags behind our own writes. */
+static bool keep_text(struct record *record, cJSON *object)
+{
+	uint64_t version = version_of(object);
+	if (version != 0 && version < record->version)
+		return false;
+	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
+	record->version = version;
+	free(record->text);
+	record->text = json_text(object);
+	return true;
+}
+
 static void woken(void *owner, uint64_t id);
 
 static void fetched(void *owner, uint64_t id, const struct kube_reply *reply);
@@ -319,6 +340,16 @@ static void begin_tick(struct engine *engine, struct record *record)
 	tick_begin(record->tick, object);
 }
 
+/* What the API server answered to the commit is the newest there is. */
+static void keep_committed(struct record *record)
+{
+	const struct answer *answer = ask_object(record->tick->asks, record->tick->path);
+	if (answer == NULL || answer->object == NULL)
+		return;
+	SCOPED(json) cJSON *object = cJSON_Duplicate(answer->object, true);
+	(void)keep_text(record, object);
+}
+
 static void go_on(struct engine *engine, struct record *record)
 {
 	for (;;) {
@@ -328,6 +359,7 @@ static void go_on(struct engine *engine, struct record *record)
 			return;
 		case TICK_COMMITTED:
 			record->backoff_us = 0;
+			keep_committed(record);
 			if (engine->committed != NULL)
 				engine->committed(engine->committed_owner, record->spec,
 						  &tick->status);
@@ -399,13 +431,6 @@ static void woken(void *owner, uint64_t id)
 
 /* ---- what watches tell ---- */
 
-static void keep_text(struct record *record, cJSON *object)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
-	free(record->text);
-	record->text = json_text(object);
-}
-
 static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 {
 	struct engine *engine = owner;
@@ -419,8 +444,7 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 		return;
 	}
 	SCOPED(json) cJSON *object = cJSON_Duplicate(reply->object, true);
-	keep_text(record, object);
-	record->stale = false;
+	(void)keep_text(record, object);
 	enqueue(engine, record);
 }
 
@@ -449,8 +473,8 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	}
 	if (record == NULL)
 		record = record_add(engine, key);
-	keep_text(record, object);
-	enqueue(engine, record);
+	if (keep_text(record, object))
+		enqueue(engine, record);
 }
 
 /* O(canaries) an event: 10,000 comparisons are tens of microseconds. */

@@ -27,6 +27,9 @@ struct story {
 	struct heard heard, wanted;
 	double success, duration;
 	bool no_data;
+	char target[KUBE_PATH_MAX];
+	long then_weight; /* when to change the image once more; 0: not */
+	const char *then_image;
 	struct http http;
 	struct metrics metrics;
 	struct pending {
@@ -131,6 +134,14 @@ static bool is_waiting(const char *message)
 	return strstr(message, " not ready: ") != NULL;
 }
 
+/* Told once a tick while it initializes. */
+static bool is_repeated(const cJSON *events, const char *message)
+{
+	int count = cJSON_GetArraySize(events);
+	return count > 0 && strcmp(message, "all the metrics providers are available!") == 0 &&
+	       strcmp(cJSON_GetArrayItem(events, count - 1)->valuestring, message) == 0;
+}
+
 static void read_wanted(struct story *story)
 {
 	const cJSON *step, *call;
@@ -143,7 +154,8 @@ static void read_wanted(struct story *story)
 				json_string_or(call, "body.metadata.eventMessage", "");
 			if (strcmp(to, "event") != 0)
 				cJSON_AddItemToArray(story->wanted.hooks, cJSON_CreateString(to));
-			else if (!is_waiting(message))
+			else if (!is_waiting(message) &&
+				 !is_repeated(story->wanted.events, message))
 				cJSON_AddItemToArray(story->wanted.events,
 						     cJSON_CreateString(message));
 		}
@@ -175,11 +187,25 @@ static const char *phase_in(const struct cluster *cluster, const char *path)
 	return json_string_or(cluster_get(cluster, path), "status.phase", "");
 }
 
-static void run_until(struct story *story, const struct cluster *cluster, const char *path,
+static void set_image(struct story *story, struct cluster *cluster, const char *image)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *target = cJSON_Duplicate(cluster_get(cluster, story->target), true);
+	json_put_string(target, "spec.template.spec.containers[0].image", image);
+	EXPECT(cluster_merge(cluster, story->target, target, &err));
+}
+
+static void run_until(struct story *story, struct cluster *cluster, const char *path,
 		      const char *phase, const char *other)
 {
 	for (int second = 0; second < 3600; second++) {
 		const char *now = phase_in(cluster, path);
+		if (story->then_weight != 0 &&
+		    json_int(cluster_get(cluster, path), "status.canaryWeight", 0) ==
+			    story->then_weight) {
+			story->then_weight = 0;
+			set_image(story, cluster, story->then_image);
+		}
 		if (strcmp(now, phase) == 0 || strcmp(now, other) == 0)
 			return;
 		loop_run(story->loop, loop_now(story->loop) + DURATION_SECOND);
@@ -188,7 +214,9 @@ static void run_until(struct story *story, const struct cluster *cluster, const 
 		  phase_in(cluster, path), lines_of(story->heard.events));
 }
 
-static void tell_story(const char *name, double success, double duration, bool no_data)
+/* `then_image` is set once the weight is `then_weight`; 0: never. */
+static void tell_changing_story(const char *name, double success, double duration, bool no_data,
+				long then_weight, const char *then_image)
 {
 	char file[200];
 	size_t len;
@@ -230,7 +258,7 @@ static void tell_story(const char *name, double success, double duration, bool n
 		.component = "flagger",
 	};
 	const struct engine_options engine_options = {.spec = {.default_provider = "kubernetes"}};
-	char canary[KUBE_PATH_MAX] = "", target[KUBE_PATH_MAX] = "";
+	char canary[KUBE_PATH_MAX] = "";
 	const cJSON *object;
 	cJSON_ArrayForEach(object, json_get(story->golden, "given"))
 	{
@@ -240,15 +268,15 @@ static void tell_story(const char *name, double success, double duration, bool n
 		if (text_equal(json_string(object, "kind"), "Canary"))
 			kube_path(canary, &kube_canary, namespace, object_name);
 		else if (text_equal(json_string(object, "kind"), "Deployment"))
-			kube_path(target, &kube_deployment, namespace, object_name);
+			kube_path(story->target, &kube_deployment, namespace, object_name);
 	}
 	struct engine *engine = engine_new(&world, &engine_options);
 	engine_own(engine, true);
 	run_until(story, cluster, canary, "Initialized", "Initialized");
-	SCOPED(json) cJSON *image = cJSON_Duplicate(cluster_get(cluster, target), true);
-	json_put_string(image, "spec.template.spec.containers[0].image",
-			json_string(story->golden, "image"));
-	EXPECT(cluster_merge(cluster, target, image, &err));
+	story->then_weight = then_weight;
+	story->then_image = then_image;
+	set_image(story, cluster, json_string(story->golden, "image"));
+	loop_run(loop, loop_now(loop) + 2 * DURATION_SECOND);
 	run_until(story, cluster, canary, "Succeeded", "Failed");
 	loop_run(loop, loop_now(loop) + DURATION_MINUTE);
 
@@ -278,6 +306,11 @@ static void tell_story(const char *name, double success, double duration, bool n
 	cJSON_Delete(story->wanted.events);
 	cJSON_Delete(story->wanted.hooks);
 	free(story);
+}
+
+static void tell_story(const char *name, double success, double duration, bool no_data)
+{
+	tell_changing_story(name, success, duration, no_data, 0, NULL);
 }
 
 SPEC("golden: the seed rollout is promoted as Flagger does it")
@@ -318,4 +351,30 @@ SPEC("golden: every gate on App Mesh")
 SPEC("golden: blue/green on plain Kubernetes")
 {
 	tell_story("kubernetes-blue-green", 100, 10, false);
+}
+
+SPEC("golden: the seed rollout is rolled back on latency as Flagger does it")
+{
+	tell_story("appmesh-v1beta2-seed-rollback-latency", 100, 812, false);
+}
+
+SPEC("golden: the seed rollout is rolled back without data as Flagger does it")
+{
+	tell_story("appmesh-v1beta2-seed-rollback-no-data", 100, 10, true);
+}
+
+SPEC("golden: a mesh gateway on App Mesh")
+{
+	tell_story("appmesh-v1beta2-gateway", 100, 10, false);
+}
+
+SPEC("golden: every gate on plain Kubernetes")
+{
+	tell_story("kubernetes-every-gate", 100, 10, false);
+}
+
+SPEC("golden: a new revision in mid-run")
+{
+	tell_changing_story("appmesh-v1beta2-new-revision-in-mid-run", 100, 10, false, 20,
+			    "podinfo:3");
 }

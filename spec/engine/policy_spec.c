@@ -256,11 +256,11 @@ SPEC("stock policies: A/B and blue/green count iterations")
 		    "{\"action\":\"promote\"}");
 	expect_step(
 		"blue-green",
-		"{\"iterations\":2,\"provider\":\"kubernetes\",\"analysis\":{\"iterations\":2}}",
+		"{\"iterations\":3,\"provider\":\"kubernetes\",\"analysis\":{\"iterations\":2}}",
 		"{\"action\":\"promote\"}");
 	expect_step("blue-green",
 		    "{\"iterations\":2,\"provider\":\"appmesh\",\"analysis\":{\"iterations\":2}}",
-		    "{\"action\":\"route\",\"iteration\":3,\"message\":\"Routing all traffic to "
+		    "{\"action\":\"route\",\"confirm\":true,\"iteration\":3,\"message\":\"Routing all traffic to "
 		    "canary\",\"weight\":100}");
 }
 
