@@ -12,6 +12,8 @@ static const struct verb {
 	const char *help;
 } verbs[] = {
 	{"check", cli_check, "say what is wrong with canaries before they reach a cluster"},
+	{"dry-run", cli_dry_run,
+	 "rehearse a release on an in-memory cluster, with recorded metrics"},
 	{"completion", cli_completion, "print a completion script for bash or zsh"},
 };
 

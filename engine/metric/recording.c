@@ -1,0 +1,375 @@
+#include "metric/recording.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+
+enum { SERIES_MAX = 256, SAMPLES_MAX = 1000000 };
+
+struct point {
+	int64_t at_us; /* since the start */
+	double value;
+	bool absent;
+};
+
+struct series {
+	char *metric, *canary; /* canary NULL: any */
+	struct point *points;
+	size_t count, room;
+};
+
+struct recording {
+	struct series series[SERIES_MAX];
+	size_t count;
+};
+
+void recording_free(struct recording *recording)
+{
+	if (recording == NULL)
+		return;
+	for (size_t i = 0; i < recording->count; i++) {
+		free(recording->series[i].metric);
+		free(recording->series[i].canary);
+		free(recording->series[i].points);
+	}
+	free(recording);
+}
+
+static bool add_point(struct series *series, int64_t at_us, double value, bool absent,
+		      struct error *err)
+{
+	if (series->count == SAMPLES_MAX)
+		return error_set(err, ERROR_INVALID, "more than %d samples in a series",
+				 SAMPLES_MAX);
+	if (series->count == series->room) {
+		series->room = series->room == 0 ? 64 : series->room * 2;
+		series->points = xrealloc(series->points, series->room * sizeof(struct point));
+	}
+	series->points[series->count++] = (struct point){at_us, value, absent};
+	return true;
+}
+
+static struct series *add_series(struct recording *recording, const char *metric,
+				 const char *canary, struct error *err)
+{
+	if (recording->count == SERIES_MAX) {
+		error_set(err, ERROR_INVALID, "more than %d series", SERIES_MAX);
+		return NULL;
+	}
+	struct series *series = &recording->series[recording->count++];
+	series->metric = xstrdup(metric);
+	series->canary = xstrdup(canary);
+	return series;
+}
+
+/* ---- promtool's notation ---- */
+
+/* "xN" at `*at`: true and N, or false when something else stands there. */
+static bool read_times(const char **at, long *times)
+{
+	char *end;
+	*times = 0;
+	if (**at != 'x')
+		return true;
+	*times = strtol(*at + 1, &end, 10);
+	if (end == *at + 1 || *times < 0 || *times > SAMPLES_MAX)
+		return false;
+	*at = end;
+	return true;
+}
+
+static bool read_term(struct series *series, const char *term, int64_t interval_us,
+		      struct error *err)
+{
+	const char *at = term;
+	double value = 0, step = 0;
+	long times;
+	char *end;
+	bool absent = *at == '_';
+	if (absent) {
+		at++;
+	} else {
+		value = strtod(at, &end);
+		if (end == at)
+			return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
+		at = end;
+		if (*at == '+' || *at == '-') {
+			step = strtod(at, &end);
+			if (end == at)
+				return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
+			at = end;
+		}
+	}
+	bool row = *at == 'x';
+	if (!read_times(&at, &times) || *at != '\0' || (step != 0 && !row))
+		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
+	long count = absent && row ? times : times + 1;
+	for (long i = 0; i < count; i++)
+		if (!add_point(series, (int64_t)series->count * interval_us,
+			       value + step * (double)i, absent, err))
+			return false;
+	return true;
+}
+
+static bool read_values(struct series *series, const char *values, int64_t interval_us,
+			struct error *err)
+{
+	static const char blank[] = " \t\n";
+	for (const char *at = values + strspn(values, blank); *at != '\0';) {
+		size_t len = strcspn(at, blank);
+		SCOPED(text) char *term = xstrndup(at, len);
+		if (!read_term(series, term, interval_us, err))
+			return false;
+		at += len;
+		at += strspn(at, blank);
+	}
+	return true;
+}
+
+static bool read_notation(struct recording *recording, const struct yaml_file *file,
+			  struct error *err)
+{
+	const cJSON *document = yaml_document(file, 0), *item;
+	int64_t interval_us;
+	struct error why = {0};
+	if (!duration_parse(json_string_or(document, "interval", "1m"), &interval_us, &why) ||
+	    interval_us <= 0)
+		return error_set(err, ERROR_INVALID, "%s:%d: interval: must be a duration above 0",
+				 yaml_name(file), yaml_line(file, 0, "interval"));
+	size_t i = 0;
+	cJSON_ArrayForEach(item, json_get(document, "series"))
+	{
+		char path[40];
+		snprintf(path, sizeof(path), "series[%zu].values", i++);
+		const char *metric = json_string(item, "metric");
+		const cJSON *values = json_get(item, "values");
+		char number[32] = "";
+		if (cJSON_IsNumber(values))
+			json_number_text(values->valuedouble, number);
+		const char *text = cJSON_IsString(values) ? values->valuestring : number;
+		if (metric == NULL || text[0] == '\0')
+			return error_set(err, ERROR_INVALID,
+					 "%s:%d: series[%zu]: needs a metric and values",
+					 yaml_name(file), yaml_line(file, 0, path), i - 1);
+		struct series *series =
+			add_series(recording, metric, json_string(item, "canary"), &why);
+		if (series == NULL || !read_values(series, text, interval_us, &why))
+			return error_set(err, ERROR_INVALID, "%s:%d: %s: %s", yaml_name(file),
+					 yaml_line(file, 0, path), path, why.text);
+	}
+	if (recording->count == 0)
+		return error_set(err, ERROR_INVALID, "%s:1: holds no series", yaml_name(file));
+	return true;
+}
+
+/* ---- the answer to a range query ---- */
+
+static bool read_matrix(struct recording *recording, const char *name, const cJSON *result,
+			struct error *err)
+{
+	const cJSON *item, *sample;
+	double first = INFINITY;
+	cJSON_ArrayForEach(item, result) first =
+		fmin(first, json_number(item, "values[0][0]", INFINITY));
+	cJSON_ArrayForEach(item, result)
+	{
+		const char *metric = json_string(item, "metric.metric");
+		if (metric == NULL)
+			metric = json_string(item, "metric.__name__");
+		if (metric == NULL)
+			return error_set(err, ERROR_INVALID,
+					 "%s: a series has neither a label \"metric\" nor a name",
+					 name);
+		struct series *series =
+			add_series(recording, metric, json_string(item, "metric.canary"), err);
+		if (series == NULL)
+			return false;
+		cJSON_ArrayForEach(sample, json_get(item, "values"))
+		{
+			double at = json_number(sample, "[0]", NAN);
+			double value = strtod(json_string_or(sample, "[1]", "NaN"), NULL);
+			if (!isfinite(at))
+				return error_set(err, ERROR_INVALID,
+						 "%s: a sample of %s has no time", name, metric);
+			if (!add_point(series, (int64_t)((at - first) * 1e6), value, isnan(value),
+				       err))
+				return false;
+		}
+	}
+	if (recording->count == 0)
+		return error_set(err, ERROR_INVALID, "%s: holds no series", name);
+	return true;
+}
+
+struct recording *recording_parse(const char *name, const char *text, size_t len, struct error *err)
+{
+	SCOPED(yaml) struct yaml_file *file = yaml_parse(name, text, len, err);
+	if (file == NULL)
+		return NULL;
+	struct recording *recording = xcalloc(1, sizeof(*recording));
+	bool good;
+	if (yaml_count(file) == 0) {
+		good = error_set(err, ERROR_INVALID, "%s: is empty", name);
+	} else {
+		const cJSON *result = json_at(yaml_document(file, 0), "data.result");
+		good = cJSON_IsArray(result) ? read_matrix(recording, name, result, err)
+					     : read_notation(recording, file, err);
+	}
+	if (good)
+		return recording;
+	recording_free(recording);
+	return NULL;
+}
+
+struct recording *recording_read(const char *path, struct error *err)
+{
+	SCOPED(buf) struct buf text = {0};
+	buf_init(&text, INPUT_FILE_MAX);
+	if (!file_read(path, &text, err))
+		return NULL;
+	return recording_parse(path, text.text, text.len, err);
+}
+
+/* ---- the port ---- */
+
+struct question {
+	uint64_t id, token;
+	metric_done *done;
+	void *owner;
+	struct sample sample;
+};
+
+struct player {
+	struct metrics metrics; /* first */
+	struct loop *loop;
+	const struct recording *recording;
+	const int64_t *start_us;
+	struct question *questions;
+	size_t count, room;
+	uint64_t ids;
+};
+
+static void take_out(struct player *player, size_t i)
+{
+	memmove(player->questions + i, player->questions + i + 1,
+		(player->count - i - 1) * sizeof(struct question));
+	player->count--;
+}
+
+static void reply(void *owner, uint64_t id)
+{
+	struct player *player = owner;
+	for (size_t i = 0; i < player->count; i++) {
+		if (player->questions[i].id != id)
+			continue;
+		struct question question = player->questions[i];
+		take_out(player, i);
+		question.done(question.owner, question.token, &question.sample);
+		return;
+	}
+}
+
+static const struct series *find_series(const struct recording *recording,
+					const struct metric_query *query)
+{
+	for (size_t i = 0; i < recording->count; i++) {
+		const struct series *series = &recording->series[i];
+		if (strcmp(series->metric, query->metric) == 0 &&
+		    (series->canary == NULL || text_equal(series->canary, query->canary)))
+			return series;
+	}
+	return NULL;
+}
+
+static void look_up(const struct player *player, const struct metric_query *query,
+		    struct sample *sample)
+{
+	sample->kind = SAMPLE_OK;
+	if (strcmp(query->metric, "online") == 0) {
+		sample->value = 1;
+		return;
+	}
+	if (player->recording == NULL) {
+		sample->value = strcmp(query->metric, "request-success-rate") == 0 ? 100 : 0;
+		return;
+	}
+	sample->kind = SAMPLE_NO_DATA;
+	snprintf(sample->text, sizeof(sample->text), "no values found");
+	const struct series *series = find_series(player->recording, query);
+	if (series == NULL)
+		return;
+	int64_t since_us = *player->start_us == 0 ? 0 : loop_now(player->loop) - *player->start_us;
+	size_t low = 0, high = series->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (series->points[middle].at_us <= since_us)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || series->points[low - 1].absent)
+		return;
+	/* A series says nothing of the time after its end: one more interval at most. */
+	if (low == series->count && series->count > 1) {
+		int64_t gap_us = series->points[low - 1].at_us - series->points[low - 2].at_us;
+		if (since_us >= series->points[low - 1].at_us + gap_us)
+			return;
+	}
+	*sample = (struct sample){.kind = SAMPLE_OK, .value = series->points[low - 1].value};
+}
+
+static uint64_t ask(struct metrics *metrics, const struct metric_query *query, metric_done *done,
+		    void *owner, uint64_t token)
+{
+	struct player *player = (struct player *)metrics;
+	if (player->count == player->room) {
+		player->room = player->room == 0 ? 16 : player->room * 2;
+		player->questions =
+			xrealloc(player->questions, player->room * sizeof(struct question));
+	}
+	struct question *question = &player->questions[player->count++];
+	*question = (struct question){
+		.id = ++player->ids, .token = token, .done = done, .owner = owner};
+	look_up(player, query, &question->sample);
+	loop_ready(player->loop, reply, player, question->id);
+	return question->id;
+}
+
+static void cancel(struct metrics *metrics, uint64_t id)
+{
+	struct player *player = (struct player *)metrics;
+	for (size_t i = 0; i < player->count; i++) {
+		if (player->questions[i].id == id) {
+			take_out(player, i);
+			return;
+		}
+	}
+}
+
+static void player_free(struct metrics *metrics)
+{
+	struct player *player = (struct player *)metrics;
+	loop_drop(player->loop, player);
+	free(player->questions);
+	free(player);
+}
+
+static const struct metrics_ops player_ops = {ask, cancel, player_free};
+
+struct metrics *recording_metrics(struct loop *loop, const struct recording *recording,
+				  const int64_t *start_us)
+{
+	struct player *player = xcalloc(1, sizeof(*player));
+	player->metrics.ops = &player_ops;
+	player->loop = loop;
+	player->recording = recording;
+	player->start_us = start_us;
+	return &player->metrics;
+}
