@@ -32,7 +32,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit clean setup
+.PHONY: all help test test-unit test-cli clean setup
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -70,10 +70,13 @@ $(OUT)/embedded.c: $(LUA) Makefile
 $(OUT)/embedded.o: $(OUT)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-test: test-unit ## all tests
+test: test-unit test-cli ## all tests
 
 test-unit: $(OUT)/spec-engine ## unit specs of the engine (ONLY=substring)
 	$(Q)$(OUT)/spec-engine $(ONLY)
+
+test-cli: $(OUT)/sluice ## the program as a user runs it
+	$(Q)spec/cli/run.sh $(OUT)/sluice
 
 # Fuzzers are clang's; a find is kept in build/fuzz, the seeds are in spec/fuzz/seeds.
 FUZZ_SECONDS ?= 60

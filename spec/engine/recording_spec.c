@@ -1,0 +1,84 @@
+#include "metric/recording.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/mem.h"
+#include "spec.h"
+
+static void keep(void *owner, uint64_t token, const struct sample *sample)
+{
+	(void)token;
+	*(struct sample *)owner = *sample;
+}
+
+/* What is measured `second` seconds after the start; NaN when there is no data. */
+static struct sample at(const char *text, const char *metric, int64_t second)
+{
+	struct error err = {0};
+	struct sample sample = {.kind = SAMPLE_ERROR};
+	struct recording *recording = recording_parse("r.yaml", text, strlen(text), &err);
+	EXPECT_TEXT(err.text, "");
+	int64_t start_us = 1000 * DURATION_SECOND;
+	struct loop *loop = loop_new_virtual(start_us + second * DURATION_SECOND);
+	struct metrics *metrics = recording_metrics(loop, recording, &start_us);
+	const struct metric_query query = {.metric = metric, .canary = "podinfo"};
+	metrics->ops->query(metrics, &query, keep, &sample, 0);
+	loop_run(loop, 0);
+	metrics->ops->free(metrics);
+	loop_free(loop);
+	recording_free(recording);
+	return sample;
+}
+
+SPEC("recording: promtool's notation")
+{
+	static const char text[] = "interval: 1m\n"
+				   "series:\n"
+				   "  - metric: m\n"
+				   "    values: 1 2x1 _ 10+5x2 _x2 7\n";
+	static const struct {
+		int64_t second;
+		double value; /* below 0: no data */
+	} cases[] = {{0, 1},	{59, 1},   {60, 2},   {120, 2}, {180, -1}, {240, 10}, {300, 15},
+		     {360, 20}, {420, -1}, {480, -1}, {540, 7}, {599, 7},  {600, -1}};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sample sample = at(text, "m", cases[i].second);
+		EXPECT_INT(sample.kind, cases[i].value < 0 ? SAMPLE_NO_DATA : SAMPLE_OK);
+		if (cases[i].value >= 0)
+			EXPECT_INT(sample.value, cases[i].value);
+	}
+	EXPECT_INT(at(text, "other", 0).kind, SAMPLE_NO_DATA);
+	EXPECT_INT(at(text, "online", 0).kind, SAMPLE_OK);
+}
+
+SPEC("recording: the answer of Prometheus to a range query")
+{
+	static const char text[] =
+		"{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+		"\"metric\":"
+		"{\"__name__\":\"m\"},\"values\":[[1700000000,\"3\"],[1700000060,\"NaN\"],"
+		"[1700000120,\"4.5\"]]}]}}";
+	EXPECT_INT(at(text, "m", 0).value, 3);
+	EXPECT_INT(at(text, "m", 60).kind, SAMPLE_NO_DATA);
+	EXPECT(at(text, "m", 120).value == 4.5);
+}
+
+SPEC("recording: what is wrong is told with file and line")
+{
+	static const struct {
+		const char *text, *part;
+	} cases[] = {
+		{"series:\n  - metric: m\n    values: 1 2y3\n", "r.yaml:3: series[0].values"},
+		{"series:\n  - metric: m\n", "needs a metric and values"},
+		{"interval: soon\nseries: []\n", "r.yaml:1: interval"},
+		{"a: 1\n", "holds no series"},
+		{"", "is empty"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct error err = {0};
+		EXPECT(recording_parse("r.yaml", cases[i].text, strlen(cases[i].text), &err) ==
+		       NULL);
+		EXPECT_CONTAINS(err.text, cases[i].part);
+	}
+}
