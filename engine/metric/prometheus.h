@@ -1,0 +1,18 @@
+/*
+ * prometheus.h - the metrics port over a live Prometheus: instant queries.
+ *
+ * Source: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+ */
+#ifndef SLUICE_METRIC_PROMETHEUS_H
+#define SLUICE_METRIC_PROMETHEUS_H
+
+#include "loop/loop.h"
+#include "ports.h"
+
+/* `http` is borrowed. Freed by ops->free, which cancels what is under way. */
+struct metrics *prometheus_new(struct loop *loop, struct http *http);
+
+/* What an answer says. `text` of the sample never holds a credential. */
+void prometheus_read(int status, const char *body, size_t len, struct sample *sample);
+
+#endif

@@ -1,0 +1,92 @@
+#include "metric/prometheus.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "fake_http.h"
+#include "spec.h"
+
+static struct sample read_answer(int status, const char *body)
+{
+	struct sample sample;
+	prometheus_read(status, body, strlen(body), &sample);
+	return sample;
+}
+
+SPEC("prometheus: one series is a number, none is no data, several are ambiguous")
+{
+	EXPECT(read_answer(200, "{\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1,"
+				"\"99.5\"]}]}}")
+		       .value == 99.5);
+	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[]}}").kind, SAMPLE_NO_DATA);
+	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[{\"value\":[1,\"NaN\"]}]}}").kind,
+		   SAMPLE_NAN);
+	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[{\"value\":[1,\"1\"]},{\"value\":[1,"
+				    "\"2\"]}]}}")
+			   .kind,
+		   SAMPLE_AMBIGUOUS);
+	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[{\"values\":[[1,\"1\"]]}]}}").kind,
+		   SAMPLE_AMBIGUOUS);
+	EXPECT(read_answer(200, "{\"data\":{\"resultType\":\"scalar\",\"result\":[1,\"7\"]}}")
+		       .value == 7);
+}
+
+SPEC("prometheus: garbage and refusals are errors with a sentence")
+{
+	struct sample sample = read_answer(503, "down");
+	EXPECT_INT(sample.kind, SAMPLE_ERROR);
+	EXPECT_TEXT(sample.text, "error response: Status 503: down");
+	EXPECT_INT(read_answer(200, "<html>").kind, SAMPLE_ERROR);
+	EXPECT_INT(read_answer(200, "").kind, SAMPLE_ERROR);
+	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[{\"value\":7}]}}").kind, SAMPLE_ERROR);
+	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[{\"value\":[1,\"x\"]}]}}").kind,
+		   SAMPLE_ERROR);
+}
+
+static void keep(void *owner, uint64_t token, const struct sample *sample)
+{
+	(void)token;
+	*(struct sample *)owner = *sample;
+}
+
+SPEC("prometheus: asks below the path of the address, with the query encoded")
+{
+	struct loop *loop = loop_new_virtual(1);
+	struct fake_http fake;
+	struct sample sample = {.kind = SAMPLE_ERROR};
+	fake_http_init(&fake, loop);
+	struct metrics *metrics = prometheus_new(loop, &fake.http);
+	const struct metric_query query = {.provider = "prometheus",
+					   .address = "http://p:9090/prom/",
+					   .query = "a{b=\"c\"} + 1"};
+	metrics->ops->query(metrics, &query, keep, &sample, 0);
+	EXPECT_TEXT(fake_last(&fake)->url,
+		    "http://p:9090/prom/api/v1/query?query=a%7Bb%3D%22c%22%7D%20%2B%201");
+	fake_reply(&fake, fake_last(&fake), 200,
+		   "{\"data\":{\"result\":[{\"value\":[1,\"42\"]}]}}");
+	loop_run(loop, 0);
+	EXPECT_INT(sample.kind, SAMPLE_OK);
+	EXPECT_INT(sample.value, 42);
+
+	metrics->ops->query(metrics, &query, keep, &sample, 0);
+	fake_fail(&fake, fake_last(&fake), ERROR_TIMEOUT, "no answer within 5s");
+	loop_run(loop, 0);
+	EXPECT_INT(sample.kind, SAMPLE_ERROR);
+	EXPECT_TEXT(sample.text, "no answer within 5s");
+
+	const struct metric_query none = {
+		.provider = "prometheus", .address = "p:9090", .query = "a"};
+	metrics->ops->query(metrics, &none, keep, &sample, 0);
+	loop_run(loop, 0);
+	EXPECT_CONTAINS(sample.text, "is not a valid URL");
+
+	uint64_t id = metrics->ops->query(metrics, &query, keep, &sample, 0);
+	const struct fake_request *last = fake_last(&fake);
+	metrics->ops->cancel(metrics, id);
+	EXPECT(last->cancelled);
+	metrics->ops->query(metrics, &query, keep, &sample, 0);
+	metrics->ops->free(metrics);
+	EXPECT_INT(fake_open(&fake), 0);
+	fake_http_fini(&fake);
+	loop_free(loop);
+}
