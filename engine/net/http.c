@@ -1,0 +1,326 @@
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/buf.h"
+#include "base/duration.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+struct transfer {
+	uint64_t id;
+	struct net_http *http;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct buf body;
+	char *place; /* the URL without what could be secret, for messages */
+	size_t reply_max;
+	http_piece *piece;
+	http_done *done;
+	void *owner;
+	uint64_t token;
+	bool over, stopped, too_long;
+	CURLcode result;
+	struct transfer *next;
+};
+
+struct net_http {
+	struct http http; /* first */
+	struct loop *loop;
+	CURLM *multi;
+	char *ca_file, *cert_file, *key_file, *base;
+	struct transfer *transfers;
+	uint64_t ids, timer;
+};
+
+static void transfer_free(struct transfer *transfer)
+{
+	curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+	curl_easy_cleanup(transfer->easy);
+	curl_slist_free_all(transfer->headers);
+	buf_fini(&transfer->body);
+	free(transfer->place);
+	free(transfer);
+}
+
+static struct transfer *take(struct net_http *http, uint64_t id)
+{
+	for (struct transfer **at = &http->transfers; *at != NULL; at = &(*at)->next) {
+		if ((*at)->id != id)
+			continue;
+		struct transfer *taken = *at;
+		*at = taken->next;
+		return taken;
+	}
+	return NULL;
+}
+
+/* ---- answers ---- */
+
+static void explain(const struct transfer *transfer, struct error *err)
+{
+	const char *why = curl_easy_strerror(transfer->result);
+	if (transfer->stopped)
+		error_set(err, ERROR_CANCELLED, "%s: ended by its reader", transfer->place);
+	else if (transfer->too_long)
+		error_set(err, ERROR_INVALID, "%s: the answer is longer than %zu bytes",
+			  transfer->place, transfer->reply_max);
+	else if (transfer->result == CURLE_OPERATION_TIMEDOUT)
+		error_set(err, ERROR_TIMEOUT, "%s: no answer in time", transfer->place);
+	else if (transfer->result == CURLE_UNSUPPORTED_PROTOCOL ||
+		 transfer->result == CURLE_URL_MALFORMAT)
+		error_set(err, ERROR_INVALID, "%s: is no http or https URL", transfer->place);
+	else
+		error_set(err, ERROR_UNAVAILABLE, "%s: %s", transfer->place, why);
+}
+
+static void finish(void *owner, uint64_t id)
+{
+	struct transfer *transfer = take(owner, id);
+	if (transfer == NULL)
+		return;
+	long status = 0;
+	curl_off_t retry_after = 0;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
+	struct http_reply reply = {
+		.status = (int)status,
+		.body = transfer->body.text,
+		.body_len = transfer->body.len,
+		.retry_after_us = retry_after > 0 ? (int64_t)retry_after * DURATION_SECOND : -1,
+	};
+	if (transfer->result != CURLE_OK)
+		explain(transfer, &reply.error);
+	transfer->done(transfer->owner, transfer->token, &reply);
+	transfer_free(transfer);
+}
+
+static void collect(struct net_http *http)
+{
+	int left;
+	CURLMsg *message;
+	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
+		struct transfer *transfer;
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+		transfer->result = message->data.result;
+		if (!transfer->over)
+			loop_ready(http->loop, finish, http, transfer->id);
+		transfer->over = true;
+	}
+}
+
+/* ---- curl and the loop ---- */
+
+static void act(struct net_http *http, curl_socket_t fd, int events)
+{
+	int running;
+	curl_multi_socket_action(http->multi, fd, events, &running);
+	collect(http);
+}
+
+static void fd_ready(void *owner, int fd, unsigned events)
+{
+	int mask = 0;
+	if ((events & (unsigned)(EPOLLIN | EPOLLHUP | EPOLLRDHUP)) != 0)
+		mask |= CURL_CSELECT_IN;
+	if ((events & (unsigned)EPOLLOUT) != 0)
+		mask |= CURL_CSELECT_OUT;
+	if ((events & (unsigned)EPOLLERR) != 0)
+		mask |= CURL_CSELECT_ERR;
+	act(owner, fd, mask);
+}
+
+static int watch_fd(CURL *easy, curl_socket_t fd, int what, void *owner, void *unused)
+{
+	struct net_http *http = owner;
+	(void)easy;
+	(void)unused;
+	unsigned events = 0;
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		events |= (unsigned)EPOLLIN;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		events |= (unsigned)EPOLLOUT;
+	loop_fd(http->loop, fd, events, fd_ready, http);
+	return 0;
+}
+
+static void time_is_up(void *owner, uint64_t token)
+{
+	struct net_http *http = owner;
+	(void)token;
+	http->timer = 0;
+	act(http, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *owner)
+{
+	struct net_http *http = owner;
+	(void)multi;
+	loop_cancel(http->loop, http->timer);
+	http->timer = timeout_ms < 0
+			      ? 0
+			      : loop_at(http->loop, loop_now(http->loop) + timeout_ms * DURATION_MS,
+					time_is_up, http, 0);
+	return 0;
+}
+
+static size_t receive(char *bytes, size_t size, size_t count, void *owner)
+{
+	struct transfer *transfer = owner;
+	size_t len = size * count;
+	long status = 0;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (transfer->piece != NULL && status < 400) {
+		if (transfer->piece(transfer->owner, transfer->token, bytes, len))
+			return len;
+		transfer->stopped = true;
+		return CURL_WRITEFUNC_ERROR;
+	}
+	if (buf_add(&transfer->body, bytes, len))
+		return len;
+	transfer->too_long = true;
+	return CURL_WRITEFUNC_ERROR;
+}
+
+/* ---- requests ---- */
+
+/* Scheme, host and path. */
+static char *place_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+	host = host == NULL ? url : host + 3;
+	size_t authority = strcspn(host, "/?#");
+	const char *at = memchr(host, '@', authority);
+	const char *shown = at == NULL ? host : at + 1;
+	return xasprintf("%.*s%.*s", (int)(host - url), url, (int)strcspn(shown, "?#"), shown);
+}
+
+static void set_headers(struct transfer *transfer, const struct http_request *request)
+{
+	for (size_t i = 0; i < request->header_count; i++) {
+		SCOPED(text)
+		char *line =
+			xasprintf("%s: %s", request->headers[i].name, request->headers[i].value);
+		/* A line break in a value would be a header of somebody else's choice. */
+		if (strpbrk(line, "\r\n") == NULL)
+			transfer->headers = curl_slist_append(transfer->headers, line);
+		memset(line, 0, strlen(line));
+	}
+	transfer->headers = curl_slist_append(transfer->headers, "Expect:");
+	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+}
+
+static void set_connection(const struct net_http *http, CURL *easy,
+			   const struct http_request *request)
+{
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->no_redirect ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION);
+	if (request->timeout_us > 0)
+		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+				 (long)(request->timeout_us / DURATION_MS + 1));
+	if (request->insecure_tls) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (http->ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+	if (http->cert_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file);
+	if (http->key_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
+}
+
+static uint64_t send_request(struct http *port, const struct http_request *request,
+			     http_piece *piece, http_done *done, void *owner, uint64_t token)
+{
+	struct net_http *http = (struct net_http *)port;
+	struct transfer *transfer = xcalloc(1, sizeof(*transfer));
+	SCOPED(text)
+	char *url = xasprintf("%s%s", http->base == NULL ? "" : http->base, request->url);
+	transfer->id = ++http->ids;
+	transfer->http = http;
+	transfer->easy = curl_easy_init();
+	transfer->place = place_of(url);
+	transfer->reply_max = request->reply_max == 0 ? HTTP_BODY_MAX : request->reply_max;
+	transfer->piece = piece;
+	transfer->done = done;
+	transfer->owner = owner;
+	transfer->token = token;
+	buf_init(&transfer->body, transfer->reply_max);
+	transfer->next = http->transfers;
+	http->transfers = transfer;
+	CURL *easy = transfer->easy;
+	set_connection(http, easy, request);
+	set_headers(transfer, request);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	if (request->body != NULL) {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body);
+	}
+	if (strcmp(request->method, "GET") != 0 || request->body != NULL)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_multi_add_handle(http->multi, easy);
+	return transfer->id;
+}
+
+static void cancel(struct http *port, uint64_t id)
+{
+	struct transfer *transfer = take((struct net_http *)port, id);
+	if (transfer != NULL)
+		transfer_free(transfer);
+}
+
+static void http_free(struct http *port)
+{
+	struct net_http *http = (struct net_http *)port;
+	while (http->transfers != NULL)
+		cancel(port, http->transfers->id);
+	curl_multi_cleanup(http->multi);
+	loop_cancel(http->loop, http->timer);
+	loop_drop(http->loop, http);
+	free(http->ca_file);
+	free(http->cert_file);
+	free(http->key_file);
+	free(http->base);
+	free(http);
+}
+
+static const struct http_ops ops = {send_request, cancel, http_free};
+
+struct http *net_http_new(struct loop *loop, const struct net_http_options *options)
+{
+	struct net_http *http = xcalloc(1, sizeof(*http));
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	http->http.ops = &ops;
+	http->loop = loop;
+	http->ca_file = xstrdup(options->ca_file);
+	http->cert_file = xstrdup(options->cert_file);
+	http->key_file = xstrdup(options->key_file);
+	http->base = xstrdup(options->base);
+	http->multi = curl_multi_init();
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_fd);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	return &http->http;
+}
