@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/complaint.h"
+#include "canary/exporter.h"
 #include "kube/watch.h"
 
 /* One canary. Kept as text: a tree of it would be five times as large. */
@@ -20,7 +22,7 @@ struct record {
 	struct canary_spec *spec; /* while it is ticked */
 	struct tick *tick;
 	uint64_t timer;
-	int64_t backoff_us;
+	int64_t backoff_us, began_us;
 	uint64_t version;		/* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	bool queued, again, thorough;
@@ -39,8 +41,6 @@ struct engine {
 	size_t running;
 	uint64_t ids;
 	bool owns;
-	engine_call *committed;
-	void *committed_owner;
 };
 
 /* ---- records ---- */
@@ -164,76 +164,7 @@ static void back_off(struct engine *engine, struct record *record)
 
 /* ---- what is wrong with a canary ---- */
 
-static void complaint_sent(void *owner, uint64_t token, const struct kube_reply *reply)
-{
-	(void)token;
-	(void)owner;
-	if (reply->error.kind != ERROR_NONE)
-		log_warn(NULL, "could not say what is wrong: %s", reply->error.text);
-}
-
-/* Replaces, adds or (NULL) takes away the condition "Valid" among those that are there. */
-static void send_condition(struct engine *engine, const cJSON *object, const char *text)
-{
-	char path[KUBE_PATH_MAX + 8], now[TIME_TEXT_MAX];
-	kube_path(path, &kube_canary, json_string(object, "metadata.namespace"),
-		  json_string(object, "metadata.name"));
-	strcat(path, "/status");
-	time_text(loop_now(engine->loop), now);
-	SCOPED(json) cJSON *patch = cJSON_CreateObject();
-	json_put_string(patch, "metadata.resourceVersion",
-			json_string(object, "metadata.resourceVersion"));
-	cJSON *conditions = cJSON_CreateArray();
-	const cJSON *condition;
-	cJSON_ArrayForEach(condition, json_at(object, "status.conditions"))
-	{
-		if (!text_equal(json_string(condition, "type"), "Valid"))
-			cJSON_AddItemToArray(conditions, cJSON_Duplicate(condition, true));
-	}
-	if (text != NULL) {
-		cJSON *invalid = cJSON_CreateObject();
-		json_put_string(invalid, "type", "Valid");
-		json_put_string(invalid, "status", "False");
-		json_put_string(invalid, "reason", "InvalidSpec");
-		json_put_string(invalid, "message", text);
-		json_put_string(invalid, "lastUpdateTime", now);
-		json_put_string(invalid, "lastTransitionTime", now);
-		cJSON_AddItemToArray(conditions, invalid);
-	}
-	json_put(patch, "status.conditions", conditions);
-	kube_send(engine->kube, KUBE_MERGE, path, patch, complaint_sent, engine, 0);
-}
-
-static void send_complaint_event(struct engine *engine, const cJSON *object, const char *text,
-				 const char *hash)
-{
-	char path[KUBE_PATH_MAX], now[TIME_TEXT_MAX], name[KUBE_NAME_MAX], message[1025];
-	const char *namespace = json_string_or(object, "metadata.namespace", "");
-	const char *canary = json_string_or(object, "metadata.name", "");
-	kube_path(path, &kube_event, namespace, NULL);
-	time_text(loop_now(engine->loop), now);
-	snprintf(name, sizeof(name), "%.200s.%.16s", canary, hash);
-	text_copy(message, sizeof(message), text);
-	SCOPED(json) cJSON *event = cJSON_CreateObject();
-	json_put_string(event, "apiVersion", "v1");
-	json_put_string(event, "kind", "Event");
-	json_put_string(event, "metadata.name", name);
-	json_put_string(event, "metadata.namespace", namespace);
-	json_put_string(event, "involvedObject.apiVersion", "flagger.app/v1beta1");
-	json_put_string(event, "involvedObject.kind", "Canary");
-	json_put_string(event, "involvedObject.name", canary);
-	json_put_string(event, "involvedObject.namespace", namespace);
-	json_put_string(event, "involvedObject.uid", json_string(object, "metadata.uid"));
-	json_put_string(event, "type", "Warning");
-	json_put_string(event, "reason", "Synced");
-	json_put_string(event, "message", message);
-	json_put_string(event, "source.component", engine->world->component);
-	json_put_string(event, "firstTimestamp", now);
-	json_put_string(event, "lastTimestamp", now);
-	json_put_number(event, "count", 1);
-	kube_send(engine->kube, KUBE_CREATE, path, event, complaint_sent, engine, 0);
-}
-
+/* Once for the same problems: the record remembers, and so does the object. */
 static void complain(struct engine *engine, struct record *record, const cJSON *object,
 		     const struct spec_problems *problems)
 {
@@ -247,31 +178,7 @@ static void complain(struct engine *engine, struct record *record, const cJSON *
 		return;
 	text_copy(record->complained, sizeof(record->complained), hex);
 	log_error(record->key, "%s", text.text);
-	const cJSON *condition;
-	cJSON_ArrayForEach(condition, json_at(object, "status.conditions"))
-	{
-		if (text_equal(json_string(condition, "type"), "Valid") &&
-		    text_equal(json_string(condition, "message"), text.text))
-			return;
-	}
-	send_condition(engine, object, text.text);
-	send_complaint_event(engine, object, text.text, hex);
-}
-
-/* True when there was something to take back: the canary will come again by its watch. */
-static bool take_back_complaint(struct engine *engine, struct record *record, const cJSON *object)
-{
-	record->complained[0] = '\0';
-	const cJSON *condition;
-	cJSON_ArrayForEach(condition, json_at(object, "status.conditions"))
-	{
-		if (text_equal(json_string(condition, "type"), "Valid") &&
-		    text_equal(json_string(condition, "status"), "False")) {
-			send_condition(engine, object, NULL);
-			return true;
-		}
-	}
-	return false;
+	complaint_make(engine->kube, object, text.text, engine->world->component);
 }
 
 /* ---- ticks ---- */
@@ -324,7 +231,8 @@ static void begin_tick(struct engine *engine, struct record *record)
 	spec_problems_fini(&problems);
 	if (record->spec == NULL)
 		return;
-	if (take_back_complaint(engine, record, object)) {
+	record->complained[0] = '\0';
+	if (complaint_take_back(engine->kube, object)) {
 		canary_spec_free(record->spec);
 		record->spec = NULL;
 		return;
@@ -336,18 +244,20 @@ static void begin_tick(struct engine *engine, struct record *record)
 	record->tick = tick_new(engine->world, record->spec, woken, engine, record->id);
 	record->tick->thorough = record->thorough;
 	record->again = false;
+	record->began_us = loop_now(engine->loop);
 	engine->running++;
 	tick_begin(record->tick, object);
 }
 
 /* What the API server answered to the commit is the newest there is. */
-static void keep_committed(struct record *record)
+static void keep_committed(struct engine *engine, struct record *record)
 {
 	const struct answer *answer = ask_object(record->tick->asks, record->tick->path);
 	if (answer == NULL || answer->object == NULL)
 		return;
 	SCOPED(json) cJSON *object = cJSON_Duplicate(answer->object, true);
-	(void)keep_text(record, object);
+	if (keep_text(record, object))
+		exporter_see(engine->world->exporter, object);
 }
 
 static void go_on(struct engine *engine, struct record *record)
@@ -359,10 +269,10 @@ static void go_on(struct engine *engine, struct record *record)
 			return;
 		case TICK_COMMITTED:
 			record->backoff_us = 0;
-			keep_committed(record);
-			if (engine->committed != NULL)
-				engine->committed(engine->committed_owner, record->spec,
-						  &tick->status);
+			keep_committed(engine, record);
+			exporter_commit(engine->world->exporter, record->spec, tick->left,
+					tick->status.phase,
+					loop_now(engine->loop) - record->began_us);
 			tick_renew(tick);
 			continue;
 		case TICK_DONE: {
@@ -462,6 +372,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	SCOPED(text) char *key = key_of(object);
 	struct record *record = record_of(engine, key);
 	if (event == WATCH_GONE) {
+		exporter_forget(engine->world->exporter, key);
 		if (record == NULL)
 			return;
 		size_t at = place(engine, key);
@@ -473,8 +384,10 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	}
 	if (record == NULL)
 		record = record_add(engine, key);
-	if (keep_text(record, object))
-		enqueue(engine, record);
+	if (!keep_text(record, object))
+		return;
+	exporter_see(engine->world->exporter, object);
+	enqueue(engine, record);
 }
 
 /* O(canaries) an event: 10,000 comparisons are tens of microseconds. */
@@ -556,6 +469,7 @@ void engine_own(struct engine *engine, bool owns)
 	if (engine->owns == owns)
 		return;
 	engine->owns = owns;
+	exporter_own(engine->world->exporter, owns);
 	for (size_t i = 0; i < engine->count; i++) {
 		struct record *record = engine->records[i];
 		record->queued = false;
@@ -588,8 +502,12 @@ size_t engine_running(const struct engine *engine)
 	return engine->running + engine->line_len;
 }
 
-void engine_on_commit(struct engine *engine, engine_call *call, void *owner)
+const struct error *engine_trouble(const struct engine *engine)
 {
-	engine->committed = call;
-	engine->committed_owner = owner;
+	const struct watch *watches[] = {engine->canaries, engine->deployments, engine->config_maps,
+					 engine->secrets};
+	for (size_t i = 0; i < ARRAY_LEN(watches); i++)
+		if (watches[i] != NULL && watch_trouble(watches[i])->kind != ERROR_NONE)
+			return watch_trouble(watches[i]);
+	return watch_trouble(engine->canaries);
 }

@@ -31,8 +31,7 @@ bool engine_is_ready(const struct engine *engine); /* all watches have listed */
 size_t engine_canaries(const struct engine *engine);
 size_t engine_running(const struct engine *engine); /* ticks that are under way or in line */
 
-/* Called after each commit, with the canary's spec and its new status. */
-typedef void engine_call(void *owner, const struct canary_spec *spec, const struct status *status);
-void engine_on_commit(struct engine *engine, engine_call *call, void *owner);
+/* Why a watch is not current at the moment; ERROR_NONE when all are, as far as is known. */
+const struct error *engine_trouble(const struct engine *engine);
 
 #endif

@@ -199,7 +199,14 @@ enum step measure(struct tick *tick, const struct policy_pair *policies, cJSON *
 	if (waiting)
 		return STEP_WAIT;
 	const cJSON *sample;
-	cJSON_ArrayForEach(sample, samples) judge(tick, policies, rollout, sample, check);
+	cJSON_ArrayForEach(sample, samples)
+	{
+		if (json_get(sample, "value") != NULL)
+			exporter_sample(tick->world->exporter, tick->spec,
+					json_string_or(sample, "name", ""),
+					json_number(sample, "value", 0));
+		judge(tick, policies, rollout, sample, check);
+	}
 	return STEP_ON;
 }
 

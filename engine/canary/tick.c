@@ -477,6 +477,7 @@ static enum tick_result committed(struct tick *tick)
 	}
 	text_copy(tick->resource_version, sizeof(tick->resource_version),
 		  json_string_or(answer->object, "metadata.resourceVersion", ""));
+	tick->left = tick->status.phase;
 	status_fini(&tick->status);
 	status_copy(&tick->status, &tick->next);
 	return TICK_COMMITTED;

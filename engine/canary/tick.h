@@ -10,6 +10,7 @@
 #define SLUICE_CANARY_TICK_H
 
 #include "canary/ask.h"
+#include "canary/exporter.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
 #include "canary/workload.h"
@@ -24,6 +25,7 @@ struct tick_world {
 	const char *metrics_server;
 	const char *event_webhook; /* for canaries without an event webhook of their own; or NULL */
 	const char *component;	   /* of events: "flagger" unless told otherwise */
+	struct exporter *exporter; /* or NULL */
 };
 
 enum step {
@@ -71,6 +73,7 @@ struct tick {
 	char notice[HASH_TEXT_MAX];
 
 	bool committing;
+	enum phase left; /* of TICK_COMMITTED: the phase before */
 	struct status next;
 	struct error trouble;
 	int64_t due_us; /* of TICK_DONE: when to run again; 0: when something changes */

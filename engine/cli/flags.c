@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "canary/problems.h"
 
-enum { FLAGS_MAX = 64 };
+enum { FLAGS_MAX = 128 };
 
 static const struct flag *find(const struct flag *flags, const char *name, size_t len)
 {
@@ -103,6 +103,8 @@ void flags_help(const struct flag *flags)
 {
 	for (const struct flag *flag = flags; flag->name != NULL; flag++) {
 		char left[64];
+		if (flag->help == NULL)
+			continue;
 		snprintf(left, sizeof(left), "%s%s%s%s", flag->name[1] == '\0' ? "-" : "--",
 			 flag->name, flag->kind == FLAG_BOOL ? "" : " ",
 			 flag->kind == FLAG_BOOL ? "" : flag->what);

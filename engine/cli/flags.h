@@ -24,7 +24,7 @@ struct flag {
 	enum flag_kind kind;
 	void *value;	  /* bool *, const char **, struct flag_texts * */
 	const char *what; /* of the value, for help: "FILE" */
-	const char *help;
+	const char *help; /* NULL: accepted, but not shown */
 };
 
 /* Fills in the values and collects the bare words. `flags` ends with a NULL name. A flag that does

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/duration.h"
@@ -32,7 +35,10 @@ struct net_http {
 	struct http http; /* first */
 	struct loop *loop;
 	CURLM *multi;
-	char *ca_file, *cert_file, *key_file, *base;
+	char *ca_file, *cert_file, *key_file, *base, *proxy;
+	char *ca_pem, *cert_pem, *key_pem;
+	struct curl_slist *connect_to;
+	bool insecure;
 	struct transfer *transfers;
 	uint64_t ids, timer;
 };
@@ -216,6 +222,40 @@ static void set_headers(struct transfer *transfer, const struct http_request *re
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
+/* A peer that does not acknowledge for half a minute is dead; TCP alone would try for 15 minutes.
+ */
+static int set_user_timeout(void *unused, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)unused;
+	(void)purpose;
+	const int timeout_ms = 30000;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+	return CURL_SOCKOPT_OK;
+}
+
+static void set_pem(CURL *easy, CURLoption option, const char *pem)
+{
+	struct curl_blob blob = {
+		.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
+	curl_easy_setopt(easy, option, &blob);
+}
+
+static void set_identity(const struct net_http *http, CURL *easy)
+{
+	if (http->ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+	if (http->ca_pem != NULL)
+		set_pem(easy, CURLOPT_CAINFO_BLOB, http->ca_pem);
+	if (http->cert_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file);
+	if (http->key_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
+	if (http->cert_pem != NULL)
+		set_pem(easy, CURLOPT_SSLCERT_BLOB, http->cert_pem);
+	if (http->key_pem != NULL)
+		set_pem(easy, CURLOPT_SSLKEY_BLOB, http->key_pem);
+}
+
 static void set_connection(const struct net_http *http, CURL *easy,
 			   const struct http_request *request)
 {
@@ -235,16 +275,16 @@ static void set_connection(const struct net_http *http, CURL *easy,
 	if (request->timeout_us > 0)
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
 				 (long)(request->timeout_us / DURATION_MS + 1));
-	if (request->insecure_tls) {
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_user_timeout);
+	if (http->proxy != NULL)
+		curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
+	if (http->connect_to != NULL)
+		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
+	if (request->insecure_tls || http->insecure) {
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
-	if (http->ca_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
-	if (http->cert_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file);
-	if (http->key_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
+	set_identity(http, easy);
 }
 
 static uint64_t send_request(struct http *port, const struct http_request *request,
@@ -302,6 +342,11 @@ static void http_free(struct http *port)
 	free(http->cert_file);
 	free(http->key_file);
 	free(http->base);
+	free(http->proxy);
+	free(http->ca_pem);
+	free(http->cert_pem);
+	secret_free(http->key_pem);
+	curl_slist_free_all(http->connect_to);
 	free(http);
 }
 
@@ -317,10 +362,28 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 	http->cert_file = xstrdup(options->cert_file);
 	http->key_file = xstrdup(options->key_file);
 	http->base = xstrdup(options->base);
+	http->proxy = xstrdup(options->proxy);
+	http->ca_pem = xstrdup(options->ca_pem);
+	http->cert_pem = xstrdup(options->cert_pem);
+	http->key_pem = xstrdup(options->key_pem);
+	http->insecure = options->insecure;
+	if (options->connect_to != NULL) {
+		SCOPED(text) char *rule = xasprintf("::%s", options->connect_to);
+		http->connect_to = curl_slist_append(NULL, rule);
+	}
 	http->multi = curl_multi_init();
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_fd);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	return &http->http;
+}
+
+void net_http_identity(struct http *port, const char *cert_pem, const char *key_pem)
+{
+	struct net_http *http = (struct net_http *)port;
+	free(http->cert_pem);
+	secret_free(http->key_pem);
+	http->cert_pem = xstrdup(cert_pem);
+	http->key_pem = xstrdup(key_pem);
 }

@@ -12,12 +12,21 @@
 #include "ports.h"
 
 struct net_http_options {
-	const char *ca_file;		  /* instead of the system's; or NULL */
-	const char *cert_file, *key_file; /* of a client; or NULL */
 	const char *base;		  /* put before every URL; or NULL */
+	const char *ca_file, *ca_pem;	  /* instead of the system's; or NULL */
+	const char *cert_file, *key_file; /* of a client; or NULL */
+	const char *cert_pem, *key_pem;	  /* the same as text; or NULL */
+	const char *proxy; /* "http://…", "socks5://…"; NULL: as the environment says */
+	/* The base is reached at this "host:port" instead, while TLS and the Host header keep to
+	 * the base; or NULL. */
+	const char *connect_to;
+	bool insecure; /* do not verify the peer's certificate */
 };
 
 /* A real loop only. The options are copied. Freed by ops->free, which cancels what is under way. */
 struct http *net_http_new(struct loop *loop, const struct net_http_options *options);
+
+/* Another client certificate for requests from now on; PEM texts, copied. */
+void net_http_identity(struct http *http, const char *cert_pem, const char *key_pem);
 
 #endif

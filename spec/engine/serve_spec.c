@@ -1,0 +1,120 @@
+#include "net/serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/mem.h"
+#include "net/http.h"
+#include "spec.h"
+
+/* Client and server share one loop. */
+struct desk {
+	struct loop *loop;
+	struct serve *serve;
+	uint64_t streaming;
+	int pieces, status;
+	char heard[400], seen[400];
+	bool over;
+};
+
+static void on_request(void *owner, const struct serve_request *request)
+{
+	struct desk *desk = owner;
+	snprintf(desk->seen, sizeof(desk->seen), "%s %s [%s] %s", request->method, request->url,
+		 request->content_type, request->body);
+	if (strncmp(request->url, "/watch", 6) == 0) {
+		desk->streaming = request->id;
+		serve_begin(desk->serve, request->id, 200, "application/json");
+		serve_piece(desk->serve, request->id, "one\n", 4);
+		return;
+	}
+	serve_reply(desk->serve, request->id, 201, "text/plain", "good", 4);
+}
+
+static void ended(void *owner, uint64_t token, const struct http_reply *reply)
+{
+	struct desk *desk = owner;
+	(void)token;
+	desk->over = true;
+	desk->status = reply->status;
+	if (reply->body_len > 0)
+		text_copy(desk->heard, sizeof(desk->heard), reply->body);
+	loop_stop(desk->loop);
+}
+
+/* Each piece that arrives calls for the next one. */
+static bool piece(void *owner, uint64_t token, const char *bytes, size_t len)
+{
+	struct desk *desk = owner;
+	(void)token;
+	strncat(desk->heard, bytes, len);
+	if (++desk->pieces < 3)
+		serve_piece(desk->serve, desk->streaming, "more\n", 5);
+	else
+		serve_end(desk->serve, desk->streaming);
+	return true;
+}
+
+static void give_up(void *owner, uint64_t token)
+{
+	(void)token;
+	loop_stop(((struct desk *)owner)->loop);
+}
+
+static void talk(struct desk *desk, struct http *http, const char *method, const char *path,
+		 const char *body, http_piece *piece_call)
+{
+	static const struct http_header type = {"Content-Type", "application/json"};
+	SCOPED(text)
+	char *url = xasprintf("http://127.0.0.1:%d%s", serve_port(desk->serve), path);
+	const struct http_request request = {
+		.method = method,
+		.url = url,
+		.headers = &type,
+		.header_count = 1,
+		.body = body,
+		.body_len = body == NULL ? 0 : strlen(body),
+	};
+	desk->over = false;
+	desk->heard[0] = '\0';
+	http->ops->send(http, &request, piece_call, ended, desk, 0);
+	uint64_t timer =
+		loop_at(desk->loop, loop_now(desk->loop) + 5 * DURATION_SECOND, give_up, desk, 0);
+	loop_run(desk->loop, 0);
+	loop_cancel(desk->loop, timer);
+	EXPECT(desk->over);
+}
+
+SPEC("serve: answers by id, takes bodies, streams piece by piece, refuses what is too long")
+{
+	struct desk desk = {.loop = loop_new()};
+	struct error err = {0};
+	const struct serve_options options = {.address = "127.0.0.1", .body_max = 1000};
+	desk.serve = serve_new(desk.loop, &options, on_request, &desk, &err);
+	EXPECT(desk.serve != NULL);
+	struct http *http = net_http_new(desk.loop, &(struct net_http_options){0});
+
+	talk(&desk, http, "GET", "/a?b=c%20d", NULL, NULL);
+	EXPECT_INT(desk.status, 201);
+	EXPECT_TEXT(desk.heard, "good");
+	EXPECT_TEXT(desk.seen, "GET /a?b=c%20d [application/json] ");
+	talk(&desk, http, "PATCH", "/a", "{}", NULL);
+	EXPECT_TEXT(desk.seen, "PATCH /a [application/json] {}");
+	talk(&desk, http, "GET", "/watch", NULL, piece);
+	EXPECT_TEXT(desk.heard, "one\nmore\nmore\n");
+	EXPECT_INT(desk.pieces, 3);
+	char *long_body = xcalloc(1, 2001);
+	memset(long_body, 'x', 2000);
+	talk(&desk, http, "POST", "/a", long_body, NULL);
+	EXPECT_INT(desk.status, 413);
+	free(long_body);
+
+	const struct serve_options taken = {.address = "127.0.0.1", .port = serve_port(desk.serve)};
+	EXPECT(serve_new(desk.loop, &taken, on_request, &desk, &err) == NULL);
+	EXPECT_CONTAINS(err.text, "cannot listen on port");
+	http->ops->free(http);
+	serve_free(desk.serve);
+	loop_free(desk.loop);
+}
