@@ -14,6 +14,7 @@ static const struct verb {
 	{"check", cli_check, "say what is wrong with canaries before they reach a cluster"},
 	{"dry-run", cli_dry_run,
 	 "rehearse a release on an in-memory cluster, with recorded metrics"},
+	{"run", cli_run, "the daemon: take the canaries of a cluster through their releases"},
 	{"completion", cli_completion, "print a completion script for bash or zsh"},
 };
 

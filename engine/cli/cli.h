@@ -12,6 +12,7 @@ enum {
 };
 
 /* `arguments` are those after the verb, ended by NULL. */
+int cli_run(int count, char **arguments);
 int cli_dry_run(int count, char **arguments);
 int cli_check(int count, char **arguments);
 int cli_completion(int count, char **arguments);

@@ -1,0 +1,36 @@
+/*
+ * daemon.h - everything that `sluice run` is, wired: the engine over a real API server, a real
+ * metric store and real webhooks, with a lease, probes and /metrics.
+ */
+#ifndef SLUICE_CLI_DAEMON_H
+#define SLUICE_CLI_DAEMON_H
+
+#include "kube/config.h"
+#include "loop/loop.h"
+
+struct daemon_options {
+	struct kube_config_options kube;
+	double qps, burst;
+	const char *namespace; /* NULL: all */
+	const char *mesh_provider, *metrics_server;
+	const char *event_webhook;		 /* NULL: none */
+	const char *const *selector_labels;	 /* NULL-terminated */
+	const char *const *include_label_prefix; /* NULL-terminated */
+	bool config_tracking, no_cross_namespace_refs;
+	int64_t min_interval_us;
+	int port; /* of probes and metrics; 0: a free one, told in the log */
+	bool leader_election;
+	const char *election_namespace;
+};
+
+struct daemon;
+
+/* Everything is borrowed for the life of the daemon. NULL when it cannot begin. */
+struct daemon *daemon_new(struct loop *loop, const struct daemon_options *options,
+			  struct error *err) MUST_CHECK;
+/* Runs until SIGTERM or SIGINT, then ends what is under way and gives the lease back. A second
+ * signal ends at once. Returns the exit status. */
+int daemon_run(struct daemon *daemon);
+void daemon_free(struct daemon *daemon);
+
+#endif
