@@ -1,0 +1,77 @@
+/*
+ * server.h - what the parts of the in-memory API server share: its state, the requests under way,
+ * and what each part does for the others. Nobody else includes it.
+ */
+#ifndef SLUICE_SIM_SERVER_H
+#define SLUICE_SIM_SERVER_H
+
+#include "sim/cluster.h"
+#include "sim/store.h"
+
+struct exchange { /* a request under way, or a watch */
+	uint64_t id;
+	char *method, *url, *body, *content_type, *accept;
+	http_piece *piece;
+	http_done *done;
+	void *owner;
+	uint64_t token;
+	uint64_t timer;
+	/* a watch: */
+	bool watching;
+	bool told_soon;
+	struct kube_ref ref;
+	uint64_t cursor; /* changes up to this version were told */
+	int64_t lag_us;
+	uint64_t timeout_timer;
+};
+
+struct cluster {
+	struct http port; /* first */
+	struct loop *loop;
+	struct cluster_options options;
+	struct chance chance;
+	struct store store;
+	struct exchange **exchanges;
+	size_t exchange_count, exchange_room;
+	uint64_t ids;
+	cluster_call *on_write;
+	void *on_write_owner;
+	cluster_fault_call *fault;
+	void *fault_owner;
+};
+
+/* request.c: what a request asks, and refusals. */
+
+/* The value of a query parameter, decoded; NULL when it is not there. The caller frees. */
+char *request_parameter(const char *url, const char *name);
+bool request_wants(const struct exchange *exchange, const struct kube_ref *collection,
+		   const struct kube_ref *item, const cJSON *object);
+/* The object in the form that was asked for: whole or its metadata; the caller frees. */
+cJSON *request_view(const struct exchange *exchange, const cJSON *object);
+cJSON *refusal(int code, const char *reason, const char *message);
+cJSON *refuse_not_found(const struct kube_ref *ref, int *code);
+cJSON *refuse_conflict(const struct kube_ref *ref, int *code);
+
+/* watches.c: requests under way, and those that stay. */
+
+size_t exchange_index(const struct cluster *cluster, uint64_t id); /* SIZE_MAX: it is gone */
+void exchange_end(struct cluster *cluster, uint64_t id);
+/* Answers and ends it. */
+void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
+		     const struct error *err);
+void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref);
+/* Each watch is told what is new, after its own lag. */
+void watches_tell(struct cluster *cluster);
+
+/* verbs.c: what requests do to the store. */
+
+/* The answer to a request other than a watch; the caller frees. */
+cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
+		  int *code);
+cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object, int *code);
+/* Replaces what is there, keeping the status (or all but the status). */
+cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned_next,
+		    bool only_status, int *code);
+void verb_remove(struct cluster *cluster, struct stored *stored);
+
+#endif

@@ -1,0 +1,286 @@
+#include "sim/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "sim/controllers.h"
+
+/* ---- controllers ---- */
+
+static void deployment_ready(void *owner, uint64_t version);
+
+/* Something changed: watches, controllers and whoever listens are told. */
+static void changed(struct cluster *cluster, const char *path, const cJSON *object)
+{
+	watches_tell(cluster);
+	if (cluster->on_write != NULL)
+		cluster->on_write(cluster->on_write_owner, path, object);
+	if (object != NULL && text_equal(json_string(object, "kind"), "Deployment"))
+		loop_at(cluster->loop,
+			loop_now(cluster->loop) +
+				deployment_ready_after(object, cluster->options.ready_us),
+			deployment_ready, cluster, 0);
+}
+
+/* Any Deployment whose time has come: few, and they change seldom. */
+static void deployment_ready(void *owner, uint64_t token)
+{
+	struct cluster *cluster = owner;
+	(void)token;
+	for (size_t i = 0; i < cluster->store.count; i++) {
+		struct stored *stored = cluster->store.items[i];
+		if (strcmp(stored->ref.plural, "deployments") != 0)
+			continue;
+		const cJSON *live = stored->object;
+		bool observed = json_int(live, "status.observedGeneration", 0) ==
+				json_int(live, "metadata.generation", 0);
+		bool never = deployment_never_ready(live);
+		if (observed && (never || json_int(live, "status.availableReplicas", 0) ==
+						  json_int(live, "spec.replicas", 1)))
+			continue;
+		cJSON *next = cJSON_Duplicate(live, true);
+		json_put(next, "status", deployment_status(live, !never, loop_now(cluster->loop)));
+		if (store_replace(&cluster->store, stored, next))
+			changed(cluster, stored->path, stored->object);
+	}
+}
+
+/* ---- verbs ---- */
+
+static bool version_differs(const cJSON *live, const cJSON *wanted)
+{
+	const char *version = json_string(wanted, "metadata.resourceVersion");
+	return version != NULL && version[0] != '\0' &&
+	       strcmp(version, json_string_or(live, "metadata.resourceVersion", "")) != 0;
+}
+
+cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object, int *code)
+{
+	if (ref->name[0] == '\0') {
+		const char *name = json_string(owned_object, "metadata.name");
+		const char *generate = json_string_or(owned_object, "metadata.generateName", "");
+		if (name != NULL)
+			text_copy(ref->name, sizeof(ref->name), name);
+		else
+			snprintf(ref->name, sizeof(ref->name), "%.200s%05llx", generate,
+				 (unsigned long long)(chance_next(&cluster->chance) & 0xfffff));
+	}
+	char path[KUBE_PATH_MAX];
+	const struct kube_kind kind = {ref->api_version, "", ref->plural, false};
+	kube_path(path, &kind, ref->namespace[0] == '\0' ? NULL : ref->namespace, ref->name);
+	if (store_find(&cluster->store, path) != NULL) {
+		SCOPED(text)
+		char *message = xasprintf("%s \"%s\" already exists", ref->plural, ref->name);
+		cJSON_Delete(owned_object);
+		*code = 409;
+		return refusal(409, "AlreadyExists", message);
+	}
+	struct stored *stored =
+		store_add(&cluster->store, path, ref, owned_object, loop_now(cluster->loop));
+	*code = 201;
+	cJSON *copy = cJSON_Duplicate(stored->object, true);
+	changed(cluster, stored->path, stored->object);
+	return copy;
+}
+
+cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned_next,
+		    bool only_status, int *code)
+{
+	cJSON *next = owned_next;
+	const cJSON *live = stored->object;
+	if (version_differs(live, next)) {
+		cJSON_Delete(next);
+		return refuse_conflict(&stored->ref, code);
+	}
+	if (only_status) {
+		cJSON *status = cJSON_Duplicate(json_get(next, "status"), true);
+		cJSON_Delete(next);
+		next = cJSON_Duplicate(live, true);
+		cJSON_DeleteItemFromObjectCaseSensitive(next, "status");
+		if (status != NULL)
+			cJSON_AddItemToObject(next, "status", status);
+	} else {
+		cJSON_DeleteItemFromObjectCaseSensitive(next, "status");
+		if (json_get(live, "status") != NULL)
+			cJSON_AddItemToObject(next, "status",
+					      cJSON_Duplicate(json_get(live, "status"), true));
+	}
+	*code = 200;
+	bool wrote = store_replace(&cluster->store, stored, next);
+	cJSON *copy = cJSON_Duplicate(stored->object, true);
+	if (wrote)
+		changed(cluster, stored->path, stored->object);
+	return copy;
+}
+
+/* Takes out of `next` what the manager applied before and does not any more. */
+static void remove_unapplied(cJSON *next, const cJSON *before, const cJSON *now)
+{
+	const cJSON *member;
+	cJSON_ArrayForEach(member, before)
+	{
+		const cJSON *wanted = json_get(now, member->string);
+		if (wanted == NULL)
+			cJSON_DeleteItemFromObjectCaseSensitive(next, member->string);
+		else if (cJSON_IsObject(member) && cJSON_IsObject(wanted))
+			remove_unapplied(json_get(next, member->string), member, wanted);
+	}
+}
+
+static cJSON *apply(struct cluster *cluster, struct kube_ref *ref, const char *path, cJSON *body,
+		    int *code)
+{
+	struct stored *stored = store_find(&cluster->store, path);
+	if (stored == NULL) {
+		cJSON *created = verb_create(cluster, ref, cJSON_Duplicate(body, true), code);
+		stored = store_find(&cluster->store, path);
+		if (stored != NULL)
+			stored->applied = cJSON_Duplicate(body, true);
+		return created;
+	}
+	cJSON *next = cJSON_Duplicate(stored->object, true);
+	if (version_differs(stored->object, body)) {
+		cJSON_Delete(next);
+		return refuse_conflict(ref, code);
+	}
+	remove_unapplied(next, stored->applied, body);
+	json_merge_patch(&next, body);
+	cJSON_Delete(stored->applied);
+	stored->applied = cJSON_Duplicate(body, true);
+	json_put_string(next, "metadata.resourceVersion",
+			json_string(stored->object, "metadata.resourceVersion"));
+	return verb_replace(cluster, stored, next, false, code);
+}
+
+static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
+		    const char *path, cJSON *body, int *code)
+{
+	bool only_status = strcmp(ref->subresource, "status") == 0;
+	const char *type = exchange->content_type == NULL ? "" : exchange->content_type;
+	if (text_starts(type, "application/apply-patch"))
+		return apply(cluster, ref, path, body, code);
+	struct stored *stored = store_find(&cluster->store, path);
+	if (stored == NULL)
+		return refuse_not_found(ref, code);
+	cJSON *next = cJSON_Duplicate(stored->object, true);
+	if (text_starts(type, "application/json-patch")) {
+		struct error err = {0};
+		if (!json_patch(&next, body, &err)) {
+			cJSON_Delete(next);
+			*code = 422;
+			return refusal(422, "Invalid", err.text);
+		}
+		return verb_replace(cluster, stored, next, only_status, code);
+	}
+	json_merge_patch(&next, body);
+	return verb_replace(cluster, stored, next, only_status, code);
+}
+
+static bool depends_on(const cJSON *object, const char *uid)
+{
+	const cJSON *owner;
+	cJSON_ArrayForEach(owner, json_at(object, "metadata.ownerReferences"))
+	{
+		if (text_equal(json_string(owner, "uid"), uid))
+			return true;
+	}
+	return false;
+}
+
+void verb_remove(struct cluster *cluster, struct stored *stored)
+{
+	SCOPED(text) char *path = xstrdup(stored->path);
+	SCOPED(text) char *uid = xstrdup(json_string_or(stored->object, "metadata.uid", ""));
+	store_remove(&cluster->store, stored);
+	changed(cluster, path, NULL);
+	for (size_t i = 0; i < cluster->store.count;) {
+		if (depends_on(cluster->store.items[i]->object, uid)) {
+			verb_remove(cluster, cluster->store.items[i]);
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+}
+
+static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
+		   const struct kube_ref *ref, int *code)
+{
+	SCOPED(text) char *limit_text = request_parameter(exchange->url, "limit");
+	SCOPED(text) char *from = request_parameter(exchange->url, "continue");
+	long limit = limit_text == NULL ? 0 : strtol(limit_text, NULL, 10);
+	cJSON *answered = cJSON_CreateObject(), *items = cJSON_CreateArray();
+	char version[24];
+	snprintf(version, sizeof(version), "%llu", (unsigned long long)cluster->store.version);
+	json_put_string(answered, "kind", "List");
+	json_put_string(answered, "apiVersion", ref->api_version);
+	json_put_string(answered, "metadata.resourceVersion", version);
+	long taken = 0;
+	for (size_t i = 0; i < cluster->store.count; i++) {
+		const struct stored *stored = cluster->store.items[i];
+		if (!request_wants(exchange, ref, &stored->ref, stored->object) ||
+		    (from != NULL && strcmp(stored->path, from) <= 0))
+			continue;
+		if (limit > 0 && taken == limit) {
+			const struct stored *last = cluster->store.items[i - 1];
+			json_put_string(answered, "metadata.continue", last->path);
+			break;
+		}
+		taken++;
+		cJSON_AddItemToArray(items, request_view(exchange, stored->object));
+	}
+	cJSON_AddItemToObject(answered, "items", items);
+	*code = 200;
+	return answered;
+}
+
+cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
+		  int *code)
+{
+	char path[KUBE_PATH_MAX];
+	const struct kube_kind kind = {ref->api_version, "", ref->plural, false};
+	kube_path(path, &kind, ref->namespace[0] == '\0' ? NULL : ref->namespace,
+		  ref->name[0] == '\0' ? NULL : ref->name);
+	struct stored *stored = store_find(&cluster->store, path);
+	if (strcmp(exchange->method, "GET") == 0) {
+		if (ref->name[0] == '\0')
+			return list(cluster, exchange, ref, code);
+		if (stored == NULL)
+			return refuse_not_found(ref, code);
+		*code = 200;
+		return cJSON_Duplicate(stored->object, true);
+	}
+	if (strcmp(exchange->method, "DELETE") == 0) {
+		if (stored == NULL)
+			return refuse_not_found(ref, code);
+		cJSON *copy = cJSON_Duplicate(stored->object, true);
+		verb_remove(cluster, stored);
+		*code = 200;
+		return copy;
+	}
+	struct error err = {0};
+	SCOPED(json)
+	cJSON *body = json_parse(exchange->body == NULL ? "" : exchange->body,
+				 exchange->body == NULL ? 0 : strlen(exchange->body), &err);
+	if (body == NULL) {
+		*code = 400;
+		return refusal(400, "BadRequest", err.text);
+	}
+	if (strcmp(exchange->method, "POST") == 0)
+		return verb_create(cluster, ref, cJSON_Duplicate(body, true), code);
+	if (strcmp(exchange->method, "PATCH") == 0)
+		return patch(cluster, exchange, ref, path, body, code);
+	if (strcmp(exchange->method, "PUT") == 0) {
+		if (stored == NULL)
+			return refuse_not_found(ref, code);
+		return verb_replace(cluster, stored, cJSON_Duplicate(body, true),
+				    strcmp(ref->subresource, "status") == 0, code);
+	}
+	*code = 405;
+	return refusal(405, "MethodNotAllowed", "the server does not allow this method");
+}

@@ -1,0 +1,152 @@
+#include "sim/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* ---- requests under way ---- */
+
+size_t exchange_index(const struct cluster *cluster, uint64_t id)
+{
+	for (size_t i = 0; i < cluster->exchange_count; i++)
+		if (cluster->exchanges[i]->id == id)
+			return i;
+	return SIZE_MAX;
+}
+
+void exchange_end(struct cluster *cluster, uint64_t id)
+{
+	size_t i = exchange_index(cluster, id);
+	if (i == SIZE_MAX)
+		return;
+	struct exchange *exchange = cluster->exchanges[i];
+	cluster->exchanges[i] = cluster->exchanges[--cluster->exchange_count];
+	loop_cancel(cluster->loop, exchange->timer);
+	loop_cancel(cluster->loop, exchange->timeout_timer);
+	free(exchange->method);
+	free(exchange->url);
+	free(exchange->body);
+	free(exchange->content_type);
+	free(exchange->accept);
+	free(exchange);
+}
+
+void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
+		     const struct error *err)
+{
+	size_t i = exchange_index(cluster, id);
+	if (i == SIZE_MAX)
+		return;
+	http_done *done = cluster->exchanges[i]->done;
+	void *owner = cluster->exchanges[i]->owner;
+	uint64_t token = cluster->exchanges[i]->token;
+	exchange_end(cluster, id);
+	struct http_reply reply = {
+		.status = status, .body = text, .body_len = strlen(text), .retry_after_us = -1};
+	if (err != NULL)
+		reply.error = *err;
+	if (status == 429)
+		reply.retry_after_us = DURATION_SECOND;
+	done(owner, token, &reply);
+}
+
+static void watch_over(void *owner, uint64_t id)
+{
+	exchange_answer(owner, id, 200, "", NULL);
+}
+
+/* ---- watches ---- */
+
+/* False when the watch is gone. */
+static bool tell_line(struct cluster *cluster, uint64_t id, const char *type, cJSON *owned_object)
+{
+	size_t i = exchange_index(cluster, id);
+	SCOPED(json) cJSON *event = cJSON_CreateObject();
+	cJSON_AddStringToObject(event, "type", type);
+	cJSON_AddItemToObject(event, "object", owned_object);
+	if (i == SIZE_MAX)
+		return false;
+	SCOPED(text) char *text = json_text(event);
+	SCOPED(text) char *line = xasprintf("%s\n", text);
+	const struct exchange *exchange = cluster->exchanges[i];
+	if (exchange->piece(exchange->owner, exchange->token, line, strlen(line)))
+		return exchange_index(cluster, id) != SIZE_MAX;
+	struct error err;
+	error_set(&err, ERROR_CANCELLED, "ended by its reader");
+	exchange_answer(cluster, id, 200, "", &err);
+	return false;
+}
+
+static void tell_changes(void *owner, uint64_t id)
+{
+	struct cluster *cluster = owner;
+	for (;;) {
+		size_t at = exchange_index(cluster, id);
+		if (at == SIZE_MAX)
+			return;
+		struct exchange *watch = cluster->exchanges[at];
+		watch->told_soon = false;
+		watch->timer = 0;
+		const struct change *next = NULL;
+		for (size_t i = 0; i < cluster->store.change_count && next == NULL; i++) {
+			const struct change *change = &cluster->store.changes[i];
+			if (change->version > watch->cursor)
+				next = change;
+		}
+		if (next == NULL)
+			return;
+		watch->cursor = next->version;
+		SCOPED(json) cJSON *object = cJSON_Parse(next->text);
+		if (!request_wants(watch, &watch->ref, &next->ref, object))
+			continue;
+		if (!tell_line(cluster, id, next->type, request_view(watch, object)))
+			return;
+	}
+}
+
+static void tell_soon(struct cluster *cluster, struct exchange *watch)
+{
+	if (watch->told_soon)
+		return;
+	watch->told_soon = true;
+	watch->timer = loop_at(cluster->loop, loop_now(cluster->loop) + watch->lag_us, tell_changes,
+			       cluster, watch->id);
+}
+
+void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref)
+{
+	SCOPED(text) char *version = request_parameter(exchange->url, "resourceVersion");
+	SCOPED(text) char *timeout = request_parameter(exchange->url, "timeoutSeconds");
+	exchange->watching = true;
+	exchange->ref = *ref;
+	exchange->cursor = version == NULL ? cluster->store.version : strtoull(version, NULL, 10);
+	if (exchange->cursor < cluster->store.forgotten) {
+		SCOPED(json)
+		cJSON *gone =
+			refusal(410, "Expired", "too old resource version: see the list again");
+		SCOPED(text) char *text = json_text(gone);
+		exchange_answer(cluster, exchange->id, 410, text, NULL);
+		return;
+	}
+	if (cluster->options.watch_lag_us > 0)
+		exchange->lag_us = (int64_t)(chance_unit(&cluster->chance) *
+					     (double)cluster->options.watch_lag_us);
+	if (timeout != NULL)
+		exchange->timeout_timer = loop_at(
+			cluster->loop,
+			loop_now(cluster->loop) + strtoll(timeout, NULL, 10) * DURATION_SECOND,
+			watch_over, cluster, exchange->id);
+	tell_soon(cluster, exchange);
+}
+
+void watches_tell(struct cluster *cluster)
+{
+	for (size_t i = 0; i < cluster->exchange_count; i++)
+		if (cluster->exchanges[i]->watching)
+			tell_soon(cluster, cluster->exchanges[i]);
+}
