@@ -15,6 +15,8 @@ static const struct verb {
 	{"dry-run", cli_dry_run,
 	 "rehearse a release on an in-memory cluster, with recorded metrics"},
 	{"run", cli_run, "the daemon: take the canaries of a cluster through their releases"},
+	{"follow", cli_follow, "watch releases as they go, with their weights drawn"},
+	{"sim", cli_sim, "an in-memory cluster over HTTP, for kubectl and for `sluice run`"},
 	{"completion", cli_completion, "print a completion script for bash or zsh"},
 };
 

@@ -7,14 +7,16 @@
 enum {
 	EXIT_GOOD = 0,
 	EXIT_BAD_INPUT = 1,
-	EXIT_ROLLED_BACK = 2, /* dry-run */
-	EXIT_UNFINISHED = 3,  /* dry-run */
+	EXIT_ROLLED_BACK = 2, /* dry-run, follow */
+	EXIT_UNFINISHED = 3,  /* dry-run, follow */
 };
 
 /* `arguments` are those after the verb, ended by NULL. */
 int cli_run(int count, char **arguments);
 int cli_dry_run(int count, char **arguments);
 int cli_check(int count, char **arguments);
+int cli_sim(int count, char **arguments);
+int cli_follow(int count, char **arguments);
 int cli_completion(int count, char **arguments);
 
 #endif

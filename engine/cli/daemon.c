@@ -1,13 +1,10 @@
 #include "cli/daemon.h"
 
 #include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/duration.h"
@@ -17,6 +14,7 @@
 #include "base/mem.h"
 #include "canary/engine.h"
 #include "canary/exporter.h"
+#include "cli/signals.h"
 #include "kube/client.h"
 #include "kube/lease.h"
 #include "kube/transport.h"
@@ -42,7 +40,7 @@ struct daemon {
 	struct engine *engine;
 	struct lease *lease; /* NULL without election */
 	struct serve *serve;
-	int signal_fd;
+	struct signals *signals;
 	bool ending;
 	uint64_t timer;
 	char identity[160];
@@ -251,13 +249,9 @@ static void wait_for_end(void *owner, uint64_t token)
 	loop_at(daemon->loop, loop_now(daemon->loop) + 10 * DURATION_MS, wait_for_end, daemon, 0);
 }
 
-static void signalled(void *owner, int fd, unsigned events)
+static void signalled(void *owner)
 {
 	struct daemon *daemon = owner;
-	struct signalfd_siginfo signal_info;
-	(void)events;
-	if (read(fd, &signal_info, sizeof(signal_info)) != (ssize_t)sizeof(signal_info))
-		return;
 	if (daemon->ending)
 		_exit(1);
 	log_info(NULL, "shutting down");
@@ -266,17 +260,6 @@ static void signalled(void *owner, int fd, unsigned events)
 	daemon->timer =
 		loop_at(daemon->loop, loop_now(daemon->loop) + grace_us, last_moment, daemon, 0);
 	loop_ready(daemon->loop, wait_for_end, daemon, 0);
-}
-
-static void listen_to_signals(struct daemon *daemon)
-{
-	sigset_t signals;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	daemon->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-	loop_fd(daemon->loop, daemon->signal_fd, EPOLLIN, signalled, daemon);
 }
 
 /* ---- the whole ---- */
@@ -326,7 +309,6 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 	const struct serve_options serve = {.port = options->port};
 	daemon->loop = loop;
 	daemon->options = options;
-	daemon->signal_fd = -1;
 	daemon->began_us = loop_now(loop);
 	if (!kube_config_load(&daemon->config, &options->kube, err)) {
 		free(daemon);
@@ -349,7 +331,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 		daemon_free(daemon);
 		return NULL;
 	}
-	listen_to_signals(daemon);
+	daemon->signals = signals_new(loop, signalled, daemon);
 	return daemon;
 }
 
@@ -364,10 +346,7 @@ void daemon_free(struct daemon *daemon)
 {
 	if (daemon == NULL)
 		return;
-	if (daemon->signal_fd >= 0) {
-		loop_fd(daemon->loop, daemon->signal_fd, 0, NULL, NULL);
-		close(daemon->signal_fd);
-	}
+	signals_free(daemon->signals);
 	lease_free(daemon->lease);
 	engine_free(daemon->engine);
 	serve_free(daemon->serve);

@@ -24,6 +24,7 @@ struct cluster_options {
 			       */
 	int64_t ready_us; /* a Deployment's new pods are ready after this; annotations override (see
 			     sim/controllers.h) */
+	bool strict;	  /* an object needs its Namespace, as in a real cluster */
 	size_t watch_window; /* events kept for watches that resume; older ones get 410. 0: 10,000
 			      */
 };

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "sim/controllers.h"
+#include "sim/strategic.h"
 
 /* ---- controllers ---- */
 
@@ -59,6 +60,20 @@ static bool version_differs(const cJSON *live, const cJSON *wanted)
 	       strcmp(version, json_string_or(live, "metadata.resourceVersion", "")) != 0;
 }
 
+static struct kube_ref namespace_ref(const char *name)
+{
+	struct kube_ref ref = {.api_version = "v1", .plural = "namespaces"};
+	text_copy(ref.name, sizeof(ref.name), name);
+	return ref;
+}
+
+static bool has_namespace(const struct cluster *cluster, const char *name)
+{
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &kube_namespace, NULL, name);
+	return store_find(&cluster->store, path) != NULL;
+}
+
 cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object, int *code)
 {
 	if (ref->name[0] == '\0') {
@@ -73,6 +88,12 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 	char path[KUBE_PATH_MAX];
 	const struct kube_kind kind = {ref->api_version, "", ref->plural, false};
 	kube_path(path, &kind, ref->namespace[0] == '\0' ? NULL : ref->namespace, ref->name);
+	if (cluster->options.strict && ref->namespace[0] != '\0' &&
+	    !has_namespace(cluster, ref->namespace)) {
+		const struct kube_ref missing = namespace_ref(ref->namespace);
+		cJSON_Delete(owned_object);
+		return refuse_not_found(&missing, code);
+	}
 	if (store_find(&cluster->store, path) != NULL) {
 		SCOPED(text)
 		char *message = xasprintf("%s \"%s\" already exists", ref->plural, ref->name);
@@ -177,7 +198,10 @@ static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, st
 		}
 		return verb_replace(cluster, stored, next, only_status, code);
 	}
-	json_merge_patch(&next, body);
+	if (text_starts(type, "application/strategic-merge-patch"))
+		strategic_merge(&next, body);
+	else
+		json_merge_patch(&next, body);
 	return verb_replace(cluster, stored, next, only_status, code);
 }
 
@@ -196,10 +220,14 @@ void verb_remove(struct cluster *cluster, struct stored *stored)
 {
 	SCOPED(text) char *path = xstrdup(stored->path);
 	SCOPED(text) char *uid = xstrdup(json_string_or(stored->object, "metadata.uid", ""));
+	const struct kube_ref gone = stored->ref;
+	bool is_namespace = strcmp(gone.plural, "namespaces") == 0;
 	store_remove(&cluster->store, stored);
 	changed(cluster, path, NULL);
 	for (size_t i = 0; i < cluster->store.count;) {
-		if (depends_on(cluster->store.items[i]->object, uid)) {
+		const struct stored *other = cluster->store.items[i];
+		if (depends_on(other->object, uid) ||
+		    (is_namespace && strcmp(other->ref.namespace, gone.name) == 0)) {
 			verb_remove(cluster, cluster->store.items[i]);
 			i = 0;
 		} else {
@@ -247,6 +275,10 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 	kube_path(path, &kind, ref->namespace[0] == '\0' ? NULL : ref->namespace,
 		  ref->name[0] == '\0' ? NULL : ref->name);
 	struct stored *stored = store_find(&cluster->store, path);
+	if (ref->subresource[0] != '\0' && strcmp(ref->subresource, "status") != 0) {
+		*code = 404;
+		return refusal(404, "NotFound", "the server could not find the requested resource");
+	}
 	if (strcmp(exchange->method, "GET") == 0) {
 		if (ref->name[0] == '\0')
 			return list(cluster, exchange, ref, code);

@@ -118,13 +118,28 @@ static void tell_soon(struct cluster *cluster, struct exchange *watch)
 			       cluster, watch->id);
 }
 
+/* Who names no version is told what there is, first. False when the watch is gone. */
+static bool tell_all(struct cluster *cluster, const struct exchange *watch)
+{
+	uint64_t id = watch->id;
+	for (size_t i = 0; i < cluster->store.count; i++) {
+		const struct stored *stored = cluster->store.items[i];
+		if (request_wants(watch, &watch->ref, &stored->ref, stored->object) &&
+		    !tell_line(cluster, id, "ADDED", request_view(watch, stored->object)))
+			return false;
+	}
+	return true;
+}
+
 void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref)
 {
 	SCOPED(text) char *version = request_parameter(exchange->url, "resourceVersion");
 	SCOPED(text) char *timeout = request_parameter(exchange->url, "timeoutSeconds");
 	exchange->watching = true;
 	exchange->ref = *ref;
-	exchange->cursor = version == NULL ? cluster->store.version : strtoull(version, NULL, 10);
+	exchange->cursor = version == NULL || strcmp(version, "0") == 0
+				   ? cluster->store.version
+				   : strtoull(version, NULL, 10);
 	if (exchange->cursor < cluster->store.forgotten) {
 		SCOPED(json)
 		cJSON *gone =
@@ -141,6 +156,10 @@ void watch_begin(struct cluster *cluster, struct exchange *exchange, const struc
 			cluster->loop,
 			loop_now(cluster->loop) + strtoll(timeout, NULL, 10) * DURATION_SECOND,
 			watch_over, cluster, exchange->id);
+	if (version == NULL || strcmp(version, "0") == 0) {
+		if (!tell_all(cluster, exchange))
+			return;
+	}
 	tell_soon(cluster, exchange);
 }
 

@@ -1,0 +1,57 @@
+#include "sim/fake_metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+static bool says(const char *query, const char *prefix, const char *name, const char *suffix)
+{
+	SCOPED(text) char *part = xasprintf("%s%s%s", prefix, name, suffix);
+	return strstr(query, part) != NULL;
+}
+
+/* Queries name pods by a pattern ("podinfo-[0-9a-zA-Z]+…") or a workload by its name. */
+static bool asks_about(const char *query, const cJSON *deployment)
+{
+	const char *name = json_string_or(deployment, "metadata.name", "");
+	const char *namespace = json_string_or(deployment, "metadata.namespace", "");
+	return says(query, "\"", namespace, "\"") &&
+	       (says(query, "\"", name, "\"") || says(query, "\"", name, "-[") ||
+		says(query, "-", name, "-[") || says(query, "\"", name, "-canary\""));
+}
+
+static const char *image_asked(const cJSON *deployments, const char *query)
+{
+	const cJSON *deployment;
+	cJSON_ArrayForEach(deployment, deployments)
+	{
+		if (asks_about(query, deployment))
+			return json_string_or(deployment, "spec.template.spec.containers[0].image",
+					      "");
+	}
+	return NULL;
+}
+
+char *fake_metrics_answer(const struct cluster *cluster, const char *query, int64_t now_us,
+			  struct chance *chance)
+{
+	SCOPED(json) cJSON *deployments = cluster_list(cluster, "/apis/apps/v1/deployments");
+	const char *image = image_asked(deployments, query);
+	double value = 1, noise = chance_unit(chance);
+	if (image != NULL && strstr(image, ":silent") != NULL)
+		return xstrdup("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\","
+			       "\"result\":[]}}");
+	if (image != NULL && strstr(query, "histogram_quantile") != NULL) {
+		value = strstr(image, ":slow") != NULL ? 870 + 60 * noise : 35 + 40 * noise;
+		if (strstr(query, "rq_time") == NULL) /* Envoy counts in ms, the others in s */
+			value /= 1000;
+	} else if (image != NULL) {
+		value = strstr(image, ":bad") != NULL ? 82 + 3 * noise : 99.6 + 0.4 * noise;
+	}
+	return xasprintf("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+			 "{\"metric\":{},\"value\":[%.3f,\"%.4f\"]}]}}",
+			 (double)now_us / (double)DURATION_SECOND, value);
+}
