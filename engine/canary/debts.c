@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
-#include "base/mem.h"
 #include "canary/converge.h"
 #include "canary/event.h"
 #include "canary/hooks.h"
@@ -16,20 +14,10 @@ static bool is_paid(const struct tick *tick, uint32_t id)
 	return false;
 }
 
-/* What was told to the world is told to the log, once. */
-static void mark(struct tick *tick, const struct debt *debt)
+static void mark(struct tick *tick, uint32_t id)
 {
-	if (is_paid(tick, debt->id) || tick->paid_count == PAID_MAX)
-		return;
-	tick->paid[tick->paid_count++] = debt->id;
-	if (debt->kind != DEBT_EVENT)
-		return;
-	SCOPED(text)
-	char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
-	if (debt->warning)
-		log_warn(canary, "%s", debt->text);
-	else
-		log_info(canary, "%s", debt->text);
+	if (!is_paid(tick, id) && tick->paid_count < PAID_MAX)
+		tick->paid[tick->paid_count++] = id;
 }
 
 bool debts_are_paid(const struct tick *tick)
@@ -122,7 +110,7 @@ enum step debts_pay_events(struct tick *tick)
 		enum step step = pay(tick, debt);
 		if (step != STEP_ON)
 			return step;
-		mark(tick, debt);
+		mark(tick, debt->id);
 	}
 	return STEP_ON;
 }
@@ -136,7 +124,7 @@ enum step debts_pay(struct tick *tick)
 		enum step step = pay(tick, debt);
 		if (step != STEP_ON)
 			return step;
-		mark(tick, debt);
+		mark(tick, debt->id);
 	}
 	return STEP_ON;
 }

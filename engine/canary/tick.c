@@ -8,6 +8,7 @@
 #include "base/duration.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "canary/converge.h"
 #include "canary/debts.h"
@@ -409,6 +410,19 @@ static enum step run(struct tick *tick)
 
 /* ---- the commit ---- */
 
+/* What the world was told, the log is told. */
+static void log_event(const struct tick *tick, const struct debt *debt)
+{
+	SCOPED(text)
+	char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
+	if (debt->kind != DEBT_EVENT)
+		return;
+	if (debt->warning)
+		log_warn(canary, "%s", debt->text);
+	else
+		log_info(canary, "%s", debt->text);
+}
+
 static void take_off_paid(struct status *next, const struct tick *tick)
 {
 	struct memory *memory = &next->memory;
@@ -417,7 +431,9 @@ static void take_off_paid(struct status *next, const struct tick *tick)
 		bool paid = false;
 		for (size_t k = 0; k < tick->paid_count; k++)
 			paid |= tick->paid[k] == memory->debts[i].id;
-		if (!paid)
+		if (paid)
+			log_event(tick, &memory->debts[i]);
+		else
 			memory->debts[kept++] = memory->debts[i];
 	}
 	memory->debt_count = kept;

@@ -262,7 +262,11 @@ static void set_connection(const struct net_http *http, CURL *easy,
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+	/* Only TLS tells whether a connection can be shared. Waiting for one in plain HTTP would be
+	 * waiting for the end of a watch. */
+	curl_easy_setopt(
+		easy, CURLOPT_PIPEWAIT,
+		(long)text_starts(http->base != NULL ? http->base : request->url, "https:"));
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

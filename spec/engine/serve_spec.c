@@ -118,3 +118,36 @@ SPEC("serve: answers by id, takes bodies, streams piece by piece, refuses what i
 	serve_free(desk.serve);
 	loop_free(desk.loop);
 }
+
+/* ---- streams that stay ---- */
+
+static bool first_piece(void *owner, uint64_t token, const char *bytes, size_t len)
+{
+	struct desk *desk = owner;
+	(void)token;
+	(void)bytes;
+	(void)len;
+	if (++desk->pieces == 3)
+		loop_stop(desk->loop);
+	return true;
+}
+
+SPEC("serve: a stream that stays holds up no other of the same client")
+{
+	struct desk desk = {.loop = loop_new()};
+	struct error err = {0};
+	const struct serve_options options = {.address = "127.0.0.1"};
+	desk.serve = serve_new(desk.loop, &options, on_request, &desk, &err);
+	EXPECT(desk.serve != NULL);
+	struct http *http = net_http_new(desk.loop, &(struct net_http_options){0});
+	SCOPED(text) char *url = xasprintf("http://127.0.0.1:%d/watch", serve_port(desk.serve));
+	const struct http_request request = {.method = "GET", .url = url};
+	for (int i = 0; i < 3; i++)
+		http->ops->send(http, &request, first_piece, ended, &desk, 0);
+	loop_at(desk.loop, loop_now(desk.loop) + 5 * DURATION_SECOND, give_up, &desk, 0);
+	loop_run(desk.loop, 0);
+	EXPECT_INT(desk.pieces, 3);
+	http->ops->free(http);
+	serve_free(desk.serve);
+	loop_free(desk.loop);
+}
