@@ -32,7 +32,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli clean setup
+.PHONY: all help test test-unit test-cli demo clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -70,7 +70,16 @@ $(OUT)/embedded.c: $(LUA) Makefile
 $(OUT)/embedded.o: $(OUT)/embedded.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-test: test-unit test-cli ## all tests
+# The libraries are looked up when make starts: what was just installed needs another make.
+test: ## install what is missing, and run all tests
+	$(Q)tools/setup.sh all
+	$(Q)$(MAKE) --no-print-directory test-unit
+	$(Q)$(MAKE) --no-print-directory test-cli
+
+demo: ## a release promoted and one rolled back, on an embedded cluster
+	$(Q)tools/setup.sh build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo.sh $(OUT)/sluice
 
 test-unit: $(OUT)/spec-engine ## unit specs of the engine (ONLY=substring)
 	$(Q)$(OUT)/spec-engine $(ONLY)

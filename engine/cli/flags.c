@@ -84,6 +84,8 @@ bool flags_parse(const struct flag *flags, int count, char **arguments, struct f
 		const char *name = argument + (argument[1] == '-' ? 2 : 1);
 		size_t len = strcspn(name, "=");
 		const struct flag *flag = find(flags, name, len);
+		if (flag == NULL && strcmp(argument, "-h") == 0)
+			flag = find(flags, "help", 4);
 		if (flag == NULL)
 			return unknown(flags, argument, name, len, err);
 		const char *text = name[len] == '=' ? name + len + 1 : NULL;

@@ -23,7 +23,7 @@ struct follow {
 	struct loop *loop;
 	const char *name; /* NULL: every canary */
 	const char *until;
-	bool wait, json, colour;
+	bool wait, json, colour, ending;
 	bool synced; /* events of before are not told */
 	struct watch *canaries, *events;
 	struct followed {
@@ -77,6 +77,13 @@ static bool is_among(const char *phase, const char *list)
 	return false;
 }
 
+static void end(void *owner, uint64_t token)
+{
+	const struct follow *follow = owner;
+	(void)token;
+	loop_stop(follow->loop);
+}
+
 /* Ends once every canary that is followed has come to its end. */
 static void consider_end(struct follow *follow)
 {
@@ -92,8 +99,12 @@ static void consider_end(struct follow *follow)
 		if (follow->until == NULL && strcmp(followed->phase, "Failed") == 0)
 			status = EXIT_ROLLED_BACK;
 	}
+	if (follow->ending)
+		return;
+	/* The events of the end are on their way. */
+	follow->ending = true;
 	follow->status = status;
-	loop_stop(follow->loop);
+	loop_at(follow->loop, loop_now(follow->loop) + 300 * DURATION_MS, end, follow, 0);
 }
 
 /* ---- lines ---- */

@@ -61,5 +61,95 @@ spec "a policy that never ends is failed checks" 2 "ran for too long" "$sluice" 
 printf 'return {\n  stop = function() end }\n' >"$bad"
 spec "a policy with an unknown hook" 1 'there is no hook "stop"' "$sluice" dry-run -f "$canary" --policy "$bad"
 
+# ---- the daemon, on the in-memory cluster over HTTP
+
+folder=$(mktemp -d)
+pids=
+end() {
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill -9 $pids 2>/dev/null
+	rm -rf "$folder" "$bad"
+}
+trap end EXIT
+
+# within SECONDS COMMAND...: until it succeeds
+within() {
+	local tries=$(($1 * 10))
+	shift
+	while [ $tries -gt 0 ]; do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+		tries=$((tries - 1))
+	done
+	return 1
+}
+
+spec "run: a flag that is wrong" 1 "--kubeconfig-qps must be a number" "$sluice" run --kubeconfig-qps many
+spec "run: a kubeconfig that is not there" 1 "/no/such/file" "$sluice" run --kubeconfig /no/such/file
+spec "run: a mesh in another cluster" 1 "not supported yet" "$sluice" run --kubeconfig-service-mesh x
+spec "run: help" 0 "usage: sluice run" "$sluice" run -h
+spec "follow: a phase that is none" 1 '"Ready" is none of' "$sluice" follow --until Ready
+spec "sim: a port that is none" 1 "--port must be from 0 to 65535" "$sluice" sim --port x
+spec "sim: a file that is not there" 1 "/no/such/file" "$sluice" sim --port 0 -f /no/such/file
+
+sed 's/interval: 10s/interval: 1s/; s/stepWeight: 5/stepWeight: 25/; s/threshold: 5/threshold: 2/' "$canary" >"$folder/canary.yaml"
+export KUBECONFIG=$folder/kubeconfig
+"$sluice" sim --port 0 --kubeconfig "$KUBECONFIG" -f examples/podinfo/deployment.yaml -f "$folder/canary.yaml" >"$folder/sim.log" 2>&1 &
+sim=$!
+pids=$sim
+within 10 test -s "$KUBECONFIG"
+server=$(sed -n 's/.*server: //p' "$KUBECONFIG")
+daemon() { # NAME: its log is $folder/NAME.log
+	"$sluice" run --metrics-server "$server/prometheus" --min-analysis-interval 1s --port 0 \
+		--enable-leader-election >"$folder/$1.log" 2>&1 &
+}
+release() {
+	curl -sf -X PATCH -H 'Content-Type: application/strategic-merge-patch+json' \
+		-d '{"spec":{"template":{"spec":{"containers":[{"name":"podinfod","image":"podinfo:'"$1"'"}]}}}}' \
+		"$server/apis/apps/v1/namespaces/test/deployments/podinfo"
+}
+# follows a release that begins now
+outcome() {
+	"$sluice" follow --wait --timeout 60s test/podinfo &
+	local follower=$!
+	sleep 0.5
+	release "$1" >/dev/null
+	wait $follower
+}
+
+daemon first
+first=$!
+pids="$pids $first"
+spec "run: leads" 0 "" within 20 grep -q "acting as elected leader" "$folder/first.log"
+spec "run: prepares what a release needs" 0 "Initialized" "$sluice" follow --until Initialized --timeout 30s test/podinfo
+daemon second
+second=$!
+pids="$pids $second"
+spec "run: promotes a good image" 0 "canary weight 50" outcome good
+spec "run: tells the log" 0 "" grep -q "Advance podinfo.test canary weight 50" "$folder/first.log"
+metrics=$(sed -n 's/.*HTTP server on port \([0-9]*\).*/\1/p' "$folder/first.log")
+spec "run: tells Prometheus" 0 'flagger_canary_status{name="podinfo",namespace="test"} 1' curl -sf "http://127.0.0.1:$metrics/metrics"
+spec "run: is alive" 0 "OK" curl -sf "http://127.0.0.1:$metrics/healthz"
+spec "run: one daemon acts, the other waits" 1 "" grep -q "acting as elected leader" "$folder/second.log"
+kill -TERM $first
+wait $first
+spec "run: ends cleanly at SIGTERM" 0 "" test $? = 0
+spec "run: the one that waited takes over" 0 "" within 20 grep -q "acting as elected leader" "$folder/second.log"
+spec "run: rolls a bad image back" 2 "Canary failed! Scaling down podinfo.test" outcome bad
+spec "run: rolls a silent image back" 2 "probably podinfo.test is not receiving traffic" outcome silent
+if command -v kubectl >/dev/null; then
+	spec "kubectl: get" 0 "podinfo   Failed" kubectl get canaries -n test
+	spec "kubectl: wait" 0 "condition met" kubectl wait -n test --for=condition=promoted=false --timeout 20s canary/podinfo
+	spec "kubectl: apply" 0 "configured" kubectl apply -f examples/podinfo/deployment.yaml
+	spec "kubectl: describe" 0 "Canary failed!" kubectl describe canary podinfo -n test
+	spec "kubectl: delete" 0 "deleted" kubectl delete namespace test
+else
+	echo "kubectl is not there: what it makes of the in-memory cluster was not tried"
+fi
+kill -TERM $second $sim
+wait $sim
+spec "sim: ends cleanly at SIGTERM" 0 "" test $? = 0
+pids=
+
 echo "cli: $passed passed, $failed failed"
 [ "$failed" = 0 ]
