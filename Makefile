@@ -32,7 +32,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli demo clean
+.PHONY: all help test test-unit test-cli test-cluster demo clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -50,6 +50,10 @@ $(OUT)/sluice: $(OUT)/engine/main.o $(OUT)/engine.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(OUT)/spec-engine: $(SPEC_OBJECTS) $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/spec-cluster: $(OUT)/spec/cluster/cluster.o $(OUT)/spec/engine/golden.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -75,6 +79,7 @@ test: ## install what is missing, and run all tests
 	$(Q)tools/setup.sh all
 	$(Q)$(MAKE) --no-print-directory test-unit
 	$(Q)$(MAKE) --no-print-directory test-cli
+	$(Q)$(MAKE) --no-print-directory test-cluster
 
 demo: ## a release promoted and one rolled back, on an embedded cluster
 	$(Q)tools/setup.sh build
@@ -86,6 +91,9 @@ test-unit: $(OUT)/spec-engine ## unit specs of the engine (ONLY=substring)
 
 test-cli: $(OUT)/sluice ## the program as a user runs it
 	$(Q)spec/cli/run.sh $(OUT)/sluice
+
+test-cluster: $(OUT)/sluice $(OUT)/spec-cluster ## the daemon against an API server over HTTP (KUBECONFIG=… MAKE_READY=1)
+	$(Q)spec/cluster/run.sh $(OUT)/sluice $(OUT)/spec-cluster
 
 # Fuzzers are clang's; a find is kept in build/fuzz, the seeds are in spec/fuzz/seeds.
 FUZZ_SECONDS ?= 60

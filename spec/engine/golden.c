@@ -1,0 +1,130 @@
+#include "golden.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+const struct golden_story golden_stories[] = {
+	{"appmesh-v1beta2-seed-promotion", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-seed-rollback-errors", 97.25, 10, false, 0, NULL},
+	{"appmesh-v1beta2-seed-rollback-latency", 100, 812, false, 0, NULL},
+	{"appmesh-v1beta2-seed-rollback-no-data", 100, 10, true, 0, NULL},
+	{"appmesh-v1beta2-weights", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-skip-analysis", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-ab", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-blue-green", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-every-gate", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-gateway", 100, 10, false, 0, NULL},
+	{"appmesh-v1beta2-new-revision-in-mid-run", 100, 10, false, 20, "podinfo:3"},
+	{"kubernetes-blue-green", 100, 10, false, 0, NULL},
+	{"kubernetes-every-gate", 100, 10, false, 0, NULL},
+};
+const size_t golden_story_count = ARRAY_LEN(golden_stories);
+
+/* Readiness is told by Flagger once a tick as it waits; timing is not compared. */
+static bool is_waiting(const char *message)
+{
+	return strstr(message, " not ready: ") != NULL;
+}
+
+/* Told once a tick while it initializes. */
+static bool is_repeated(const cJSON *events, const char *message)
+{
+	int count = cJSON_GetArraySize(events);
+	return count > 0 && strcmp(message, "all the metrics providers are available!") == 0 &&
+	       strcmp(cJSON_GetArrayItem(events, count - 1)->valuestring, message) == 0;
+}
+
+cJSON *golden_events(const cJSON *golden)
+{
+	cJSON *events = cJSON_CreateArray();
+	const cJSON *step, *call;
+	cJSON_ArrayForEach(step, json_get(golden, "steps"))
+	{
+		cJSON_ArrayForEach(call, json_get(step, "calls"))
+		{
+			const char *message =
+				json_string_or(call, "body.metadata.eventMessage", "");
+			if (text_equal(json_string(call, "to"), "event") && !is_waiting(message) &&
+			    !is_repeated(events, message))
+				cJSON_AddItemToArray(events, cJSON_CreateString(message));
+		}
+	}
+	return events;
+}
+
+cJSON *golden_hooks(const cJSON *golden)
+{
+	cJSON *hooks = cJSON_CreateArray();
+	const cJSON *step, *call;
+	cJSON_ArrayForEach(step, json_get(golden, "steps"))
+	{
+		cJSON_ArrayForEach(call, json_get(step, "calls"))
+		{
+			const char *to = json_string_or(call, "to", "");
+			if (strcmp(to, "event") != 0)
+				cJSON_AddItemToArray(hooks, cJSON_CreateString(to));
+		}
+	}
+	return hooks;
+}
+
+void golden_add_status(cJSON *statuses, const char *phase, long weight)
+{
+	SCOPED(text) char *text = xasprintf("%s %ld", phase, weight);
+	int count = cJSON_GetArraySize(statuses);
+	if (count == 0 || strcmp(cJSON_GetArrayItem(statuses, count - 1)->valuestring, text) != 0)
+		cJSON_AddItemToArray(statuses, cJSON_CreateString(text));
+}
+
+cJSON *golden_statuses(const cJSON *golden)
+{
+	cJSON *statuses = cJSON_CreateArray();
+	const cJSON *step;
+	cJSON_ArrayForEach(step, json_get(golden, "steps"))
+		golden_add_status(statuses, json_string_or(step, "status.phase", ""),
+				  json_int(step, "status.weight", 0));
+	return statuses;
+}
+
+cJSON *golden_objects(const cJSON *golden)
+{
+	cJSON *objects = cJSON_CreateObject();
+	const cJSON *step, *object;
+	cJSON_ArrayForEach(step, json_get(golden, "steps"))
+	{
+		cJSON_ArrayForEach(object, json_get(step, "objects"))
+		{
+			SCOPED(text)
+			char *key = xasprintf("%s/%s", json_string_or(object, "kind", ""),
+					      json_string_or(object, "metadata.name", ""));
+			cJSON_DeleteItemFromObjectCaseSensitive(objects, key);
+			cJSON_AddItemToObject(objects, key, cJSON_Duplicate(object, true));
+		}
+	}
+	return objects;
+}
+
+void golden_drop_waiting(cJSON *events)
+{
+	for (cJSON *event = events->child, *next; event != NULL; event = next) {
+		next = event->next;
+		if (is_waiting(event->valuestring))
+			cJSON_Delete(cJSON_DetachItemViaPointer(events, event));
+	}
+}
+
+char *golden_lines(const cJSON *texts)
+{
+	struct buf lines;
+	buf_init(&lines, (size_t)MIB);
+	const cJSON *text;
+	cJSON_ArrayForEach(text, texts) buf_printf(&lines, "%s\n", text->valuestring);
+	char *taken = buf_take(&lines);
+	buf_fini(&lines);
+	return taken;
+}

@@ -1,0 +1,36 @@
+/*
+ * golden.h - transcripts of what Flagger did on a real API server (spec/golden), and what of them
+ * is compared: event messages and hook calls in their order, statuses, and the objects at the end.
+ */
+#ifndef SLUICE_GOLDEN_H
+#define SLUICE_GOLDEN_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct golden_story {
+	const char *name;	  /* of the file, and of its namespace */
+	double success, duration; /* what the metric store answers: percent, milliseconds */
+	bool no_data;
+	long then_weight; /* once it is reached the image changes once more; 0: never */
+	const char *then_image;
+};
+extern const struct golden_story golden_stories[];
+extern const size_t golden_story_count;
+
+/* All are new arrays of texts that the caller frees. */
+cJSON *golden_events(const cJSON *golden);
+cJSON *golden_hooks(const cJSON *golden);
+/* "Progressing 5", each as often as it changed. */
+cJSON *golden_statuses(const cJSON *golden);
+/* The objects as they were left, by kind and name; the caller frees. */
+cJSON *golden_objects(const cJSON *golden);
+
+/* Takes out of heard events what is told once a tick and therefore a matter of timing. */
+void golden_drop_waiting(cJSON *events);
+void golden_add_status(cJSON *statuses, const char *phase, long weight);
+/* One a line; the caller frees. */
+char *golden_lines(const cJSON *texts);
+
+#endif
