@@ -128,3 +128,13 @@ char *golden_lines(const cJSON *texts)
 	buf_fini(&lines);
 	return taken;
 }
+
+bool golden_path(char path[KUBE_PATH_MAX], const cJSON *object)
+{
+	const char *kind = json_string_or(object, "kind", "");
+	SCOPED(text) char *plural = xasprintf("%ss", kind);
+	for (char *c = plural; *c != '\0'; c++)
+		*c |= 0x20;
+	return kube_path_of(path, object,
+			    strcmp(kind, "Canary") == 0 ? kube_canary.plural : plural);
+}

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kube/path.h"
+
 struct golden_story {
 	const char *name;	  /* of the file, and of its namespace */
 	double success, duration; /* what the metric store answers: percent, milliseconds */
@@ -26,6 +28,9 @@ cJSON *golden_hooks(const cJSON *golden);
 cJSON *golden_statuses(const cJSON *golden);
 /* The objects as they were left, by kind and name; the caller frees. */
 cJSON *golden_objects(const cJSON *golden);
+
+/* The path of an object; for all the kinds that are met here. */
+MUST_CHECK bool golden_path(char path[KUBE_PATH_MAX], const cJSON *object);
 
 /* Takes out of heard events what is told once a tick and therefore a matter of timing. */
 void golden_drop_waiting(cJSON *events);
