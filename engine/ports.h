@@ -97,6 +97,7 @@ struct metric_query {
 	const char *address;
 	const char *query;		   /* rendered */
 	int64_t interval_us;		   /* the metric's window */
+	int64_t at_us;			   /* asked about this time, since the epoch; 0: now */
 	const struct http_header *headers; /* credentials among them: never logged */
 	size_t header_count;
 	bool insecure_tls;

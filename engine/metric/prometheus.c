@@ -137,6 +137,9 @@ static char *url_of(const struct metric_query *query)
 		else
 			buf_printf(&url, "%%%02X", (unsigned)(unsigned char)*c);
 	}
+	if (query->at_us != 0)
+		buf_printf(&url, "&time=%lld.%03lld", (long long)(query->at_us / DURATION_SECOND),
+			   (long long)(query->at_us % DURATION_SECOND / DURATION_MS));
 	char *taken = url.full ? NULL : buf_take(&url);
 	buf_fini(&url);
 	return taken;

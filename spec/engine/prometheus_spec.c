@@ -68,7 +68,10 @@ SPEC("prometheus: asks below the path of the address, with the query encoded")
 	EXPECT_INT(sample.kind, SAMPLE_OK);
 	EXPECT_INT(sample.value, 42);
 
-	metrics->ops->query(metrics, &query, keep, &sample, 0);
+	struct metric_query then = query;
+	then.at_us = 1769860800250000;
+	metrics->ops->query(metrics, &then, keep, &sample, 0);
+	EXPECT(text_ends(fake_last(&fake)->url, "%20%2B%201&time=1769860800.250"));
 	fake_fail(&fake, fake_last(&fake), ERROR_TIMEOUT, "no answer within 5s");
 	loop_run(loop, 0);
 	EXPECT_INT(sample.kind, SAMPLE_ERROR);
