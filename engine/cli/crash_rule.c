@@ -1,0 +1,191 @@
+#include "cli/crash_rule.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* A second kill falls on one of the first calls of a recovery, in turn. */
+enum { SECOND_CUTS = 40, TOLD_MAX = 10 };
+
+struct trial {
+	const struct rehearsal_input *input;
+	const struct rehearsal_result *whole;
+	struct cut cuts[CUTS_MAX];
+	long runs, broken;
+};
+
+static long count_named(const cJSON *list, const char *field, const char *value)
+{
+	long count = 0;
+	const cJSON *item;
+	cJSON_ArrayForEach(item, list) count += text_equal(json_string(item, field), value);
+	return count;
+}
+
+/* "Progressing 5" in a row, without times and failed checks. */
+static char *course(const cJSON *statuses)
+{
+	SCOPED(buf) struct buf text = {0};
+	const cJSON *item;
+	char last[64] = "";
+	buf_init(&text, (size_t)MIB);
+	cJSON_ArrayForEach(item, statuses)
+	{
+		char now[64];
+		snprintf(now, sizeof(now), "%.40s %ld", json_string_or(item, "phase", ""),
+			 json_int(item, "weight", 0));
+		if (strcmp(now, last) != 0)
+			buf_printf(&text, "%s, ", now);
+		text_copy(last, sizeof(last), now);
+	}
+	return buf_take(&text);
+}
+
+/* What of an object must be the same: not when it was written, nor how often. */
+static cJSON *essence(const cJSON *object)
+{
+	static const char *const parts[] = {"spec", "data", "binaryData"};
+	static const char *const facts[] = {"phase",	      "canaryWeight",	 "failedChecks",
+					    "iterations",     "lastAppliedSpec", "lastPromotedSpec",
+					    "trackedConfigs", "canaryWeight"};
+	cJSON *kept = cJSON_CreateObject();
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (json_get(object, parts[i]) != NULL)
+			cJSON_AddItemToObject(kept, parts[i],
+					      cJSON_Duplicate(json_get(object, parts[i]), true));
+	if (text_equal(json_string(object, "kind"), "Canary"))
+		for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+			if (json_get(json_get(object, "status"), facts[i]) != NULL)
+				cJSON_AddItemToObject(
+					kept, facts[i],
+					cJSON_Duplicate(
+						json_get(json_get(object, "status"), facts[i]),
+						true));
+	json_remove(kept, "spec.template.metadata.annotations[\"flagger-id\"]");
+	return kept;
+}
+
+static void say(struct trial *trial, const char *what, const char *got, const char *wanted)
+{
+	if (++trial->broken > TOLD_MAX)
+		return;
+	printf("killed %s call %llu", trial->cuts[0].after ? "after" : "before",
+	       (unsigned long long)trial->cuts[0].call);
+	if (trial->cuts[1].call != 0)
+		printf(" and %s call %llu of the recovery",
+		       trial->cuts[1].after ? "after" : "before",
+		       (unsigned long long)trial->cuts[1].call);
+	printf(": %s\n    got    %s\n    wanted %s\n", what, got, wanted);
+}
+
+static void compare_objects(struct trial *trial, const struct rehearsal_result *got)
+{
+	const cJSON *wanted;
+	cJSON_ArrayForEach(wanted, trial->whole->objects)
+	{
+		SCOPED(json) cJSON *a = essence(json_get(got->objects, wanted->string));
+		SCOPED(json) cJSON *b = essence(wanted);
+		if (json_equal(a, b))
+			continue;
+		SCOPED(text) char *x = json_canonical(a);
+		SCOPED(text) char *y = json_canonical(b);
+		say(trial, wanted->string, x, y);
+	}
+	cJSON_ArrayForEach(
+		wanted, got->objects) if (json_get(trial->whole->objects, wanted->string) == NULL)
+		say(trial, "an object is left over", wanted->string, "none");
+}
+
+static void compare_events(struct trial *trial, const struct rehearsal_result *got)
+{
+	const cJSON *event;
+	cJSON_ArrayForEach(event, trial->whole->events)
+	{
+		const char *message = json_string_or(event, "message", "");
+		/* How often it is told that something is awaited is a matter of timing. */
+		if (strstr(message, "not ready") == NULL &&
+		    count_named(got->events, "message", message) <
+			    count_named(trial->whole->events, "message", message))
+			say(trial, "an event was lost", "nothing", message);
+	}
+}
+
+static void compare_hooks(struct trial *trial, const struct rehearsal_result *got)
+{
+	const cJSON *hook;
+	long kills = trial->cuts[1].call != 0 ? 2 : 1;
+	cJSON_ArrayForEach(hook, got->hooks)
+	{
+		const char *name = json_string_or(hook, "name", "");
+		long calls = count_named(got->hooks, "name", name);
+		long before = count_named(trial->whole->hooks, "name", name);
+		char a[48], b[80];
+		if (calls >= before && calls <= before + kills)
+			continue;
+		snprintf(a, sizeof(a), "%ld calls", calls);
+		snprintf(b, sizeof(b), "%ld to %ld calls", before, before + kills);
+		SCOPED(text) char *what = xasprintf("webhook %s", name);
+		say(trial, what, a, b);
+		return;
+	}
+}
+
+/* Returns how many calls the recovery took. */
+static uint64_t try_cuts(struct trial *trial)
+{
+	struct rehearsal_result got;
+	struct rehearsal_input input = *trial->input;
+	memcpy(input.cuts, trial->cuts, sizeof(input.cuts));
+	input.on_write = NULL;
+	rehearse(&input, &got);
+	trial->runs++;
+	SCOPED(text) char *a = course(got.statuses);
+	SCOPED(text) char *b = course(trial->whole->statuses);
+	if (strcmp(a, b) != 0)
+		say(trial, "phases and weights", a, b);
+	else
+		compare_objects(trial, &got);
+	compare_events(trial, &got);
+	compare_hooks(trial, &got);
+	uint64_t calls = got.calls[1];
+	rehearsal_result_fini(&got);
+	return calls;
+}
+
+bool crash_rule_check(const struct rehearsal_input *input, const struct rehearsal_result *whole)
+{
+	struct trial trial = {.input = input, .whole = whole};
+	bool watched = isatty(STDERR_FILENO);
+	uint64_t calls = whole->calls[0];
+	for (uint64_t call = 1; call <= calls; call++) {
+		for (int after = 0; after < 2; after++) {
+			trial.cuts[0] = (struct cut){call, after == 1};
+			trial.cuts[1] = (struct cut){0, false};
+			uint64_t recovery = try_cuts(&trial);
+			if (recovery == 0)
+				continue;
+			if (recovery > SECOND_CUTS)
+				recovery = SECOND_CUTS;
+			/* Each way to fall again comes up: the calls are many, these few. */
+			trial.cuts[1] = (struct cut){call % recovery + 1, call / recovery % 2 == 0};
+			(void)try_cuts(&trial);
+		}
+		if (watched)
+			fprintf(stderr, "\r%llu of %llu calls", (unsigned long long)call,
+				(unsigned long long)calls);
+	}
+	if (watched)
+		fputc('\n', stderr);
+	if (trial.broken > TOLD_MAX)
+		printf("… and %ld more\n", trial.broken - TOLD_MAX);
+	printf("%ld runs, killed at each of %llu calls: %s\n", trial.runs,
+	       (unsigned long long)calls,
+	       trial.broken == 0 ? "the same phases, weights, objects, events and webhooks"
+				 : "the crash rule is broken");
+	return trial.broken == 0;
+}
