@@ -38,28 +38,7 @@ spec "a wrong field, as JSON" 1 '"path":"spec.analysis.stepWeight"' "$sluice" ch
 spec "a wrong field, in a rehearsal" 1 "$bad:27: spec.analysis.stepWeight" "$sluice" dry-run -f "$bad"
 spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 
-for metrics in good slow-leak no-traffic; do
-	case $metrics in
-	good) status=0 part="succeeded after" ;;
-	*) status=2 part="rolled back after" ;;
-	esac
-	spec "rehearses a release: $metrics" $status "$part" "$sluice" dry-run -f "$canary" --metrics "examples/recordings/$metrics.yaml"
-done
-spec "rehearses without a recording" 0 "succeeded after" "$sluice" dry-run -f "$canary"
-spec "tells it as JSON" 0 '"outcome":"succeeded"' "$sluice" dry-run -f "$canary" -o json
-spec "shows the objects" 0 "kind: VirtualRouter" "$sluice" dry-run -f "$canary" --objects
-spec "not finished in time" 3 "not finished" "$sluice" dry-run -f "$canary" --limit 30s
-spec "a recording that is not there" 1 "/no/such/file" "$sluice" dry-run -f "$canary" --metrics /no/such/file
-spec "an unknown flag" 1 "did you mean --metrics?" "$sluice" dry-run --metric x
-
-spec "a geometric curve" 0 "canary weight 16" "$sluice" dry-run -f "$canary" --policy examples/policies/geometric.lua
-spec "thresholds by the hour" 0 "succeeded after" "$sluice" dry-run -f "$canary" --policy examples/policies/thresholds_by_hour.lua
-spec "an early rollback" 2 "two checks in a row failed" "$sluice" dry-run -f "$canary" \
-	--policy examples/policies/rollback_early.lua --metrics examples/recordings/slow-leak.yaml
-echo 'return { step = function(r) while true do end end }' >"$bad"
-spec "a policy that never ends is failed checks" 2 "ran for too long" "$sluice" dry-run -f "$canary" --policy "$bad"
-printf 'return {\n  stop = function() end }\n' >"$bad"
-spec "a policy with an unknown hook" 1 'there is no hook "stop"' "$sluice" dry-run -f "$canary" --policy "$bad"
+. spec/cli/dry_run.sh
 
 # ---- the daemon, on the in-memory cluster over HTTP
 

@@ -1,0 +1,62 @@
+# The verb dry-run; read by spec/cli/run.sh.
+# shellcheck shell=bash disable=SC2154
+
+for metrics in good slow-leak no-traffic; do
+	case $metrics in
+	good) status=0 part="succeeded after" ;;
+	*) status=2 part="rolled back after" ;;
+	esac
+	spec "rehearses a release: $metrics" $status "$part" "$sluice" dry-run -f "$canary" --metrics "examples/recordings/$metrics.yaml"
+done
+spec "rehearses without a recording" 0 "succeeded after" "$sluice" dry-run -f "$canary"
+spec "tells it as JSON" 0 '"outcome":"succeeded"' "$sluice" dry-run -f "$canary" -o json
+spec "shows the objects" 0 "kind: VirtualRouter" "$sluice" dry-run -f "$canary" --objects
+spec "not finished in time" 3 "not finished" "$sluice" dry-run -f "$canary" --limit 30s
+spec "a recording that is not there" 1 "/no/such/file" "$sluice" dry-run -f "$canary" --metrics /no/such/file
+spec "an unknown flag" 1 "did you mean --metrics?" "$sluice" dry-run --metric x
+
+spec "a geometric curve" 0 "canary weight 16" "$sluice" dry-run -f "$canary" --policy examples/policies/geometric.lua
+spec "thresholds by the hour" 0 "succeeded after" "$sluice" dry-run -f "$canary" --policy examples/policies/thresholds_by_hour.lua
+spec "an early rollback" 2 "two checks in a row failed" "$sluice" dry-run -f "$canary" \
+	--policy examples/policies/rollback_early.lua --metrics examples/recordings/slow-leak.yaml
+echo 'return { step = function(r) while true do end end }' >"$bad"
+spec "a policy that never ends is failed checks" 2 "ran for too long" "$sluice" dry-run -f "$canary" --policy "$bad"
+printf 'return {\n  stop = function() end }\n' >"$bad"
+spec "a policy with an unknown hook" 1 'there is no hook "stop"' "$sluice" dry-run -f "$canary" --policy "$bad"
+
+# ---- scenarios
+
+cat >"$bad" <<'END'
+image: podinfo:2
+hooks:
+  load-test: 500x2 200
+scenes:
+  - {at: 30s, image: podinfo:3}
+  - {at: 1m, for: 40s, metrics: down}
+  - {at: 2m, for: 20s, api: 503}
+  - {at: 2m30s, crash: true}
+END
+spec "a scenario" 0 "metric store is down (scenario)" "$sluice" dry-run -f "$canary" --scenario "$bad"
+spec "a new revision in mid-run" 0 "Restarting analysis for podinfo.test" "$sluice" dry-run -f "$canary" --scenario "$bad"
+# wrong LINES PART: a scenario of these lines is refused so
+wrong() {
+	printf '%b' "$1" >"$bad"
+	spec "a scenario that is wrong: $2" 1 "$2" "$sluice" dry-run -f "$canary" --scenario "$bad"
+}
+wrong 'scene: []\n' "$bad:1: scene is no field of a scenario"
+wrong 'scenes:\n  - {image: a}\n' "$bad:2: scenes[0] needs a time: at"
+wrong 'scenes:\n  - {at: soon, image: a}\n' "$bad:2: scenes[0].at must be a duration"
+wrong 'scenes:\n  - {at: 1m, for: 1m, api: 418}\n' "$bad:2: scenes[0].api must be 409, 410, 429"
+wrong 'scenes:\n  - {at: 1m, api: 503}\n' "$bad:2: scenes[0] needs a duration: for"
+wrong 'hooks:\n  load-test: well\n' "$bad:2: hooks[\"load-test\"] must be answers like"
+spec "a scenario that is not there" 1 "/no/such/file" "$sluice" dry-run -f "$canary" --scenario /no/such/file
+
+# ---- the past of a Prometheus, the page
+
+spec "a Prometheus needs a time" 1 "needs --at TIME" "$sluice" dry-run -f "$canary" --metrics http://127.0.0.1:1
+spec "a time that is none" 1 "--at: " "$sluice" dry-run -f "$canary" --metrics http://127.0.0.1:1 --at yesterday
+spec "a time without a Prometheus" 1 "--at is for --metrics URL" "$sluice" dry-run -f "$canary" --at 2026-01-31T12:00:00Z
+spec "a Prometheus that is down holds" 3 "Couldn't connect to server" "$sluice" dry-run -f "$canary" --limit 5m \
+	--metrics http://127.0.0.1:1 --at 2026-01-31T12:00:00Z
+spec "tells it as a page" 0 "<h1 class=\"good\">succeeded after" "$sluice" dry-run -f "$canary" -o html
+spec "a way to tell it that is none" 1 '-o must be text, json or html, is "xml"' "$sluice" dry-run -f "$canary" -o xml
