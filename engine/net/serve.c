@@ -173,6 +173,8 @@ static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, co
 	}
 	if (exchange->asked)
 		return MHD_YES;
+	if (serve->over)
+		return MHD_NO; /* it would be suspended, and MHD could not stop */
 	if (!exchange->headers_came) {
 		/* MHD calls once for the headers, and once more when the body is complete. */
 		exchange->headers_came = true;

@@ -1,8 +1,11 @@
 #include "net/serve.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/duration.h"
 #include "base/mem.h"
@@ -149,5 +152,26 @@ SPEC("serve: a stream that stays holds up no other of the same client")
 	EXPECT_INT(desk.pieces, 3);
 	http->ops->free(http);
 	serve_free(desk.serve);
+	loop_free(desk.loop);
+}
+
+SPEC("serve: ends while a request is on its way in")
+{
+	struct desk desk = {.loop = loop_new()};
+	struct error err = {0};
+	const struct serve_options options = {.address = "127.0.0.1"};
+	desk.serve = serve_new(desk.loop, &options, on_request, &desk, &err);
+	EXPECT(desk.serve != NULL);
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+					    .sin_port = htons((uint16_t)serve_port(desk.serve)),
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	static const char text[] = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(connect(client, (const struct sockaddr *)&address, sizeof(address)) == 0);
+	loop_run(desk.loop, loop_now(desk.loop) + 20 * DURATION_MS); /* accepts */
+	EXPECT(send(client, text, sizeof(text) - 1, 0) == sizeof(text) - 1);
+	serve_free(desk.serve);
+	EXPECT(recv(client, desk.heard, sizeof(desk.heard), 0) <= 0); /* closed, not answered */
+	close(client);
 	loop_free(desk.loop);
 }
