@@ -33,13 +33,13 @@ static enum step hold(struct tick *tick, const cJSON *proposal)
 	return tick_move(tick, MOVE_HOLD);
 }
 
-enum step decide_begin(struct tick *tick, const struct policy_pair *policies)
+enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 {
 	const struct canary_spec *spec = tick->spec;
 	SCOPED(json) cJSON *rollout = rollout_table(tick);
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
-	if (!policy_pair_call(policies, HOOK_START, rollout, NULL, &answer, &err))
+	if (!policy_chain_call(policies, HOOK_START, rollout, NULL, &answer, &err))
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", spec->name,
 				 spec->namespace, err.text);
 	if (text_equal(json_string(answer, "action"), "hold"))
@@ -66,21 +66,56 @@ static bool is_untouched(const struct tick *tick)
 	       !(tick->spec->mirror && split->mirror);
 }
 
+/* Whether the answer to `rollback` says so: then the move of this run is made. */
+static bool rolls_back_by(struct tick *tick, const cJSON *answer)
+{
+	if (!json_bool(answer, "rollback", false))
+		return false;
+	const char *reason = json_string(answer, "reason");
+	tick->move.reason = reason == NULL ? NULL : tick_words(tick, "%s", reason);
+	tick_move(tick, MOVE_ROLL_BACK);
+	return true;
+}
+
+/* `broken` is why the canary's own policy cannot be asked. Its failed checks count, and the stock
+ * policy says when they are enough. */
+static enum step go_on_without(struct tick *tick, const struct policy_chain *policies,
+			       const cJSON *rollout, const struct error *broken, bool *rolls_back)
+{
+	const struct policy_chain stock = {.stock = policies->stock,
+					   .defaults = policies->defaults};
+	SCOPED(json) cJSON *answer = NULL;
+	struct error err = {0};
+	if (!policy_chain_call(&stock, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
+		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", tick->spec->name,
+				 tick->spec->namespace, err.text);
+	*rolls_back = rolls_back_by(tick, answer);
+	if (*rolls_back || tick->now_us < tick->status.memory.due_us)
+		return STEP_ON;
+	return fail_script(tick, broken);
+}
+
 /* Enough is enough? */
-static enum step ask_rollback(struct tick *tick, const struct policy_pair *policies, cJSON *rollout,
-			      bool *rolls_back)
+static enum step ask_rollback(struct tick *tick, const struct policy_chain *policies,
+			      const cJSON *rollout, bool *rolls_back)
 {
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
 	*rolls_back = false;
-	if (!policy_pair_call(policies, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
-		return fail_script(tick, &err);
-	if (!json_bool(answer, "rollback", false))
-		return STEP_ON;
-	const char *reason = json_string(answer, "reason");
-	tick->move.reason = reason == NULL ? NULL : tick_words(tick, "%s", reason);
-	*rolls_back = true;
-	return tick_move(tick, MOVE_ROLL_BACK);
+	if (!policy_chain_call(policies, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
+		return go_on_without(tick, policies, rollout, &err, rolls_back);
+	*rolls_back = rolls_back_by(tick, answer);
+	return STEP_ON;
+}
+
+enum step decide_broken(struct tick *tick, const struct policy_chain *policies,
+			const struct error *broken)
+{
+	SCOPED(json) cJSON *rollout = rollout_table(tick);
+	bool rolls_back = false;
+	enum step step = go_on_without(tick, policies, rollout, broken, &rolls_back);
+	bool moves = rolls_back || tick->move.kind != MOVE_SETTLE;
+	return step == STEP_ON && !moves ? STEP_END : step;
 }
 
 static enum step roll_back_by_hook(struct tick *tick, bool *rolls_back)
@@ -188,12 +223,12 @@ static enum step gate_increase(struct tick *tick, bool *open)
 	return tick_move(tick, MOVE_HOLD);
 }
 
-static enum step propose(struct tick *tick, const struct policy_pair *policies,
+static enum step propose(struct tick *tick, const struct policy_chain *policies,
 			 const cJSON *rollout)
 {
 	SCOPED(json) cJSON *proposal = NULL;
 	struct error err = {0};
-	if (!policy_pair_call(policies, HOOK_STEP, rollout, NULL, &proposal, &err))
+	if (!policy_chain_call(policies, HOOK_STEP, rollout, NULL, &proposal, &err))
 		return fail_script(tick, &err);
 	const char *action = json_string_or(proposal, "action", "");
 	const cJSON *state = json_get(proposal, "state");
@@ -238,7 +273,7 @@ static enum step fail_check(struct tick *tick)
 	return tick_move(tick, MOVE_FAIL_CHECK);
 }
 
-enum step decide_analysis(struct tick *tick, const struct policy_pair *policies)
+enum step decide_analysis(struct tick *tick, const struct policy_chain *policies)
 {
 	const struct canary_spec *spec = tick->spec;
 	SCOPED(json) cJSON *rollout = rollout_table(tick);
@@ -284,13 +319,13 @@ enum step decide_analysis(struct tick *tick, const struct policy_pair *policies)
 	return propose(tick, policies, rollout);
 }
 
-enum step decide_promotion(struct tick *tick, const struct policy_pair *policies)
+enum step decide_promotion(struct tick *tick, const struct policy_chain *policies)
 {
 	SCOPED(json) cJSON *rollout = rollout_table(tick);
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
 	int weight = 100;
-	if (!policy_pair_call(policies, HOOK_PROMOTION, rollout, NULL, &answer, &err)) {
+	if (!policy_chain_call(policies, HOOK_PROMOTION, rollout, NULL, &answer, &err)) {
 		/* The way back to the primary is always open: all at once, and said so. */
 		move_note(&tick->move, true, tick->status.phase,
 			  "Policy of %s.%s failed %s; routing all traffic to primary",

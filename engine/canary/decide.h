@@ -10,10 +10,13 @@
 #include "canary/tick.h"
 
 /* At rest or waiting, with a new revision: confirm-rollout and the policy's start. */
-enum step decide_begin(struct tick *tick, const struct policy_pair *policies);
+enum step decide_begin(struct tick *tick, const struct policy_chain *policies);
 /* In the analysis, with a ready canary. */
-enum step decide_analysis(struct tick *tick, const struct policy_pair *policies);
+enum step decide_analysis(struct tick *tick, const struct policy_chain *policies);
+/* The same while the canary's own policy cannot be read. */
+enum step decide_broken(struct tick *tick, const struct policy_chain *policies,
+			const struct error *broken);
 /* Promoting, with a ready primary: the next step of the way back. */
-enum step decide_promotion(struct tick *tick, const struct policy_pair *policies);
+enum step decide_promotion(struct tick *tick, const struct policy_chain *policies);
 
 #endif

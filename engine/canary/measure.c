@@ -132,12 +132,12 @@ static enum step run_rollout_hooks(struct tick *tick, bool *passed)
 }
 
 /* Says only the first failure as an event; the history remembers it. */
-static void judge(struct tick *tick, const struct policy_pair *policies, const cJSON *rollout,
+static void judge(struct tick *tick, const struct policy_chain *policies, const cJSON *rollout,
 		  const cJSON *sample, enum check *check)
 {
 	SCOPED(json) cJSON *verdict = NULL;
 	struct error err = {0};
-	if (!policy_pair_call(policies, HOOK_JUDGE, rollout, sample, &verdict, &err)) {
+	if (!policy_chain_call(policies, HOOK_JUDGE, rollout, sample, &verdict, &err)) {
 		if (*check != CHECK_FAILED) {
 			move_note(&tick->move, true, tick->status.phase,
 				  "Halt %s.%s advancement policy failed %s", tick->spec->name,
@@ -159,7 +159,7 @@ static void judge(struct tick *tick, const struct policy_pair *policies, const c
 	*check = held ? CHECK_HELD : CHECK_FAILED;
 }
 
-enum step measure(struct tick *tick, const struct policy_pair *policies, cJSON *rollout,
+enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON *rollout,
 		  enum check *check)
 {
 	bool passed;
@@ -173,7 +173,7 @@ enum step measure(struct tick *tick, const struct policy_pair *policies, cJSON *
 	}
 	SCOPED(json) cJSON *checks = NULL;
 	struct error err = {0};
-	if (!policy_pair_call(policies, HOOK_THRESHOLDS, rollout, NULL, &checks, &err)) {
+	if (!policy_chain_call(policies, HOOK_THRESHOLDS, rollout, NULL, &checks, &err)) {
 		move_note(&tick->move, true, tick->status.phase,
 			  "Halt %s.%s advancement policy failed %s", tick->spec->name,
 			  tick->spec->namespace, err.text);

@@ -13,7 +13,7 @@ enum check { CHECK_PASSED, CHECK_FAILED, CHECK_HELD };
 
 /* STEP_ON: *check says how it went, notes were added to the move, and rollout.samples holds what
  * was measured. `rollout` gains "samples". */
-enum step measure(struct tick *tick, const struct policy_pair *policies, cJSON *rollout,
+enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON *rollout,
 		  enum check *check);
 /* Whether the metric store can be asked at all, before the first rollout. */
 enum step measure_online(struct tick *tick);

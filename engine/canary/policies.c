@@ -73,23 +73,40 @@ struct policy *policies_text(struct policies *policies, const char *name, const 
 	return policy == NULL ? NULL : keep(policies, name, false, hash, policy);
 }
 
-const char *policy_pair_hash(const struct policy_pair *pair)
+bool policies_chain(struct policies *policies, enum strategy strategy, struct policy_chain *chain,
+		    struct error *err)
 {
-	return policy_hash(pair->own != NULL ? pair->own : pair->stock);
+	chain->stock = policies_stock(policies, strategy_name(strategy), err);
+	if (chain->stock == NULL)
+		return false;
+	chain->defaults = policies_stock(policies, "defaults", err);
+	return chain->defaults != NULL;
 }
 
-bool policy_pair_call(const struct policy_pair *pair, enum policy_hook hook, const cJSON *rollout,
-		      const cJSON *extra, cJSON **owned_result, struct error *err)
+static bool call(struct policy *policy, enum policy_hook hook, const cJSON *rollout,
+		 const cJSON *extra, cJSON **owned_result, struct error *err)
 {
-	*owned_result = NULL;
-	struct policy *policy =
-		pair->own != NULL && policy_has(pair->own, hook) ? pair->own : pair->stock;
-	if (!policy_has(policy, hook))
-		return true;
 	struct policy_run *run = policy_run_new(policy, err);
 	if (run == NULL)
 		return false;
 	bool called = policy_call(run, hook, rollout, extra, owned_result, err);
 	policy_run_free(run);
 	return called;
+}
+
+bool policy_chain_call(const struct policy_chain *chain, enum policy_hook hook,
+		       const cJSON *rollout, const cJSON *extra, cJSON **owned_result,
+		       struct error *err)
+{
+	struct policy *const policies[] = {chain->own, chain->stock, chain->defaults};
+	*owned_result = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
+		if (policies[i] == NULL || !policy_has(policies[i], hook))
+			continue;
+		if (!call(policies[i], hook, rollout, extra, owned_result, err))
+			return false;
+		if (*owned_result != NULL)
+			return true;
+	}
+	return error_set(err, ERROR_SCRIPT, "no policy has the hook %s", policy_hook_name(hook));
 }

@@ -2,8 +2,8 @@
  * policies.h - which policy decides for which canary.
  *
  * A canary's own policy (from a ConfigMap, inline, or a stock one by name) answers for the hooks it
- * has; the stock policy that the canary's fields select answers for the rest. Compiled policies are
- * shared by text.
+ * has; the stock policy that the canary's fields select answers for the rest, and policies/defaults
+ * for what all strategies share. Compiled policies are shared by text.
  */
 #ifndef SLUICE_CANARY_POLICIES_H
 #define SLUICE_CANARY_POLICIES_H
@@ -22,12 +22,17 @@ struct policy *policies_stock(struct policies *policies, const char *name, struc
 struct policy *policies_text(struct policies *policies, const char *name, const char *text,
 			     size_t len, struct error *err);
 
-/* One tick's use of both: `own` may be NULL. A hook goes to `own` where it has it. */
-struct policy_pair {
-	struct policy *own, *stock;
+/* One tick's use of policies, asked in this order: the first that has the hook, and answers it with
+ * something else than nil, decides. `own` may be NULL. */
+struct policy_chain {
+	struct policy *own, *stock, *defaults;
 };
-const char *policy_pair_hash(const struct policy_pair *pair);
-bool policy_pair_call(const struct policy_pair *pair, enum policy_hook hook, const cJSON *rollout,
-		      const cJSON *extra, cJSON **owned_result, struct error *err) MUST_CHECK;
+/* Fills in `stock` and `defaults`. Without policies/ there are none, and no strategy starts. */
+bool policies_chain(struct policies *policies, enum strategy strategy, struct policy_chain *chain,
+		    struct error *err) MUST_CHECK;
+/* `*owned_result` is what the hook answered; an error when nobody answers. */
+bool policy_chain_call(const struct policy_chain *chain, enum policy_hook hook,
+		       const cJSON *rollout, const cJSON *extra, cJSON **owned_result,
+		       struct error *err) MUST_CHECK;
 
 #endif

@@ -161,11 +161,9 @@ static enum step find_own_policy(struct tick *tick, struct policy **own, struct 
 }
 
 /* STEP_ON with err->kind set when there is no policy that could decide. */
-static enum step find_policies(struct tick *tick, struct policy_pair *policies, struct error *err)
+static enum step find_policies(struct tick *tick, struct policy_chain *policies, struct error *err)
 {
-	policies->stock =
-		policies_stock(tick->world->policies, strategy_name(tick->spec->strategy), err);
-	if (policies->stock == NULL)
+	if (!policies_chain(tick->world->policies, tick->spec->strategy, policies, err))
 		return STEP_ON;
 	return find_own_policy(tick, &policies->own, err);
 }
@@ -220,7 +218,7 @@ static bool primary_is_broken(struct tick *tick)
 	return tick->status.memory.split.canary == 100 && primary_ready(tick, &why) != READY;
 }
 
-static enum step at_rest(struct tick *tick, const struct policy_pair *policies,
+static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 			 const struct error *policy_error)
 {
 	struct error why = {0};
@@ -238,7 +236,7 @@ static enum step at_rest(struct tick *tick, const struct policy_pair *policies,
 	return decide_begin(tick, policies);
 }
 
-static enum step waiting(struct tick *tick, const struct policy_pair *policies,
+static enum step waiting(struct tick *tick, const struct policy_chain *policies,
 			 const struct error *policy_error)
 {
 	if (target_is_promoted(tick))
@@ -251,7 +249,7 @@ static enum step waiting(struct tick *tick, const struct policy_pair *policies,
 	return decide_begin(tick, policies);
 }
 
-static enum step analysis(struct tick *tick, const struct policy_pair *policies,
+static enum step analysis(struct tick *tick, const struct policy_chain *policies,
 			  const struct error *policy_error)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -283,16 +281,11 @@ static enum step analysis(struct tick *tick, const struct policy_pair *policies,
 	}
 	if (spec->skip_analysis)
 		return tick_move(tick, MOVE_SKIP);
-	if (policy_error->kind != ERROR_NONE) {
-		if (tick->now_us < tick->status.memory.due_us)
-			return STEP_END;
-		move_note(&tick->move, true, tick->status.phase,
-			  "Halt %s.%s advancement policy failed %s", spec->name, spec->namespace,
-			  policy_error->text);
-		return tick_move(tick, tick->status.failed_checks + 1 >= spec->threshold
-					       ? MOVE_ROLL_BACK
-					       : MOVE_FAIL_CHECK);
-	}
+	if (policies->defaults == NULL)
+		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", spec->name,
+				 spec->namespace, policy_error->text);
+	if (policy_error->kind != ERROR_NONE)
+		return decide_broken(tick, policies, policy_error);
 	return decide_analysis(tick, policies);
 }
 
@@ -314,7 +307,7 @@ static enum step primary_took_over(struct tick *tick, bool *failed)
 	return STEP_ON;
 }
 
-static enum step promoting(struct tick *tick, const struct policy_pair *policies)
+static enum step promoting(struct tick *tick, const struct policy_chain *policies)
 {
 	bool failed;
 	if (target_changed(tick) &&
@@ -349,7 +342,7 @@ static enum step adopt(struct tick *tick)
 
 static enum step decide(struct tick *tick)
 {
-	struct policy_pair policies = {0};
+	struct policy_chain policies = {0};
 	struct error policy_error = {0};
 	enum step step = find_policies(tick, &policies, &policy_error);
 	if (step != STEP_ON)

@@ -138,7 +138,7 @@ static bool read_policy(struct dry_run *dry_run, const char *path)
 {
 	SCOPED(buf) struct buf text = {0};
 	struct error err = {0};
-	buf_init(&text, 256U * 1024);
+	buf_init(&text, POLICY_TEXT_MAX);
 	if (!file_read(path, &text, &err))
 		return complain("%s", err.text);
 	struct policy *policy = policy_new(path, text.text, text.len, &err);

@@ -36,8 +36,8 @@ const char *policy_hook_name(enum policy_hook hook);
  * otherwise. */
 struct policy *policy_new(const char *name, const char *text, size_t len,
 			  struct error *err) MUST_CHECK;
-/* A stock policy from the embedded (or overlaid) policies/: "canary", "blue-green", "ab-testing".
- * ERROR_NOT_FOUND without it. */
+/* A stock policy from the embedded (or overlaid) policies/: "canary", "blue-green", "ab-testing",
+ * "defaults". ERROR_NOT_FOUND without it. */
 struct policy *policy_new_stock(const char *name, struct error *err) MUST_CHECK;
 void policy_free(struct policy *policy);
 const char *policy_name(const struct policy *policy);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/policies.h"
 #include "script/embed.h"
 #include "spec.h"
 
@@ -203,13 +204,46 @@ SPEC("policy: a stopped policy works again the next time")
 	policy_free(policy);
 }
 
-SPEC("policy: without policies/ no strategy starts")
+SPEC("policy: without policies/, or one of its files, no strategy starts")
+{
+	static const char *const prefixes[] = {"policies/", "policies/defaults"};
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		for (int strategy = STRATEGY_CANARY; strategy <= STRATEGY_BLUE_GREEN; strategy++) {
+			struct error err = {0};
+			struct policies *policies = policies_new();
+			struct policy_chain chain = {0};
+			embed_hide(prefixes[i]);
+			EXPECT(!policies_chain(policies, (enum strategy)strategy, &chain, &err));
+			embed_hide(NULL);
+			EXPECT_CONTAINS(err.text, "there is no stock policy");
+			policies_free(policies);
+		}
+	}
+}
+
+SPEC("policy: what a policy leaves out or leaves open, the stock policy decides")
 {
 	struct error err = {0};
-	embed_hide("policies/");
-	EXPECT(policy_new_stock("canary", &err) == NULL);
-	embed_hide(NULL);
-	EXPECT_CONTAINS(err.text, "there is no stock policy \"canary\"");
+	struct policies *policies = policies_new();
+	struct policy_chain chain = {0};
+	static const char text[] = "return {step = function(r) if r.open then return nil end "
+				   "return {action = 'promote'} end}";
+	EXPECT(policies_chain(policies, STRATEGY_AB_TESTING, &chain, &err));
+	chain.own = policies_text(policies, "mine.lua", text, strlen(text), &err);
+	SCOPED(json)
+	cJSON *rollout = cJSON_Parse("{\"iterations\":0,\"analysis\":{\"iterations\":2},"
+				     "\"failed_checks\":1,\"threshold\":1}");
+	SCOPED(json) cJSON *decided = NULL;
+	EXPECT(policy_chain_call(&chain, HOOK_STEP, rollout, NULL, &decided, &err));
+	EXPECT_TEXT(json_string(decided, "action"), "promote");
+	json_put_bool(rollout, "open", true);
+	SCOPED(json) cJSON *open = NULL;
+	EXPECT(policy_chain_call(&chain, HOOK_STEP, rollout, NULL, &open, &err));
+	EXPECT_TEXT(json_string(open, "action"), "route");
+	SCOPED(json) cJSON *absent = NULL;
+	EXPECT(policy_chain_call(&chain, HOOK_ROLLBACK, rollout, NULL, &absent, &err));
+	EXPECT(json_bool(absent, "rollback", false));
+	policies_free(policies);
 }
 
 static char *stock(const char *name, enum policy_hook hook, const char *rollout_text,
@@ -260,7 +294,8 @@ SPEC("stock policies: A/B and blue/green count iterations")
 		"{\"action\":\"promote\"}");
 	expect_step("blue-green",
 		    "{\"iterations\":2,\"provider\":\"appmesh\",\"analysis\":{\"iterations\":2}}",
-		    "{\"action\":\"route\",\"confirm\":true,\"iteration\":3,\"message\":\"Routing all traffic to "
+		    "{\"action\":\"route\",\"confirm\":true,\"iteration\":3,\"message\":\"Routing "
+		    "all traffic to "
 		    "canary\",\"weight\":100}");
 }
 
@@ -269,19 +304,19 @@ SPEC("stock policies: a number is judged in the words of the reference")
 	static const char rollout[] = "{\"name\":\"podinfo\",\"namespace\":\"test\"}";
 	SCOPED(text)
 	char *low = stock(
-		"canary", HOOK_JUDGE, rollout,
+		"defaults", HOOK_JUDGE, rollout,
 		"{\"kind\":\"ok\",\"value\":98.5,\"metric\":{\"name\":\"request-success-rate\","
 		"\"thresholdRange\":{\"min\":99}}}");
 	EXPECT_CONTAINS(low, "Halt podinfo.test advancement success rate 98.50% < 99%");
 	SCOPED(text)
 	char *slow =
-		stock("canary", HOOK_JUDGE, rollout,
+		stock("defaults", HOOK_JUDGE, rollout,
 		      "{\"kind\":\"ok\",\"value\":1515,\"metric\":{\"name\":\"request-duration\","
 		      "\"thresholdRange\":{\"max\":500}}}");
 	EXPECT_CONTAINS(slow, "Halt podinfo.test advancement request duration 1.515s > 500ms");
 	SCOPED(text)
 	char *good = stock(
-		"canary", HOOK_JUDGE, rollout,
+		"defaults", HOOK_JUDGE, rollout,
 		"{\"kind\":\"ok\",\"value\":100,\"metric\":{\"name\":\"request-success-rate\","
 		"\"thresholdRange\":{\"min\":99}}}");
 	EXPECT_TEXT(good, "{\"verdict\":\"pass\"}");
