@@ -43,6 +43,8 @@ bool json_equal(const cJSON *a, const cJSON *b)
 	int type = a->type & 0xFF;
 	if (type != (b->type & 0xFF))
 		return false;
+	if (type == cJSON_Number && (a->valuestring != NULL || b->valuestring != NULL))
+		return text_equal(a->valuestring, b->valuestring);
 	if (type == cJSON_Number)
 		return !(a->valuedouble < b->valuedouble) && !(a->valuedouble > b->valuedouble);
 	if (type == cJSON_String || type == cJSON_Raw)

@@ -4,6 +4,9 @@
  * Paths are dotted, with indices in brackets: "spec.analysis.metrics[0].name". A key that contains
  * a dot or a slash is quoted: `metadata.annotations["sluice.dev/policy"]`. Reads of a missing path
  * give NULL or the fallback.
+ *
+ * A whole number of 64 bits that no double can be keeps its digits as `valuestring`, and is written
+ * with them.
  */
 #ifndef SLUICE_BASE_JSON_H
 #define SLUICE_BASE_JSON_H

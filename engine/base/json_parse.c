@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>
@@ -106,6 +107,26 @@ static double number_between(const struct reader *reader, size_t from, size_t to
 	return strtod(longer, NULL);
 }
 
+enum { EXACT_DIGITS = 15 }; /* whatever has no more is a double */
+
+/* The text of a whole number of 64 bits that is no double (a time in nanoseconds), else NULL. */
+static char *exact_text(const char *text, size_t len, double number)
+{
+	char digits[24];
+	size_t sign = text[0] == '-';
+	if (len >= sizeof(digits))
+		return NULL;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	if (strspn(digits + sign, "0123456789") != len - sign)
+		return NULL;
+	errno = 0;
+	long long whole = strtoll(digits, NULL, 10);
+	if (errno != 0 || (fabs(number) < 9223372036854775808.0 && (long long)number == whole))
+		return NULL;
+	return xstrdup(digits);
+}
+
 static cJSON *read_number(struct reader *reader)
 {
 	size_t from = reader->at;
@@ -142,6 +163,8 @@ static cJSON *read_number(struct reader *reader)
 	}
 	cJSON *item = node(cJSON_Number);
 	cJSON_SetNumberHelper(item, number);
+	if (reader->at - from > EXACT_DIGITS)
+		item->valuestring = exact_text(reader->text + from, reader->at - from, number);
 	return item;
 }
 

@@ -183,6 +183,10 @@ static void write_value(struct buf *buf, const cJSON *item, bool sorted)
 			buf_puts(buf, "null"); /* JSON has no other word for it */
 			return;
 		}
+		if (item->valuestring != NULL) { /* whole, and no double: json.h */
+			buf_puts(buf, item->valuestring);
+			return;
+		}
 		json_number_text(item->valuedouble, number);
 		buf_puts(buf, number);
 		return;

@@ -13,6 +13,7 @@
 #include "canary/spec.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/overlay.h"
 
 struct check {
 	struct spec_options spec;
@@ -81,6 +82,7 @@ int cli_check(int count, char **arguments)
 	struct check check = {.spec.default_provider = "kubernetes"};
 	struct flag_texts files = {0};
 	const char *output = "text";
+	const char *lua = NULL;
 	bool help = false;
 	struct error err = {0};
 	const struct flag flags[] = {
@@ -90,10 +92,11 @@ int cli_check(int count, char **arguments)
 		{"no-cross-namespace-refs", FLAG_BOOL, &check.spec.no_cross_namespace_refs, NULL,
 		 "refuse references to other namespaces"},
 		{"o", FLAG_TEXT, &output, "text|json", "how to say it"},
+		OVERLAY_FLAG(lua),
 		{"help", FLAG_BOOL, &help, NULL, "this"},
 		{0},
 	};
-	if (!flags_parse(flags, count, arguments, &files, &err)) {
+	if (!flags_parse(flags, count, arguments, &files, &err) || !overlay_use(lua, &err)) {
 		fprintf(stderr, "sluice check: %s\n", err.text);
 		return EXIT_BAD_INPUT;
 	}

@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/crash_rule.h"
 #include "cli/flags.h"
+#include "cli/overlay.h"
 #include "cli/rehearsal.h"
 #include "cli/report.h"
 #include "metric/past.h"
@@ -218,6 +219,7 @@ int cli_dry_run(int count, char **arguments)
 	const char *metrics = NULL, *policy = NULL, *output = "text", *limit = "24h", *at = NULL,
 		   *scenario_file = NULL;
 	struct dry_run dry_run = {0};
+	const char *lua = NULL;
 	bool help = false, every_crash = false;
 	struct error err = {0};
 	const struct flag flags[] = {
@@ -235,13 +237,14 @@ int cli_dry_run(int count, char **arguments)
 		 "show each object as it is written"},
 		{"every-crash", FLAG_BOOL, &every_crash, NULL,
 		 "rehearse again with the daemon killed at each of its calls"},
+		OVERLAY_FLAG(lua),
 		{"help", FLAG_BOOL, &help, NULL, "this"},
 		{0},
 	};
 	struct rehearsal_input input = {.on_write = tell_write, .owner = &dry_run};
 	bool good = flags_parse(flags, count, arguments, &files, &err) &&
 		    duration_parse(limit, &input.limit_us, &err) &&
-		    read_output(output, &dry_run.output, &err);
+		    read_output(output, &dry_run.output, &err) && overlay_use(lua, &err);
 	if (good && !help && files.count == 0)
 		good = error_set(&err, ERROR_INVALID, "no file given; see sluice dry-run --help");
 	if (good && every_crash && dry_run.output != OUTPUT_TEXT)

@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/daemon.h"
 #include "cli/flags.h"
+#include "cli/overlay.h"
 
 enum { LIST_MAX = 32 };
 
@@ -29,7 +30,7 @@ static int64_t log_time(void)
 struct run_flags {
 	const char *kubeconfig, *context, *server, *qps, *burst, *mesh_kubeconfig;
 	const char *metrics_server, *log_level, *log_encoding, *port, *event_webhook;
-	const char *include_label_prefix, *namespace, *mesh_provider, *selector_labels;
+	const char *lua, *include_label_prefix, *namespace, *mesh_provider, *selector_labels;
 	const char *election_namespace, *min_interval;
 	const char *slack_url, *slack_token, *msteams_url;
 	const char *unused;
@@ -228,6 +229,7 @@ int cli_run(int count, char **arguments)
 		 "debug, info, warn or error (info)"},
 		{"zap-encoding", FLAG_TEXT, &f.log_encoding, "json|console", "of the log (json)"},
 		{"version", FLAG_BOOL, &f.version, NULL, "print the version"},
+		OVERLAY_FLAG(f.lua),
 		{"help", FLAG_BOOL, &f.help, NULL, "this"},
 		/* Not there yet: said at the start. */
 		{"kubeconfig-service-mesh", FLAG_TEXT, &f.mesh_kubeconfig, "FILE", NULL},
@@ -256,6 +258,7 @@ int cli_run(int count, char **arguments)
 	if (good && words.count > 0)
 		good = error_set(&err, ERROR_INVALID, "takes flags only, not \"%s\"",
 				 words.items[0]);
+	good = good && overlay_use(f.lua, &err);
 	if (!good) {
 		fprintf(stderr, "sluice run: %s\n", err.text);
 		return EXIT_BAD_INPUT;

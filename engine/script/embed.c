@@ -1,5 +1,6 @@
 #include "script/embed.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,18 @@ void embed_hide(const char *prefix)
 	hidden_prefix = prefix;
 }
 
+/* The directory stands for lua/. */
+static const char *below_lua(const char *path)
+{
+	return text_starts(path, "lua/") ? path + strlen("lua/") : path;
+}
+
 static const struct overlaid *find_overlaid(const char *path)
 {
 	for (const struct overlaid *file = overlaid; file != NULL; file = file->next)
 		if (strcmp(file->path, path) == 0)
 			return file;
-	SCOPED(text) char *name = xasprintf("%s/%s", overlay_dir, path);
+	SCOPED(text) char *name = xasprintf("%s/%s", overlay_dir, below_lua(path));
 	SCOPED(buf) struct buf text = {0};
 	struct error err = {0};
 	buf_init(&text, POLICY_TEXT_MAX);
@@ -66,4 +73,31 @@ const char *embed_find(const char *path, size_t *len)
 		return (const char *)file->bytes;
 	}
 	return NULL;
+}
+
+/* "mesh" of "mesh.lua"; no other files, and none that are hidden. */
+static void tell_name(const char *file, void (*call)(void *owner, const char *name), void *owner)
+{
+	size_t len = strlen(file), suffix = strlen(".lua");
+	if (file[0] == '.' || len <= suffix || !text_ends(file, ".lua") ||
+	    strchr(file, '/') != NULL)
+		return;
+	SCOPED(text) char *name = xstrndup(file, len - suffix);
+	call(owner, name);
+}
+
+void embed_each(const char *dir, void (*call)(void *owner, const char *name), void *owner)
+{
+	for (const struct embed_file *file = embed_files; file->path != NULL; file++)
+		if (text_starts(file->path, dir))
+			tell_name(file->path + strlen(dir), call, owner);
+	if (overlay_dir == NULL)
+		return;
+	SCOPED(text) char *path = xasprintf("%s/%s", overlay_dir, below_lua(dir));
+	DIR *listing = opendir(path);
+	if (listing == NULL)
+		return;
+	for (const struct dirent *entry = readdir(listing); entry != NULL; entry = readdir(listing))
+		tell_name(entry->d_name, call, owner);
+	closedir(listing);
 }

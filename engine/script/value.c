@@ -3,12 +3,51 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 
-enum { DEPTH_MAX = 32, VALUES_MAX = 20000 };
+/* A list of 500 pods has some 100,000 values. */
+enum { DEPTH_MAX = 32, VALUES_MAX = 20000, VALUES_MAX_EXACT = 400000, EXACT_DEPTH_MAX = 64 };
 
-void value_push(lua_State *L, const cJSON *json)
+static const char list_name[] = "json list";
+
+void value_mark_list(lua_State *L)
+{
+	luaL_newmetatable(L, list_name);
+	lua_setmetatable(L, -2);
+}
+
+static bool is_marked(lua_State *L, int index)
+{
+	if (!lua_getmetatable(L, index))
+		return false;
+	lua_pushstring(L, list_name);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	bool same = lua_rawequal(L, -1, -2) && lua_istable(L, -1);
+	lua_pop(L, 2);
+	return same;
+}
+
+/* ---- to Lua ---- */
+
+static void push_number(lua_State *L, const cJSON *json)
+{
+	double number = json->valuedouble;
+	char *end = NULL;
+	if (json->valuestring != NULL) { /* a whole number that no double is */
+		long long whole = strtoll(json->valuestring, &end, 10);
+		lua_pushinteger(L, whole);
+	} else if (number == floor(number) && fabs(number) < 9007199254740992.0) {
+		lua_pushinteger(L, (lua_Integer)number);
+	} else {
+		lua_pushnumber(L, number);
+	}
+}
+
+static void push(lua_State *L, const cJSON *json, bool exact)
 {
 	luaL_checkstack(L, 4, "value too deep");
 	const cJSON *item;
@@ -16,18 +55,16 @@ void value_push(lua_State *L, const cJSON *json)
 	if (cJSON_IsBool(json)) {
 		lua_pushboolean(L, cJSON_IsTrue(json));
 	} else if (cJSON_IsNumber(json)) {
-		double number = json->valuedouble;
-		if (number == floor(number) && fabs(number) < 9007199254740992.0)
-			lua_pushinteger(L, (lua_Integer)number);
-		else
-			lua_pushnumber(L, number);
+		push_number(L, json);
 	} else if (cJSON_IsString(json)) {
 		lua_pushstring(L, json->valuestring);
 	} else if (cJSON_IsArray(json)) {
 		lua_newtable(L);
+		if (exact)
+			value_mark_list(L);
 		cJSON_ArrayForEach(item, json)
 		{
-			value_push(L, item);
+			push(L, item, exact);
 			lua_rawseti(L, -2, i++);
 		}
 	} else if (cJSON_IsObject(json)) {
@@ -35,18 +72,34 @@ void value_push(lua_State *L, const cJSON *json)
 		cJSON_ArrayForEach(item, json)
 		{
 			lua_pushstring(L, item->string);
-			value_push(L, item);
+			push(L, item, exact);
 			lua_rawset(L, -3);
 		}
+	} else if (exact && cJSON_IsNull(json)) {
+		lua_pushlightuserdata(L, NULL);
 	} else {
 		lua_pushnil(L);
 	}
 }
 
+void value_push(lua_State *L, const cJSON *json)
+{
+	push(L, json, false);
+}
+
+void value_push_exact(lua_State *L, const cJSON *json)
+{
+	push(L, json, true);
+}
+
+/* ---- from Lua ---- */
+
 struct reading {
 	lua_State *L;
+	bool exact;
+	int depth_max;
 	int left; /* values that may still come */
-	size_t bytes;
+	size_t bytes, bytes_max;
 	struct error *err;
 };
 
@@ -63,6 +116,16 @@ static bool is_list(lua_State *L, int index, lua_Unsigned len)
 	return count == len;
 }
 
+bool value_is_list(lua_State *L, int index)
+{
+	if (!lua_istable(L, index))
+		return false;
+	if (is_marked(L, index))
+		return true;
+	lua_Unsigned len = lua_rawlen(L, index);
+	return len > 0 && is_list(L, lua_absindex(L, index), len);
+}
+
 static cJSON *read_list(struct reading *reading, int index, lua_Unsigned len, int depth)
 {
 	cJSON *list = cJSON_CreateArray();
@@ -77,6 +140,29 @@ static cJSON *read_list(struct reading *reading, int index, lua_Unsigned len, in
 		cJSON_AddItemToArray(list, item);
 	}
 	return list;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp((*(cJSON *const *)a)->string, (*(cJSON *const *)b)->string);
+}
+
+/* A table has no order of its own, and lua_next's differs from run to run. */
+static void sort_members(cJSON *object)
+{
+	size_t count = (size_t)cJSON_GetArraySize(object), i = 0;
+	if (count < 2)
+		return;
+	cJSON **members = xcalloc(count, sizeof(*members));
+	for (cJSON *member = object->child; member != NULL; member = member->next)
+		members[i++] = member;
+	qsort(members, count, sizeof(*members), compare_keys);
+	for (i = 0; i < count; i++) {
+		members[i]->prev = members[i == 0 ? count - 1 : i - 1];
+		members[i]->next = i + 1 < count ? members[i + 1] : NULL;
+	}
+	object->child = members[0];
+	free(members);
 }
 
 static cJSON *read_object(struct reading *reading, int index, int depth)
@@ -103,14 +189,46 @@ static cJSON *read_object(struct reading *reading, int index, int depth)
 		}
 		cJSON_AddItemToObject(object, key, item);
 	}
+	sort_members(object);
 	return object;
+}
+
+static cJSON *read_number(struct reading *reading, int index)
+{
+	double number = lua_tonumber(reading->L, index);
+	if (!isfinite(number)) {
+		error_set(reading->err, ERROR_SCRIPT, "a number in the result is not finite");
+		return NULL;
+	}
+	cJSON *item = cJSON_CreateNumber(number);
+	if (lua_isinteger(reading->L, index) && fabs(number) >= 9007199254740992.0)
+		item->valuestring = xasprintf("%lld", (long long)lua_tointeger(reading->L, index));
+	return item;
+}
+
+static cJSON *read_table(struct reading *reading, int index, int depth)
+{
+	lua_State *L = reading->L;
+	lua_Unsigned count = lua_rawlen(L, index);
+	bool list = count > 0 && is_list(L, index, count);
+	if (!list && reading->exact && is_marked(L, index)) {
+		lua_pushnil(L);
+		list = lua_next(L, index) == 0;
+		if (!list) {
+			lua_pop(L, 2);
+			error_set(reading->err, ERROR_SCRIPT,
+				  "a list in the result has a hole or a key");
+			return NULL;
+		}
+	}
+	return list ? read_list(reading, index, count, depth) : read_object(reading, index, depth);
 }
 
 static cJSON *read_value(struct reading *reading, int index, int depth)
 {
 	lua_State *L = reading->L;
 	size_t len;
-	if (depth > DEPTH_MAX || reading->left-- <= 0 || !lua_checkstack(L, 6)) {
+	if (depth > reading->depth_max || reading->left-- <= 0 || !lua_checkstack(L, 6)) {
 		error_set(reading->err, ERROR_SCRIPT, "the result is too deep or too large");
 		return NULL;
 	}
@@ -119,27 +237,27 @@ static cJSON *read_value(struct reading *reading, int index, int depth)
 		return cJSON_CreateNull();
 	case LUA_TBOOLEAN:
 		return cJSON_CreateBool(lua_toboolean(L, index));
-	case LUA_TNUMBER: {
-		double number = lua_tonumber(L, index);
-		if (isfinite(number))
-			return cJSON_CreateNumber(number);
-		error_set(reading->err, ERROR_SCRIPT, "a number in the result is not finite");
-		return NULL;
-	}
+	case LUA_TNUMBER:
+		return read_number(reading, index);
 	case LUA_TSTRING: {
 		const char *text = lua_tolstring(L, index, &len);
 		reading->bytes += len;
-		if (reading->bytes <= POLICY_RESULT_MAX)
+		if (strlen(text) != len) {
+			error_set(reading->err, ERROR_SCRIPT, "a text in the result holds a zero");
+			return NULL;
+		}
+		if (reading->bytes <= reading->bytes_max)
 			return cJSON_CreateString(text);
 		error_set(reading->err, ERROR_SCRIPT, "the result is too large");
 		return NULL;
 	}
-	case LUA_TTABLE: {
-		lua_Unsigned count = lua_rawlen(L, index);
-		if (count > 0 && count <= VALUES_MAX && is_list(L, index, count))
-			return read_list(reading, index, count, depth);
-		return read_object(reading, index, depth);
-	}
+	case LUA_TTABLE:
+		return read_table(reading, index, depth);
+	case LUA_TLIGHTUSERDATA:
+		if (reading->exact && lua_touserdata(L, index) == NULL)
+			return cJSON_CreateNull();
+		error_set(reading->err, ERROR_SCRIPT, "the result holds a userdata");
+		return NULL;
 	default:
 		error_set(reading->err, ERROR_SCRIPT, "the result holds a %s",
 			  lua_typename(L, lua_type(L, index)));
@@ -149,7 +267,23 @@ static cJSON *read_value(struct reading *reading, int index, int depth)
 
 bool value_read(lua_State *L, int index, cJSON **owned_json, struct error *err)
 {
-	struct reading reading = {.L = L, .left = VALUES_MAX, .err = err};
+	struct reading reading = {.L = L,
+				  .depth_max = DEPTH_MAX,
+				  .left = VALUES_MAX,
+				  .bytes_max = POLICY_RESULT_MAX,
+				  .err = err};
+	*owned_json = read_value(&reading, lua_absindex(L, index), 0);
+	return *owned_json != NULL;
+}
+
+bool value_read_exact(lua_State *L, int index, size_t most, cJSON **owned_json, struct error *err)
+{
+	struct reading reading = {.L = L,
+				  .exact = true,
+				  .depth_max = EXACT_DEPTH_MAX,
+				  .left = VALUES_MAX_EXACT,
+				  .bytes_max = most,
+				  .err = err};
 	*owned_json = read_value(&reading, lua_absindex(L, index), 0);
 	return *owned_json != NULL;
 }

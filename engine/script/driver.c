@@ -1,0 +1,235 @@
+#include "script/driver.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "script/embed.h"
+#include "script/value.h"
+
+struct driver {
+	struct vm *vm;
+	char path[100];
+	int file; /* reference of what the file returned */
+};
+
+/* ---- loading ---- */
+
+struct loading {
+	const char *chunk, *text;
+	size_t len;
+};
+
+static int run_file(lua_State *L)
+{
+	const struct loading *loading = lua_touserdata(L, 1);
+	if (luaL_loadbufferx(L, loading->text, loading->len, loading->chunk, "t") != LUA_OK)
+		return lua_error(L);
+	lua_call(L, 0, 1);
+	return 1;
+}
+
+static bool name_is_safe(const char *name)
+{
+	return name[0] != '\0' && strlen(name) <= 40 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
+}
+
+struct driver *driver_new(const char *kind, const char *name, const struct vm_module *modules,
+			  struct error *err)
+{
+	char path[100], chunk[104];
+	size_t len;
+	snprintf(path, sizeof(path), "lua/%.30s/%.40s.lua", kind, name);
+	snprintf(chunk, sizeof(chunk), "=%s", path);
+	const char *text = name_is_safe(name) ? embed_find(path, &len) : NULL;
+	if (text == NULL) {
+		error_set(err, ERROR_NOT_FOUND, "there is no %s driver \"%.60s\"", kind, name);
+		return NULL;
+	}
+	struct driver *driver = xcalloc(1, sizeof(*driver));
+	struct loading loading = {chunk, text, len};
+	text_copy(driver->path, sizeof(driver->path), path);
+	driver->vm = vm_new(path, modules, err);
+	if (driver->vm == NULL || !vm_call(driver->vm, run_file, &loading, 1, err)) {
+		driver_free(driver);
+		return NULL;
+	}
+	int type = lua_type(vm_state(driver->vm), -1);
+	if (type != LUA_TTABLE && type != LUA_TFUNCTION) {
+		error_set(err, ERROR_SCRIPT, "%s: must return the table of a driver, returned a %s",
+			  path, lua_typename(vm_state(driver->vm), type));
+		driver_free(driver);
+		return NULL;
+	}
+	driver->file = vm_keep(driver->vm);
+	return driver;
+}
+
+void driver_free(struct driver *driver)
+{
+	if (driver == NULL)
+		return;
+	vm_free(driver->vm);
+	free(driver);
+}
+
+struct vm *driver_vm(struct driver *driver)
+{
+	return driver->vm;
+}
+
+const char *driver_path(const struct driver *driver)
+{
+	return driver->path;
+}
+
+/* ---- its table ---- */
+
+struct making {
+	int file;
+	const char *provider;
+};
+
+static int make_table(lua_State *L)
+{
+	const struct making *making = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, making->file);
+	if (lua_type(L, -1) == LUA_TFUNCTION) {
+		lua_pushstring(L, making->provider);
+		lua_call(L, 1, 1);
+	}
+	return 1;
+}
+
+int driver_table(struct driver *driver, const char *provider, struct error *err)
+{
+	struct making making = {driver->file, provider};
+	if (!vm_call(driver->vm, make_table, &making, 1, err))
+		return 0;
+	if (lua_type(vm_state(driver->vm), -1) == LUA_TTABLE)
+		return vm_keep(driver->vm);
+	error_set(err, ERROR_SCRIPT, "%s: made a %s, not the table of a driver, for \"%.60s\"",
+		  driver->path, luaL_typename(vm_state(driver->vm), -1), provider);
+	lua_settop(vm_state(driver->vm), 0);
+	return 0;
+}
+
+void driver_push(struct driver *driver, int table)
+{
+	lua_rawgeti(vm_state(driver->vm), LUA_REGISTRYINDEX, table);
+}
+
+struct call {
+	int table;
+	const char *function;
+	driver_arguments *arguments;
+	void *owner;
+	bool found;
+};
+
+static int look_for(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->table);
+	call->found = lua_getfield(L, -1, call->function) == LUA_TFUNCTION;
+	return 0;
+}
+
+bool driver_has(struct driver *driver, int table, const char *function)
+{
+	struct call call = {.table = table, .function = function};
+	struct error err;
+	return vm_call(driver->vm, look_for, &call, 0, &err) && call.found;
+}
+
+static int copy_facts(lua_State *L)
+{
+	const struct call *call = lua_touserdata(L, 1);
+	lua_newtable(L);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->table);
+	for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+		if (lua_type(L, -1) == LUA_TFUNCTION)
+			continue;
+		lua_pushvalue(L, -2);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, 2);
+	}
+	lua_settop(L, 2);
+	return 1;
+}
+
+cJSON *driver_facts(struct driver *driver, int table, struct error *err)
+{
+	struct call call = {.table = table};
+	cJSON *facts = NULL;
+	if (!vm_call(driver->vm, copy_facts, &call, 1, err))
+		return NULL;
+	if (!value_read_exact(vm_state(driver->vm), -1, DRIVER_RESULT_MAX, &facts, err))
+		error_wrap(err, "%s", driver->path);
+	lua_settop(vm_state(driver->vm), 0);
+	return facts;
+}
+
+static int call_function(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->table);
+	lua_getfield(L, -1, call->function);
+	int count = call->arguments(L, call->owner);
+	lua_call(L, count, 1);
+	return 1;
+}
+
+bool driver_call(struct driver *driver, int table, const char *function,
+		 driver_arguments *arguments, void *owner, cJSON **owned_result, struct error *err)
+{
+	struct call call = {
+		.table = table, .function = function, .arguments = arguments, .owner = owner};
+	*owned_result = NULL;
+	if (!vm_call(driver->vm, call_function, &call, 1, err))
+		return false;
+	lua_State *L = vm_state(driver->vm);
+	bool read =
+		lua_isnil(L, -1) || value_read_exact(L, -1, DRIVER_RESULT_MAX, owned_result, err);
+	lua_settop(L, 0);
+	return read || error_wrap(err, "%s: %s", driver->path, function);
+}
+
+/* ---- which there are ---- */
+
+struct listing {
+	char *names[200];
+	size_t count;
+};
+
+static void add_name(void *owner, const char *name)
+{
+	struct listing *listing = owner;
+	for (size_t i = 0; i < listing->count; i++)
+		if (strcmp(listing->names[i], name) == 0)
+			return;
+	if (listing->count < ARRAY_LEN(listing->names))
+		listing->names[listing->count++] = xstrdup(name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void driver_list(const char *kind, struct buf *names)
+{
+	char dir[40];
+	struct listing listing = {.count = 0};
+	snprintf(dir, sizeof(dir), "lua/%.30s/", kind);
+	embed_each(dir, add_name, &listing);
+	qsort(listing.names, listing.count, sizeof(listing.names[0]), compare_names);
+	for (size_t i = 0; i < listing.count; i++) {
+		buf_printf(names, "%s%s", names->len == 0 ? "" : ", ", listing.names[i]);
+		free(listing.names[i]);
+	}
+}
