@@ -26,6 +26,7 @@ enum {
 	DRIVER_RESULT_MAX = 2 * MIB, /* etcd refuses objects over 1.5 MiB */
 	MEMORY_DOC_MAX = 8 * KIB,   /* the condition that carries what Sluice remembers */
 	POLICY_STATE_MAX = 2 * KIB, /* of which the policy's own memory */
+	KEPT_TEXT_MAX = 4 * MIB,    /* texts of objects kept between ticks, of all canaries */
 	QUERY_MAX = 64 * KIB,
 	LOG_LINE_MAX = 16 * KIB,
 	EVENT_MESSAGE_MAX = 1024, /* the API server's limit for Event.message */

@@ -24,6 +24,8 @@ struct entry {
 
 struct asks {
 	struct asks_world world;
+	struct kept *kept;
+	struct keeping *keeping;
 	asks_wake *wake;
 	void *owner;
 	uint64_t token;
@@ -60,10 +62,13 @@ static void entry_free(struct asks *asks, struct entry *entry)
 	free(entry);
 }
 
-struct asks *asks_new(const struct asks_world *world, asks_wake *wake, void *owner, uint64_t token)
+struct asks *asks_new(const struct asks_world *world, struct kept *kept, struct keeping *keeping,
+		      asks_wake *wake, void *owner, uint64_t token)
 {
 	struct asks *asks = xcalloc(1, sizeof(*asks));
 	asks->world = *world;
+	asks->kept = kept;
+	asks->keeping = keeping;
 	asks->wake = wake;
 	asks->owner = owner;
 	asks->token = token;
@@ -153,8 +158,18 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 	return NULL;
 }
 
+/* Without what only servers care for, and what makes up half of an object. */
+static cJSON *copy_of(const cJSON *object)
+{
+	cJSON *copy = cJSON_Duplicate(object, true);
+	cJSON_DeleteItemFromObjectCaseSensitive(json_get(copy, "metadata"), "managedFields");
+	return copy;
+}
+
 static void know(struct asks *asks, const char *path, cJSON *owned_object)
 {
+	if (asks->kept != NULL)
+		kept_know(asks->kept, asks->keeping, path, owned_object);
 	struct entry *entry = find(asks, ABOUT_OBJECT, path);
 	if (entry == NULL)
 		entry = add(asks, ABOUT_OBJECT, path);
@@ -172,12 +187,14 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 	struct entry *entry = arrived(owner, token);
 	if (entry == NULL)
 		return;
+	const struct asks *asks = owner;
 	entry->answer.status = reply->status;
-	if (reply->error.kind == ERROR_NOT_FOUND)
-		return;
-	entry->answer.error = reply->error;
 	if (reply->error.kind == ERROR_NONE)
-		entry->answer.object = cJSON_Duplicate(reply->object, true);
+		entry->answer.object = copy_of(reply->object);
+	else if (reply->error.kind != ERROR_NOT_FOUND)
+		entry->answer.error = reply->error;
+	if (entry->answer.error.kind == ERROR_NONE && asks->kept != NULL)
+		kept_know(asks->kept, asks->keeping, entry->label, entry->answer.object);
 }
 
 static void write_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -190,6 +207,8 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 	entry->answer.error = reply->error;
 	if (reply->error.kind != ERROR_NONE) {
 		/* What was read before is in doubt now. */
+		if (asks->kept != NULL)
+			kept_doubt(asks->kept, asks->keeping, entry->written);
 		struct entry *object = find(asks, ABOUT_OBJECT, entry->written);
 		if (object != NULL && object->here) {
 			for (size_t i = 0; i < asks->count; i++)
@@ -199,8 +218,8 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 		}
 		return;
 	}
-	entry->answer.object = cJSON_Duplicate(reply->object, true);
-	know(asks, entry->written, entry->deletes ? NULL : cJSON_Duplicate(reply->object, true));
+	entry->answer.object = copy_of(reply->object);
+	know(asks, entry->written, entry->deletes ? NULL : copy_of(reply->object));
 }
 
 static void http_came(void *owner, uint64_t token, const struct http_reply *reply)
@@ -234,24 +253,30 @@ const struct answer *ask_object(struct asks *asks, const char *path)
 	struct entry *entry = find(asks, ABOUT_OBJECT, path);
 	if (entry == NULL) {
 		entry = add(asks, ABOUT_OBJECT, path);
+		if (asks->kept != NULL &&
+		    kept_find(asks->kept, asks->keeping, path, &entry->answer.object)) {
+			entry->here = true;
+			asks->waiting--;
+			return &entry->answer;
+		}
+		if (asks->kept != NULL)
+			kept_expect(asks->kept, asks->keeping, path);
 		entry->id = kube_send(asks->world.kube, KUBE_GET, path, NULL, object_came, asks,
 				      entry->serial);
 	}
 	return entry->here ? &entry->answer : NULL;
 }
 
-void asks_know(struct asks *asks, const char *path, cJSON *owned_object)
+void asks_note(struct asks *asks, const char *path, uint64_t digest)
 {
-	if (find(asks, ABOUT_OBJECT, path) != NULL)
-		cJSON_Delete(owned_object);
-	else
-		know(asks, path, owned_object);
+	if (asks->kept != NULL)
+		kept_note(asks->kept, asks->keeping, path, digest);
 }
 
-bool asks_knows(const struct asks *asks, const char *path)
+bool asks_says(const struct asks *asks, const char *path, uint64_t digest, char version[24])
 {
-	const struct entry *entry = find(asks, ABOUT_OBJECT, path);
-	return entry != NULL && entry->here;
+	version[0] = '\0';
+	return asks->kept != NULL && kept_says(asks->kept, asks->keeping, path, digest, version);
 }
 
 cJSON *asks_objects(struct asks *asks, const cJSON *paths)

@@ -15,6 +15,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "canary/kept.h"
 #include "kube/client.h"
 #include "ports.h"
 
@@ -42,7 +43,10 @@ struct asks_world {
 /* `wake` is called from the loop when an answer has come. */
 typedef void asks_wake(void *owner, uint64_t token);
 
-struct asks *asks_new(const struct asks_world *world, asks_wake *wake, void *owner, uint64_t token);
+/* What is known of objects beyond this tick comes from `kept`, and goes there; or NULL. `keeping`
+ * is the canary's. */
+struct asks *asks_new(const struct asks_world *world, struct kept *kept, struct keeping *keeping,
+		      asks_wake *wake, void *owner, uint64_t token);
 /* Cancels what is under way. */
 void asks_free(struct asks *asks);
 /* Forgets all answers but the objects. */
@@ -54,10 +58,10 @@ bool asks_are_waiting(const struct asks *asks);
 /* The object at a path. `error` is NONE with a NULL object where there is none (404); other
  * failures say so. */
 const struct answer *ask_object(struct asks *asks, const char *path);
-/* An object that is known from elsewhere (a watch); consumed. Does not replace one that the tick
- * has read or written. */
-void asks_know(struct asks *asks, const char *path, cJSON *owned_object);
-bool asks_knows(const struct asks *asks, const char *path);
+/* Notes that the object says what a digest stands for; and whether it says so still, see
+ * kept_says. */
+void asks_note(struct asks *asks, const char *path, uint64_t digest);
+bool asks_says(const struct asks *asks, const char *path, uint64_t digest, char version[24]);
 /* Puts the objects at all paths known so far, by path, into one JSON object of references; the
  * caller frees. */
 cJSON *asks_objects(struct asks *asks, const cJSON *paths);

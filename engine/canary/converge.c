@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -30,8 +31,9 @@ static enum step look_at(struct tick *tick, const struct kube_kind *kind, const 
 static enum step write_object(struct tick *tick, enum kube_verb verb, const char *path,
 			      const cJSON *body)
 {
-	char label[KUBE_PATH_MAX + 16];
-	snprintf(label, sizeof(label), "write %d %s", (int)verb, path);
+	char label[KUBE_PATH_MAX + KUBE_NAME_MAX + 16];
+	snprintf(label, sizeof(label), "write %d %s/%s", (int)verb, path,
+		 verb == KUBE_CREATE ? json_string_or(body, "metadata.name", "") : "");
 	const struct answer *answer = ask_write(tick->asks, label, verb, path, body);
 	if (answer == NULL)
 		return STEP_WAIT;
@@ -42,10 +44,9 @@ static enum step write_object(struct tick *tick, enum kube_verb verb, const char
 	return STEP_ON;
 }
 
-/* Creates an owned object, or makes it say what is wanted. `path` is the object's. */
-static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted)
+/* The same, after a look at it. */
+static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted, bool ours)
 {
-	SCOPED(json) cJSON *wanted = owned_wanted;
 	const cJSON *live;
 	enum step step = look(tick, path, &live);
 	if (step != STEP_ON)
@@ -60,8 +61,30 @@ static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted
 		return STEP_ON;
 	json_put_string(wanted, "metadata.resourceVersion",
 			json_string(live, "metadata.resourceVersion"));
-	bool ours = json_get(json_get(wanted, "metadata"), "ownerReferences") != NULL;
 	return write_object(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted);
+}
+
+/* Creates an owned object, or makes it say what is wanted. `path` is the object's. What was seen to
+ * say it and not touched since is not looked at. */
+static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted)
+{
+	SCOPED(json) cJSON *wanted = owned_wanted;
+	SCOPED(text) char *text = json_canonical(wanted);
+	uint64_t digest = hash64(text, strlen(text));
+	bool ours = json_get(json_get(wanted, "metadata"), "ownerReferences") != NULL;
+	char version[24];
+	if (asks_says(tick->asks, path, digest, version))
+		return STEP_ON;
+	enum step step = STEP_ON;
+	if (ours && version[0] != '\0') {
+		json_put_string(wanted, "metadata.resourceVersion", version);
+		step = write_object(tick, KUBE_APPLY, path, wanted);
+	} else {
+		step = ensure_seen(tick, path, wanted, ours);
+	}
+	if (step == STEP_ON)
+		asks_note(tick->asks, path, digest);
+	return step;
 }
 
 static enum step ensure_kind(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted)
@@ -287,12 +310,17 @@ enum step converge_routes(struct tick *tick)
 		.match = tick->spec->match,
 		.status = &tick->status,
 	};
+	struct error err = {0};
+	if (tick->driver->blind) {
+		SCOPED(json)
+		cJSON *owned = tick->driver->desired(&view, &tick->status.memory.split, NULL, &err);
+		return owned == NULL ? tick_halt(tick, "%s", err.text) : write_routes(tick, owned);
+	}
 	SCOPED(json) cJSON *paths = cJSON_CreateArray();
 	enum step step = read_routes(tick, &view, paths);
 	if (step != STEP_ON)
 		return step;
 	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
-	struct error err = {0};
 	struct split live;
 	if (!tick->thorough &&
 	    tick->driver->observed(&view, objects, &live, &err) == TRAFFIC_LIVE &&

@@ -2,30 +2,30 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
+#include "base/mem.h"
 #include "canary/converge.h"
 #include "canary/event.h"
 #include "canary/hooks.h"
 
-static bool is_paid(const struct tick *tick, uint32_t id)
+static bool is_paid(const struct tick *tick, const struct debt *debt)
 {
-	for (size_t i = 0; i < tick->paid_count; i++)
-		if (tick->paid[i] == id)
-			return true;
-	return false;
+	return debt->id < tick->paid_before;
 }
 
-static void mark(struct tick *tick, uint32_t id)
+/* What the world was told, the log is told. */
+static void mark(struct tick *tick, const struct debt *debt)
 {
-	if (!is_paid(tick, id) && tick->paid_count < PAID_MAX)
-		tick->paid[tick->paid_count++] = id;
-}
-
-bool debts_are_paid(const struct tick *tick)
-{
-	for (size_t i = 0; i < tick->status.memory.debt_count; i++)
-		if (!is_paid(tick, tick->status.memory.debts[i].id))
-			return false;
-	return true;
+	tick->paid_before = debt->id + 1;
+	tick->paid_any = true;
+	if (debt->kind != DEBT_EVENT)
+		return;
+	SCOPED(text)
+	char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
+	if (debt->warning)
+		log_warn(canary, "%s", debt->text);
+	else
+		log_info(canary, "%s", debt->text);
 }
 
 static enum step pay_event(struct tick *tick, const struct debt *debt)
@@ -107,10 +107,12 @@ enum step debts_pay_events(struct tick *tick)
 		const struct debt *debt = &tick->status.memory.debts[i];
 		if (debt->kind != DEBT_EVENT)
 			return STEP_ON;
+		if (is_paid(tick, debt))
+			continue;
 		enum step step = pay(tick, debt);
 		if (step != STEP_ON)
 			return step;
-		mark(tick, debt->id);
+		mark(tick, debt);
 	}
 	return STEP_ON;
 }
@@ -119,12 +121,12 @@ enum step debts_pay(struct tick *tick)
 {
 	for (size_t i = 0; i < tick->status.memory.debt_count; i++) {
 		const struct debt *debt = &tick->status.memory.debts[i];
-		if (is_paid(tick, debt->id))
+		if (is_paid(tick, debt))
 			continue;
 		enum step step = pay(tick, debt);
 		if (step != STEP_ON)
 			return step;
-		mark(tick, debt->id);
+		mark(tick, debt);
 	}
 	return STEP_ON;
 }

@@ -2,7 +2,7 @@
  * debts.h - pays what the last commits owe: events, post-rollout hooks, promotion, scaling down.
  *
  * In their order, each under the same identity however often it is tried. What was paid is taken
- * off the status by the next commit.
+ * off the status by the next move, or at once when none is due.
  */
 #ifndef SLUICE_CANARY_DEBTS_H
 #define SLUICE_CANARY_DEBTS_H
@@ -13,6 +13,5 @@
 enum step debts_pay_events(struct tick *tick);
 /* All, with the workload observed. */
 enum step debts_pay(struct tick *tick);
-bool debts_are_paid(const struct tick *tick);
 
 #endif

@@ -18,27 +18,34 @@ struct record {
 	uint64_t id;
 	char *key;		  /* "namespace/name" */
 	char *text;		  /* the Canary as the watch told it last, without managedFields */
-	char *target, *primary;	  /* names of Deployments whose events concern it */
 	struct canary_spec *spec; /* while it is ticked */
 	struct tick *tick;
+	struct keeping keeping; /* the objects that it asked for */
+	char uid[40];
+	uint32_t paid_before; /* see tick.h */
 	uint64_t timer;
 	int64_t backoff_us, began_us;
 	uint64_t version;		/* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
-	bool queued, again, thorough;
+	bool queued, again, thorough, resting;
+	struct record *next_in_bucket; /* by id */
 };
+
+enum { BUCKETS = 1024 };
 
 struct engine {
 	const struct tick_world *world;
 	struct engine_options options;
 	struct kube *kube;
 	struct loop *loop;
-	struct watch *canaries, *deployments, *config_maps, *secrets;
+	struct watch *canaries;
+	struct kept *kept;
 	struct record **records; /* sorted by key */
 	size_t count, room;
 	uint64_t *line; /* ids in the order in which they shall be ticked */
 	size_t line_len, line_room;
 	size_t running;
+	struct record *buckets[BUCKETS]; /* by id */
 	uint64_t ids;
 	bool owns;
 };
@@ -66,13 +73,12 @@ static struct record *record_of(const struct engine *engine, const char *key)
 	return NULL;
 }
 
-/* O(n), for completions, of which there are few beside the watch events. */
 static struct record *record_by_id(const struct engine *engine, uint64_t id)
 {
-	for (size_t i = 0; i < engine->count; i++)
-		if (engine->records[i]->id == id)
-			return engine->records[i];
-	return NULL;
+	struct record *record = engine->buckets[id % BUCKETS];
+	while (record != NULL && record->id != id)
+		record = record->next_in_bucket;
+	return record;
 }
 
 static struct record *record_add(struct engine *engine, const char *key)
@@ -89,6 +95,9 @@ static struct record *record_add(struct engine *engine, const char *key)
 	record->id = ++engine->ids;
 	record->key = xstrdup(key);
 	record->thorough = true;
+	record->keeping.id = record->id;
+	record->next_in_bucket = engine->buckets[record->id % BUCKETS];
+	engine->buckets[record->id % BUCKETS] = record;
 	engine->records[at] = record;
 	engine->count++;
 	return record;
@@ -96,8 +105,10 @@ static struct record *record_add(struct engine *engine, const char *key)
 
 static void end_tick(struct engine *engine, struct record *record)
 {
-	if (record->tick != NULL)
+	if (record->tick != NULL) {
 		engine->running--;
+		record->paid_before = record->tick->paid_before;
+	}
 	tick_free(record->tick);
 	canary_spec_free(record->spec);
 	record->tick = NULL;
@@ -106,12 +117,15 @@ static void end_tick(struct engine *engine, struct record *record)
 
 static void record_free(struct engine *engine, struct record *record)
 {
+	struct record **slot = &engine->buckets[record->id % BUCKETS];
+	while (*slot != record)
+		slot = &(*slot)->next_in_bucket;
+	*slot = record->next_in_bucket;
 	end_tick(engine, record);
+	kept_forget(engine->kept, &record->keeping);
 	loop_cancel(engine->loop, record->timer);
 	free(record->key);
 	free(record->text);
-	free(record->target);
-	free(record->primary);
 	free(record);
 }
 
@@ -237,12 +251,16 @@ static void begin_tick(struct engine *engine, struct record *record)
 		record->spec = NULL;
 		return;
 	}
-	free(record->target);
-	free(record->primary);
-	record->target = xstrdup(record->spec->target_name);
-	record->primary = xstrdup(record->spec->primary_target);
-	record->tick = tick_new(engine->world, record->spec, woken, engine, record->id);
+	if (strcmp(record->uid, record->spec->uid) != 0) {
+		text_copy(record->uid, sizeof(record->uid), record->spec->uid);
+		record->paid_before = 0;
+	}
+	kept_warm(engine->kept, &record->keeping, true);
+	record->resting = false;
+	record->tick = tick_new(engine->world, record->spec, engine->kept, &record->keeping, woken,
+				engine, record->id);
 	record->tick->thorough = record->thorough;
+	record->tick->paid_before = record->paid_before;
 	record->again = false;
 	record->began_us = loop_now(engine->loop);
 	engine->running++;
@@ -279,7 +297,10 @@ static void go_on(struct engine *engine, struct record *record)
 			int64_t due_us = tick->due_us;
 			record->backoff_us = 0;
 			record->thorough = false;
+			record->resting = phase_is_at_rest(tick->status.phase) && due_us == 0;
 			end_tick(engine, record);
+			if (record->resting)
+				kept_warm(engine->kept, &record->keeping, false);
 			set_timer(engine, record, due_us);
 			if (record->again) {
 				record->again = false;
@@ -390,37 +411,20 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	enqueue(engine, record);
 }
 
-/* O(canaries) an event: 10,000 comparisons are tens of microseconds. */
-static void deployment_changed(void *owner, enum watch_event event, cJSON *object)
+/* An object that a canary asked for. One at rest does not care for what is no change of substance;
+ * and when somebody else's hand was on what it owns, it looks at all of it. */
+static void object_changed(void *owner, uint64_t id, const char *plural, bool matters)
 {
 	struct engine *engine = owner;
-	if (event == WATCH_SYNCED)
+	struct record *record = record_by_id(engine, id);
+	bool of_workload = strcmp(plural, kube_deployment.plural) == 0 ||
+			   strcmp(plural, kube_config_map.plural) == 0 ||
+			   strcmp(plural, kube_secret.plural) == 0;
+	if (record == NULL || (record->resting && !matters))
 		return;
-	const char *namespace = json_string_or(object, "metadata.namespace", "");
-	const char *name = json_string_or(object, "metadata.name", "");
-	size_t len = strlen(namespace);
-	for (size_t i = 0; i < engine->count; i++) {
-		struct record *record = engine->records[i];
-		if (strncmp(record->key, namespace, len) != 0 || record->key[len] != '/')
-			continue;
-		if (text_equal(record->target, name) || text_equal(record->primary, name))
-			enqueue(engine, record);
-	}
-}
-
-/* A config does not say who uses it: all canaries of its namespace look. */
-static void config_changed(void *owner, enum watch_event event, cJSON *object)
-{
-	struct engine *engine = owner;
-	if (event == WATCH_SYNCED)
-		return;
-	const char *namespace = json_string_or(object, "metadata.namespace", "");
-	size_t len = strlen(namespace);
-	for (size_t i = 0; i < engine->count; i++) {
-		struct record *record = engine->records[i];
-		if (strncmp(record->key, namespace, len) == 0 && record->key[len] == '/')
-			enqueue(engine, record);
-	}
+	if (record->resting && !of_workload)
+		record->thorough = true;
+	enqueue(engine, record);
 }
 
 /* ---- the engine ---- */
@@ -433,15 +437,12 @@ struct engine *engine_new(const struct tick_world *world, const struct engine_op
 	engine->kube = world->asks.kube;
 	engine->loop = kube_loop(engine->kube);
 	const struct watch_options all = {.namespace = options->namespace};
-	const struct watch_options names = {.namespace = options->namespace, .metadata_only = true};
 	engine->canaries = watch_new(engine->kube, &kube_canary, &all, canary_changed, engine);
-	engine->deployments =
-		watch_new(engine->kube, &kube_deployment, &names, deployment_changed, engine);
+	engine->kept = kept_new(engine->kube, options->namespace, object_changed, engine);
+	kept_watch(engine->kept, &kube_deployment);
 	if (world->workload.config_tracking) {
-		engine->config_maps =
-			watch_new(engine->kube, &kube_config_map, &names, config_changed, engine);
-		engine->secrets =
-			watch_new(engine->kube, &kube_secret, &names, config_changed, engine);
+		kept_watch(engine->kept, &kube_config_map);
+		kept_watch(engine->kept, &kube_secret);
 	}
 	return engine;
 }
@@ -451,13 +452,9 @@ void engine_free(struct engine *engine)
 	if (engine == NULL)
 		return;
 	watch_free(engine->canaries);
-	watch_free(engine->deployments);
-	if (engine->config_maps != NULL)
-		watch_free(engine->config_maps);
-	if (engine->secrets != NULL)
-		watch_free(engine->secrets);
 	for (size_t i = 0; i < engine->count; i++)
 		record_free(engine, engine->records[i]);
+	kept_free(engine->kept);
 	loop_drop(engine->loop, engine);
 	free(engine->records);
 	free(engine->line);
@@ -487,9 +484,7 @@ void engine_own(struct engine *engine, bool owns)
 
 bool engine_is_ready(const struct engine *engine)
 {
-	return watch_is_synced(engine->canaries) && watch_is_synced(engine->deployments) &&
-	       (engine->config_maps == NULL || watch_is_synced(engine->config_maps)) &&
-	       (engine->secrets == NULL || watch_is_synced(engine->secrets));
+	return watch_is_synced(engine->canaries) && kept_is_ready(engine->kept);
 }
 
 size_t engine_canaries(const struct engine *engine)
@@ -504,10 +499,6 @@ size_t engine_running(const struct engine *engine)
 
 const struct error *engine_trouble(const struct engine *engine)
 {
-	const struct watch *watches[] = {engine->canaries, engine->deployments, engine->config_maps,
-					 engine->secrets};
-	for (size_t i = 0; i < ARRAY_LEN(watches); i++)
-		if (watches[i] != NULL && watch_trouble(watches[i])->kind != ERROR_NONE)
-			return watch_trouble(watches[i]);
-	return watch_trouble(engine->canaries);
+	const struct error *trouble = kept_trouble(engine->kept);
+	return trouble->kind != ERROR_NONE ? trouble : watch_trouble(engine->canaries);
 }

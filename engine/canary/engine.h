@@ -1,7 +1,7 @@
 /*
  * engine.h - all canaries of a cluster, each ticked when something happened or is due.
  *
- * Watches Canaries, Deployments, ConfigMaps and Secrets. A canary at rest is a record of a few
+ * Watches Canaries, and what they ask for (canary/kept.h). A canary at rest is a record of a few
  * kilobytes without a timer; one that progresses has a tick. At most ENGINE_SLOTS ticks run at a
  * time; the others wait in line. One bad canary never stops the others: what is wrong with it
  * becomes an event and the condition "Valid" on the object.

@@ -19,12 +19,13 @@
 static const int64_t look_again_us = 10 * DURATION_SECOND;
 
 struct tick *tick_new(const struct tick_world *world, const struct canary_spec *spec,
-		      asks_wake *wake, void *owner, uint64_t token)
+		      struct kept *kept, struct keeping *keeping, asks_wake *wake, void *owner,
+		      uint64_t token)
 {
 	struct tick *tick = xcalloc(1, sizeof(*tick));
 	tick->world = world;
 	tick->spec = spec;
-	tick->asks = asks_new(&world->asks, wake, owner, token);
+	tick->asks = asks_new(&world->asks, kept, keeping, wake, owner, token);
 	kube_path(tick->path, &kube_canary, spec->namespace, spec->name);
 	status_init(&tick->status);
 	status_init(&tick->next);
@@ -46,7 +47,7 @@ static void forget_run(struct tick *tick)
 	tick->verdict[0] = '\0';
 	tick->verdict_text[0] = '\0';
 	tick->notice[0] = '\0';
-	tick->paid_count = 0;
+	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
 	tick->due_us = 0;
 }
@@ -76,11 +77,6 @@ void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
-}
-
-void tick_know(struct tick *tick, const char *path, const cJSON *object)
-{
-	asks_know(tick->asks, path, cJSON_Duplicate(object, true));
 }
 
 enum step tick_trouble(struct tick *tick, const struct error *err)
@@ -403,32 +399,13 @@ static enum step run(struct tick *tick)
 
 /* ---- the commit ---- */
 
-/* What the world was told, the log is told. */
-static void log_event(const struct tick *tick, const struct debt *debt)
-{
-	SCOPED(text)
-	char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
-	if (debt->kind != DEBT_EVENT)
-		return;
-	if (debt->warning)
-		log_warn(canary, "%s", debt->text);
-	else
-		log_info(canary, "%s", debt->text);
-}
-
 static void take_off_paid(struct status *next, const struct tick *tick)
 {
 	struct memory *memory = &next->memory;
 	size_t kept = 0;
-	for (size_t i = 0; i < memory->debt_count; i++) {
-		bool paid = false;
-		for (size_t k = 0; k < tick->paid_count; k++)
-			paid |= tick->paid[k] == memory->debts[i].id;
-		if (paid)
-			log_event(tick, &memory->debts[i]);
-		else
+	for (size_t i = 0; i < memory->debt_count; i++)
+		if (memory->debts[i].id >= tick->paid_before)
 			memory->debts[kept++] = memory->debts[i];
-	}
 	memory->debt_count = kept;
 }
 
@@ -502,7 +479,9 @@ enum tick_result tick_run(struct tick *tick)
 		return tick->trouble.kind == ERROR_CONFLICT ? TICK_STALE : TICK_TROUBLE;
 	if (step == STEP_WAIT)
 		return TICK_WAITING;
-	bool worth = step == STEP_ON || tick->paid_count > 0 || tick->notice[0] != '\0';
+	/* What is paid is taken off by the next move, if there will be one soon. */
+	bool settle = tick->paid_any && tick->status.memory.due_us == 0;
+	bool worth = step == STEP_ON || settle || tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);
 	int64_t due_us = tick->status.memory.due_us;

@@ -42,7 +42,7 @@ enum tick_result {
 	TICK_TROUBLE,	/* the world failed: later, see `trouble` */
 };
 
-enum { PAID_MAX = DEBTS_MAX, TICK_FACTS_MAX = 600 };
+enum { TICK_FACTS_MAX = 600 };
 
 struct tick {
 	const struct tick_world *world;
@@ -68,9 +68,12 @@ struct tick {
 	cJSON *state;		    /* owned: what move.state points to */
 	char verdict[16];	    /* what the history will say, with `verdict_text` */
 	char verdict_text[120];
-	uint32_t paid[PAID_MAX]; /* ids of debts that were paid */
-	size_t paid_count;
 	char notice[HASH_TEXT_MAX];
+
+	/* Debts are paid in their order: all with a lower id are. The next move takes them off; the
+	 * owner carries this from tick to tick, and what a crash loses is paid again. */
+	uint32_t paid_before;
+	bool paid_any; /* in this run */
 
 	bool committing;
 	enum phase left; /* of TICK_COMMITTED: the phase before */
@@ -79,16 +82,16 @@ struct tick {
 	int64_t due_us; /* of TICK_DONE: when to run again; 0: when something changes */
 };
 
+/* `kept` and `keeping` as for asks_new. */
 struct tick *tick_new(const struct tick_world *world, const struct canary_spec *spec,
-		      asks_wake *wake, void *owner, uint64_t token);
+		      struct kept *kept, struct keeping *keeping, asks_wake *wake, void *owner,
+		      uint64_t token);
 void tick_free(struct tick *tick);
 /* From where it stands; `object` is the Canary as it is known now, borrowed. */
 void tick_begin(struct tick *tick, const cJSON *object);
 enum tick_result tick_run(struct tick *tick);
 /* After TICK_COMMITTED: forgets the answers of the last move, but not the objects. */
 void tick_renew(struct tick *tick);
-/* An object that a watch told of. */
-void tick_know(struct tick *tick, const char *path, const cJSON *object);
 
 /* For the parts of a tick. A failure of the world; always STEP_END. */
 enum step tick_trouble(struct tick *tick, const struct error *err);

@@ -250,6 +250,7 @@ const struct traffic_driver traffic_appmesh_v1beta2 = {
 	.name = "appmesh:v1beta2",
 	.can_match = true,
 	.can_weigh = true,
+	.blind = true,
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,

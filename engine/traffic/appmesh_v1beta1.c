@@ -26,6 +26,12 @@ static void host_of(const struct canary_spec *spec, const char *name, char host[
 	snprintf(host, APPMESH_NAME_MAX, "%.253s.%.63s", name, spec->namespace);
 }
 
+static bool has_mesh(const struct canary_spec *spec, struct error *err)
+{
+	return json_string_or(spec->service, "meshName", "")[0] != '\0' ||
+	       error_set(err, ERROR_INVALID, "mesh name cannot be empty");
+}
+
 static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *paths,
 		  struct error *err)
 {
@@ -34,8 +40,8 @@ static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *
 	(void)objects;
 	host_of(spec, spec->apex, apex);
 	host_of(spec, spec->canary, canary);
-	if (json_string_or(spec->service, "meshName", "")[0] == '\0')
-		return error_set(err, ERROR_INVALID, "mesh name cannot be empty");
+	if (!has_mesh(spec, err))
+		return false;
 	const char *const wanted[][2] = {
 		{"virtualservices", apex},	{"virtualservices", canary},
 		{"virtualnodes", spec->apex},	{"virtualnodes", spec->primary},
@@ -154,7 +160,8 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 	const struct canary_spec *spec = view->spec;
 	static const struct split all_canary = {.canary = 100};
 	(void)objects;
-	(void)err;
+	if (!has_mesh(spec, err))
+		return NULL;
 	cJSON *result = cJSON_CreateObject(), *own = cJSON_AddArrayToObject(result, "own");
 	cJSON_AddItemToArray(own, node(spec, spec->apex, spec->primary));
 	cJSON_AddItemToArray(own, node(spec, spec->primary, spec->primary));
@@ -203,6 +210,7 @@ const struct traffic_driver traffic_appmesh_v1beta1 = {
 	.name = "appmesh",
 	.can_match = true,
 	.can_weigh = true,
+	.blind = true,
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,

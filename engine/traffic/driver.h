@@ -34,6 +34,7 @@ enum traffic_state {
 struct traffic_driver {
 	const char *name;
 	bool can_mirror, can_match, can_weigh;
+	bool blind; /* `desired` needs no objects: they are all owned, and can be written unread */
 	/* Adds paths that must be read to `paths` (a list of strings); asked again with what was
 	 * read until it adds none, three rounds at most. The first path is the object that carries
 	 * the weights. */

@@ -1,0 +1,430 @@
+#include "canary/kept.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "canary/workload.h"
+#include "kube/watch.h"
+
+enum state { IS_UNKNOWN, IS_KNOWN, IS_ABSENT };
+
+struct kept_entry {
+	struct kept_entry *next_in_bucket, *next_of_keeping;
+	struct keeping *keeping;
+	struct watched *watched;
+	uint64_t hash;	  /* of the path */
+	uint64_t version; /* the newest that is known of */
+	uint64_t sense;	  /* digest of what matters of that version */
+	uint64_t noted;	  /* see kept_note; 0: nothing */
+	char *text;
+	size_t text_len;
+	enum state state;
+	bool told; /* its watch has spoken since it was last asked for */
+};
+
+struct watched {
+	struct watched *next;
+	struct kept *kept;
+	struct kube_kind kind;
+	char api_version[128], plural[64];
+	struct watch *watch;
+	bool whole, early; /* early: watched before anybody asked */
+};
+
+struct kept {
+	struct kube *kube;
+	char *namespace;
+	kept_changed *changed;
+	void *owner;
+	struct watched *watched;
+	struct kept_entry **buckets;
+	size_t bucket_count, count;
+	size_t text_bytes;
+};
+
+struct kept *kept_new(struct kube *kube, const char *namespace, kept_changed *changed, void *owner)
+{
+	struct kept *kept = xcalloc(1, sizeof(*kept));
+	kept->kube = kube;
+	kept->namespace = xstrdup(namespace);
+	kept->changed = changed;
+	kept->owner = owner;
+	kept->bucket_count = 64;
+	kept->buckets = xcalloc(kept->bucket_count, sizeof(*kept->buckets));
+	return kept;
+}
+
+void kept_free(struct kept *kept)
+{
+	if (kept == NULL)
+		return;
+	while (kept->watched != NULL) {
+		struct watched *watched = kept->watched;
+		kept->watched = watched->next;
+		watch_free(watched->watch);
+		free(watched);
+	}
+	free(kept->namespace);
+	free(kept->buckets);
+	free(kept);
+}
+
+/* ---- entries ---- */
+
+static void drop_text(struct kept *kept, struct kept_entry *entry)
+{
+	kept->text_bytes -= entry->text_len;
+	free(entry->text);
+	entry->text = NULL;
+	entry->text_len = 0;
+}
+
+static void put_text(struct kept *kept, struct kept_entry *entry, const cJSON *object)
+{
+	drop_text(kept, entry);
+	char *text = json_text(object);
+	size_t len = strlen(text);
+	if (kept->text_bytes + len > KEPT_TEXT_MAX) {
+		free(text);
+		return;
+	}
+	entry->text = text;
+	entry->text_len = len;
+	kept->text_bytes += len;
+}
+
+static struct kept_entry **bucket_of(const struct kept *kept, uint64_t hash)
+{
+	return &kept->buckets[hash & (kept->bucket_count - 1)];
+}
+
+static struct kept_entry *find(const struct keeping *keeping, const char *path)
+{
+	uint64_t hash = hash64(path, strlen(path));
+	for (struct kept_entry *entry = keeping->first; entry != NULL;
+	     entry = entry->next_of_keeping)
+		if (entry->hash == hash)
+			return entry;
+	return NULL;
+}
+
+static void grow(struct kept *kept)
+{
+	struct kept_entry **before = kept->buckets;
+	size_t count = kept->bucket_count;
+	kept->bucket_count = count * 2;
+	kept->buckets = xcalloc(kept->bucket_count, sizeof(*kept->buckets));
+	for (size_t i = 0; i < count; i++) {
+		while (before[i] != NULL) {
+			struct kept_entry *entry = before[i];
+			before[i] = entry->next_in_bucket;
+			struct kept_entry **bucket = bucket_of(kept, entry->hash);
+			entry->next_in_bucket = *bucket;
+			*bucket = entry;
+		}
+	}
+	free(before);
+}
+
+/* ---- what watches tell ---- */
+
+/* Versions are numbers that grow (https://kubernetes.io/docs/reference/using-api/api-concepts/,
+ * "Resource versions"). 0: this one is none, and its object is never known. */
+static uint64_t version_of(const cJSON *object)
+{
+	const char *text = json_string_or(object, "metadata.resourceVersion", "");
+	char *end;
+	uint64_t version = strtoull(text, &end, 10);
+	return *text == '\0' || *end != '\0' ? 0 : version;
+}
+
+static uint64_t digest_of(const cJSON *json)
+{
+	if (json == NULL)
+		return 0;
+	SCOPED(text) char *text = json_canonical(json);
+	return hash64(text, strlen(text));
+}
+
+/* A Deployment's template; the generation where there is one, with labels and annotations; of an
+ * autoscaler, whose status moves all the time, that it is there; else the version. Never 0. */
+static uint64_t sense_of(const struct watched *watched, const cJSON *object)
+{
+	if (watched->whole) {
+		char hash[HASH_TEXT_MAX];
+		workload_template_hash(object, hash);
+		return hash64(hash, strlen(hash)) | 1;
+	}
+	if (strcmp(watched->plural, kube_hpa.plural) == 0)
+		return 1;
+	const cJSON *metadata = json_get(object, "metadata");
+	double generation = json_number(metadata, "generation", 0);
+	if (generation <= 0)
+		return version_of(object) | 1ULL << 63;
+	return (((uint64_t)generation * 0x9e3779b97f4a7c15ULL) ^
+		digest_of(json_get(metadata, "labels")) ^
+		(digest_of(json_get(metadata, "annotations")) << 1)) |
+	       1;
+}
+
+static void put(struct kept *kept, struct kept_entry *entry, const struct watched *watched,
+		cJSON *object)
+{
+	uint64_t version = version_of(object);
+	entry->told = true;
+	if (version != 0 && version <= entry->version && entry->state == IS_KNOWN)
+		return;
+	if (version != 0 && version < entry->version)
+		return;
+	uint64_t sense = sense_of(watched, object);
+	bool matters = sense != entry->sense;
+	entry->version = version;
+	entry->sense = sense;
+	if (matters)
+		entry->noted = 0;
+	if (watched->whole && version != 0) {
+		entry->state = IS_KNOWN;
+		if (entry->keeping->warm || matters)
+			put_text(kept, entry, object);
+		else
+			drop_text(kept, entry);
+	} else {
+		entry->state = entry->noted != 0 ? IS_KNOWN : IS_UNKNOWN;
+		drop_text(kept, entry);
+	}
+	kept->changed(kept->owner, entry->keeping->id, watched->plural, matters);
+}
+
+static void gone(struct kept *kept, struct kept_entry *entry, const struct watched *watched,
+		 const cJSON *object)
+{
+	uint64_t version = version_of(object);
+	entry->told = true;
+	if (entry->state == IS_ABSENT || (version != 0 && version < entry->version))
+		return;
+	/* What a new list lacks may have been made since: that is found out by reading. */
+	entry->state = version != 0 ? IS_ABSENT : IS_UNKNOWN;
+	if (version != 0)
+		entry->version = version;
+	entry->sense = 0;
+	entry->noted = 0;
+	drop_text(kept, entry);
+	kept->changed(kept->owner, entry->keeping->id, watched->plural, true);
+}
+
+static void told(void *owner, enum watch_event event, cJSON *object)
+{
+	struct watched *watched = owner;
+	struct kept *kept = watched->kept;
+	char path[KUBE_PATH_MAX];
+	if (event == WATCH_SYNCED ||
+	    !kube_path(path, &watched->kind, json_string(object, "metadata.namespace"),
+		       json_string(object, "metadata.name")))
+		return;
+	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
+	uint64_t hash = hash64(path, strlen(path));
+	struct kept_entry *entry = *bucket_of(kept, hash), *next;
+	for (; entry != NULL; entry = next) {
+		next = entry->next_in_bucket;
+		if (entry->hash != hash)
+			continue;
+		if (event == WATCH_PUT)
+			put(kept, entry, watched, object);
+		else
+			gone(kept, entry, watched, object);
+	}
+}
+
+static struct watched *watch_kind(struct kept *kept, const char *api_version, const char *plural,
+				  const char *kind)
+{
+	for (struct watched *watched = kept->watched; watched != NULL; watched = watched->next)
+		if (strcmp(watched->plural, plural) == 0 &&
+		    strcmp(watched->api_version, api_version) == 0)
+			return watched;
+	struct watched *watched = xcalloc(1, sizeof(*watched));
+	text_copy(watched->api_version, sizeof(watched->api_version), api_version);
+	text_copy(watched->plural, sizeof(watched->plural), plural);
+	watched->kept = kept;
+	watched->kind = (struct kube_kind){watched->api_version, kind, watched->plural, false};
+	watched->whole = strcmp(plural, kube_deployment.plural) == 0;
+	watched->next = kept->watched;
+	kept->watched = watched;
+	const struct watch_options options = {.namespace = kept->namespace,
+					      .metadata_only = !watched->whole};
+	watched->watch = watch_new(kept->kube, &watched->kind, &options, told, watched);
+	return watched;
+}
+
+void kept_watch(struct kept *kept, const struct kube_kind *kind)
+{
+	watch_kind(kept, kind->api_version, kind->plural, kind->kind)->early = true;
+}
+
+bool kept_is_ready(const struct kept *kept)
+{
+	for (const struct watched *watched = kept->watched; watched != NULL;
+	     watched = watched->next)
+		if (watched->early && !watch_is_synced(watched->watch))
+			return false;
+	return true;
+}
+
+const struct error *kept_trouble(const struct kept *kept)
+{
+	static const struct error none = {0};
+	for (const struct watched *watched = kept->watched; watched != NULL;
+	     watched = watched->next)
+		if (watched->early && watch_trouble(watched->watch)->kind != ERROR_NONE)
+			return watch_trouble(watched->watch);
+	return &none;
+}
+
+/* ---- asking ---- */
+
+/* What is written and never read, and what has a watch of its own. */
+static bool is_kept(const struct kept *kept, const char *path, struct kube_ref *ref)
+{
+	return kube_path_parse(path, ref) && ref->name[0] != '\0' &&
+	       strcmp(ref->plural, kube_event.plural) != 0 &&
+	       strcmp(ref->plural, kube_canary.plural) != 0 &&
+	       (kept->namespace == NULL || strcmp(kept->namespace, ref->namespace) == 0);
+}
+
+static struct kept_entry *entry_of(struct kept *kept, struct keeping *keeping, const char *path)
+{
+	struct kept_entry *entry = find(keeping, path);
+	struct kube_ref ref;
+	if (entry != NULL || !is_kept(kept, path, &ref))
+		return entry;
+	if (kept->count == kept->bucket_count)
+		grow(kept);
+	entry = xcalloc(1, sizeof(*entry));
+	entry->hash = hash64(path, strlen(path));
+	entry->keeping = keeping;
+	entry->watched = watch_kind(
+		kept, ref.api_version, ref.plural,
+		strcmp(ref.plural, kube_deployment.plural) == 0 ? kube_deployment.kind : "");
+	entry->next_of_keeping = keeping->first;
+	keeping->first = entry;
+	entry->next_in_bucket = *bucket_of(kept, entry->hash);
+	*bucket_of(kept, entry->hash) = entry;
+	kept->count++;
+	return entry;
+}
+
+static bool is_current(const struct kept_entry *entry)
+{
+	return watch_is_synced(entry->watched->watch) &&
+	       watch_trouble(entry->watched->watch)->kind == ERROR_NONE;
+}
+
+void kept_expect(struct kept *kept, struct keeping *keeping, const char *path)
+{
+	struct kept_entry *entry = entry_of(kept, keeping, path);
+	if (entry != NULL)
+		entry->told = false;
+}
+
+void kept_know(struct kept *kept, struct keeping *keeping, const char *path, const cJSON *object)
+{
+	struct kept_entry *entry = entry_of(kept, keeping, path);
+	if (entry == NULL)
+		return;
+	if (object == NULL) {
+		/* Unless it came to be while we asked. */
+		entry->state = entry->told ? IS_UNKNOWN : IS_ABSENT;
+		entry->sense = 0;
+		entry->noted = 0;
+		drop_text(kept, entry);
+		return;
+	}
+	uint64_t version = version_of(object);
+	if (version == 0 || version < entry->version)
+		return;
+	uint64_t sense = sense_of(entry->watched, object);
+	if (sense != entry->sense)
+		entry->noted = 0;
+	entry->state = IS_KNOWN;
+	entry->version = version;
+	entry->sense = sense;
+	if (keeping->warm && entry->noted == 0)
+		put_text(kept, entry, object);
+	else
+		drop_text(kept, entry);
+}
+
+void kept_doubt(struct kept *kept, struct keeping *keeping, const char *path)
+{
+	struct kept_entry *entry = find(keeping, path);
+	if (entry == NULL)
+		return;
+	entry->state = IS_UNKNOWN;
+	entry->noted = 0;
+	drop_text(kept, entry);
+}
+
+bool kept_find(struct kept *kept, const struct keeping *keeping, const char *path,
+	       cJSON **owned_object)
+{
+	const struct kept_entry *entry = find(keeping, path);
+	(void)kept;
+	*owned_object = NULL;
+	if (entry == NULL || entry->state == IS_UNKNOWN || !is_current(entry))
+		return false;
+	if (entry->state == IS_ABSENT)
+		return true;
+	if (entry->text != NULL)
+		*owned_object = json_parse(entry->text, entry->text_len, NULL);
+	return *owned_object != NULL;
+}
+
+void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uint64_t digest)
+{
+	struct kept_entry *entry = find(keeping, path);
+	if (entry == NULL || entry->state != IS_KNOWN)
+		return;
+	entry->noted = digest != 0 ? digest : 1;
+	drop_text(kept, entry);
+}
+
+bool kept_says(const struct kept *kept, const struct keeping *keeping, const char *path,
+	       uint64_t digest, char version[24])
+{
+	const struct kept_entry *entry = find(keeping, path);
+	(void)kept;
+	version[0] = '\0';
+	if (entry == NULL || entry->state != IS_KNOWN || entry->noted == 0 || !is_current(entry))
+		return false;
+	snprintf(version, 24, "%llu", (unsigned long long)entry->version);
+	return entry->noted == (digest != 0 ? digest : 1);
+}
+
+void kept_warm(struct kept *kept, struct keeping *keeping, bool warm)
+{
+	keeping->warm = warm;
+	if (warm)
+		return;
+	for (struct kept_entry *entry = keeping->first; entry != NULL;
+	     entry = entry->next_of_keeping)
+		drop_text(kept, entry);
+}
+
+void kept_forget(struct kept *kept, struct keeping *keeping)
+{
+	while (keeping->first != NULL) {
+		struct kept_entry *entry = keeping->first, **slot = bucket_of(kept, entry->hash);
+		keeping->first = entry->next_of_keeping;
+		while (*slot != entry)
+			slot = &(*slot)->next_in_bucket;
+		*slot = entry->next_in_bucket;
+		drop_text(kept, entry);
+		free(entry);
+		kept->count--;
+	}
+}
