@@ -1,9 +1,10 @@
 /*
- * template.h - names in double braces, as queries of MetricTemplates have them.
+ * template.h - queries of MetricTemplates, in the language of Go's text/template.
  *
- * `{{ namespace }}` and `{{ variables.name }}`, also with trim marks ("{{-", "-}}"). What else Go's
- * text/template can do (https://pkg.go.dev/text/template) is refused with a sentence, never sent as
- * it is.
+ * The whole of it but imaginary numbers and argument indexes of printf: pipelines, variables,
+ * blocks, its functions and its messages. Names of the subject are functions: `{{ namespace }}`,
+ * `{{ variables.name }}`. "." is nil, a missing key is an error. Source:
+ * https://pkg.go.dev/text/template; specs compare with what Go itself made of the same texts.
  */
 #ifndef SLUICE_METRIC_TEMPLATE_H
 #define SLUICE_METRIC_TEMPLATE_H
@@ -12,8 +13,9 @@
 
 #include "base/buf.h"
 
-/* `values`: an object of strings, and of objects of strings ("variables"). Errors say what and
- * where in the text: "template: query:1:14: …". */
+/* `values`: an object of strings, and of objects of strings ("variables"). Errors are those of the
+ * reference, with the place in the text: "template parsing failed: template: tmpl:1: …",
+ * "template excution failed: template: tmpl:1:3: executing \"tmpl\" at <…>: …". */
 bool template_render(const char *text, const cJSON *values, struct buf *into,
 		     struct error *err) MUST_CHECK;
 

@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "metric/template.h"
 #include "spec.h"
 
 static const struct metric_subject subject = {
@@ -71,20 +70,4 @@ SPEC("query: what is missing is one sentence without the secret in it")
 	EXPECT_TEXT(err.text, "prometheus credentials does not contain a password");
 	EXPECT(!metric_request_init(&request, &subject, check, NULL, NULL, &err));
 	EXPECT_CONTAINS(err.text, "metric x has no query");
-}
-
-SPEC("template: errors say where")
-{
-	struct error err = {0};
-	SCOPED(buf) struct buf into = {0};
-	buf_init(&into, 1000);
-	SCOPED(json) cJSON *values = cJSON_Parse("{\"name\":\"n\"}");
-	EXPECT(template_render("a {{- name -}} b", values, &into, &err));
-	EXPECT_TEXT(into.text, "anb");
-	EXPECT(!template_render("x\n {{ nobody }}", values, &into, &err));
-	EXPECT_CONTAINS(err.text, "query:2:5: there is no value of this name: nobody");
-	EXPECT(!template_render("{{ if name }}", values, &into, &err));
-	EXPECT_CONTAINS(err.text, "only names can stand here");
-	EXPECT(!template_render("{{ name", values, &into, &err));
-	EXPECT_CONTAINS(err.text, "is not closed");
 }
