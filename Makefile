@@ -27,12 +27,13 @@ SPECS   := $(wildcard spec/engine/*.c)
 LUA     := $(sort $(wildcard lua/*.lua lua/*/*.lua policies/*.lua))
 OBJECTS := $(ENGINE:%.c=$(OUT)/%.o) $(OUT)/embedded.o
 SPEC_OBJECTS := $(SPECS:%.c=$(OUT)/%.o)
+TIDY := $(patsubst %.c,$(OUT)/%.tidy,$(wildcard engine/*.c engine/*/*.c spec/engine/*.c spec/cluster/*.c))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli test-cluster demo clean
+.PHONY: all help test test-unit test-cli test-cluster demo lint fmt tidy clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -106,6 +107,22 @@ fuzz-%: ## fuzz a target of spec/fuzz (FUZZ_SECONDS=60)
 	$(Q)mkdir -p $(BUILD)/fuzz/corpus/$*
 	$(Q)$(BUILD)/fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 \
 	  -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$* $(wildcard spec/fuzz/seeds/$*)
+
+lint: ## include graph, banned functions, format, luacheck, shellcheck, stubs, clang-tidy
+	$(Q)tools/lint/run.sh
+	$(Q)$(MAKE) --no-print-directory tidy
+
+fmt: ## format the C sources
+	$(Q)clang-format-14 -i $(wildcard engine/*.[ch] engine/*/*.[ch] spec/*/*.[ch])
+
+# A file is looked at again when it, or a header of it, has changed: the object knows which.
+tidy: $(TIDY) ## clang-tidy alone
+	$(Q)echo "tidy: $(words $(TIDY)) passed, 0 failed"
+
+$(OUT)/%.tidy: %.c $(OUT)/%.o .clang-tidy
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy-14 --quiet $< -- -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Iengine $(LUA_CFLAGS) 2>/dev/null
+	$(Q)touch $@
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

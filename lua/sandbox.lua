@@ -1,6 +1,7 @@
 --- What a policy can use: made afresh for each run, so that nothing it changes is there the next time.
 ---
---- Whatever could work for long inside one call is written here in Lua, where each instruction is counted, or has a cap.
+--- Whatever could work for long inside one call is written here in Lua, where each instruction is counted, or has
+--- a cap.
 --- Iteration and sorting are in an order that is the same on every machine.
 
 local raw <const> = {

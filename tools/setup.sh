@@ -3,7 +3,7 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config curl ca-certificates liblua5.4-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev libmpfr-dev"
-tests="clang-14 libclang-rt-14-dev clang-format-14 valgrind lua5.4 lua-check"
+tests="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind lua5.4 lua-check shellcheck"
 
 case "${1:-all}" in
 build) wanted=$build ;;

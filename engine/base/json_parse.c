@@ -271,7 +271,7 @@ static char *read_string(struct reader *reader)
 			reader->at++;
 			return xstrndup(from, run);
 		}
-		if (len + run + UTF8_MAX + 1 > room) {
+		if (text == NULL || len + run + UTF8_MAX + 1 > room) {
 			room = (len + run + UTF8_MAX + 1) * 2;
 			text = xrealloc(text, room);
 		}

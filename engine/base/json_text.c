@@ -49,7 +49,7 @@ void json_number_text(double number, char text[32])
 		integer_text((int64_t)number, text);
 		return;
 	}
-	char scientific[32], digits[24];
+	char scientific[32], digits[24] = "0";
 	shortest(number, scientific);
 	char *exponent_at = strchr(scientific, 'e');
 	int exponent = (int)strtol(exponent_at + 1, NULL, 10);

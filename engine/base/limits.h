@@ -20,13 +20,14 @@ enum {
 	TOKEN_MAX = 64 * KIB,
 	POLICY_TEXT_MAX = 256 * KIB,
 	POLICY_RESULT_MAX = 64 * KIB,
-	DRIVER_BYTES_MAX = 32 * MIB, /* of a Lua state; a metric store's answer may be 4 MiB of JSON */
+	DRIVER_BYTES_MAX =
+		32 * MIB, /* of a Lua state; a metric store's answer may be 4 MiB of JSON */
 	/* Of a driver's call: some 100 ms at most, while a route of 500 rules takes 1 ms. */
 	DRIVER_INSTRUCTIONS_MAX = 10 * 1000 * 1000,
 	DRIVER_RESULT_MAX = 2 * MIB, /* etcd refuses objects over 1.5 MiB */
-	MEMORY_DOC_MAX = 8 * KIB,   /* the condition that carries what Sluice remembers */
-	POLICY_STATE_MAX = 2 * KIB, /* of which the policy's own memory */
-	KEPT_TEXT_MAX = 4 * MIB,    /* texts of objects kept between ticks, of all canaries */
+	MEMORY_DOC_MAX = 8 * KIB,    /* the condition that carries what Sluice remembers */
+	POLICY_STATE_MAX = 2 * KIB,  /* of which the policy's own memory */
+	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
 	QUERY_MAX = 64 * KIB,
 	LOG_LINE_MAX = 16 * KIB,
 	EVENT_MESSAGE_MAX = 1024, /* the API server's limit for Event.message */

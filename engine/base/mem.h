@@ -12,13 +12,15 @@
 
 #include "base/error.h"
 
-void *xmalloc(size_t size);
-void *xcalloc(size_t count, size_t size);
-void *xrealloc(void *owned_block, size_t size);
+#define NEVER_NULL __attribute__((returns_nonnull))
+
+void *xmalloc(size_t size) NEVER_NULL;
+void *xcalloc(size_t count, size_t size) NEVER_NULL;
+void *xrealloc(void *owned_block, size_t size) NEVER_NULL;
 char *xstrdup(const char *text); /* xstrdup(NULL) is NULL */
-char *xstrndup(const char *text, size_t len);
-char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2);
-char *xvasprintf(const char *format, va_list args);
+char *xstrndup(const char *text, size_t len) NEVER_NULL;
+char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2) NEVER_NULL;
+char *xvasprintf(const char *format, va_list args) NEVER_NULL;
 
 /* `SCOPED(text) char *name = xstrdup(…);` frees at the end of the block. A type that can be scoped
  * has a function `void scope_<noun>(type *)`. */

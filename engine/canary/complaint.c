@@ -24,7 +24,8 @@ static void send_condition(struct kube *kube, const cJSON *object, const char *t
 	char path[KUBE_PATH_MAX + 8], now[TIME_TEXT_MAX];
 	kube_path(path, &kube_canary, json_string(object, "metadata.namespace"),
 		  json_string(object, "metadata.name"));
-	strcat(path, "/status");
+	size_t len = strlen(path);
+	snprintf(path + len, sizeof(path) - len, "/status");
 	time_text(loop_now(kube_loop(kube)), now);
 	SCOPED(json) cJSON *patch = cJSON_CreateObject();
 	json_put_string(patch, "metadata.resourceVersion",

@@ -41,9 +41,8 @@ static enum step read_template(struct tick *tick, const cJSON *check, const cJSO
 	const char *name = json_string(check, "templateRef.name");
 	if (name == NULL)
 		return STEP_ON;
-	const char *namespace = json_string_or(check, "templateRef.namespace", "");
-	if (namespace[0] == '\0')
-	namespace = tick->spec->namespace;
+	const char *elsewhere = json_string_or(check, "templateRef.namespace", "");
+	const char *namespace = elsewhere[0] != '\0' ? elsewhere : tick->spec->namespace;
 	kube_path(path, &kube_metric_template, namespace, name);
 	const struct answer *answer = ask_object(tick->asks, path);
 	if (answer == NULL)

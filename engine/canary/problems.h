@@ -26,7 +26,4 @@ enum { SEEN_MAX = 96 };
 /* A value as it stands in a sentence: `"text"`, `2.5`, `a list`; long texts are cut. */
 void problem_seen(const cJSON *value, char text[SEEN_MAX]);
 
-/* The one of `words` (NULL-terminated) that was probably meant, or NULL. */
-const char *problem_meant(const char *word, const char *const *words);
-
 #endif

@@ -8,6 +8,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/words.h"
 
 static const char *kind_text(enum shape_kind kind)
 {
@@ -110,7 +111,7 @@ static void check_word(const struct shape *shape, const cJSON *value, const char
 			buf_printf(&list, "%s%s", list.len > 0 ? ", " : "", *word);
 	char seen[SEEN_MAX];
 	problem_seen(value, seen);
-	const char *meant = problem_meant(value->valuestring, shape->words);
+	const char *meant = words_nearest(value->valuestring, shape->words);
 	if (meant != NULL)
 		problem_error(problems, path, "is %s; did you mean %s? It must be one of %s", seen,
 			      meant, list.text);
@@ -135,7 +136,7 @@ static void say_unknown(const struct shape *shape, const char *name, bool strict
 	for (const struct shape *member = shape->members; member->kind != SHAPE_END; member++)
 		if (count < NAMES_MAX)
 			names[count++] = member->name;
-	const char *meant = problem_meant(name, names);
+	const char *meant = words_nearest(name, names);
 	SCOPED(text)
 	char *hint = meant == NULL ? xstrdup("") : xasprintf("; did you mean %s?", meant);
 	if (strict)

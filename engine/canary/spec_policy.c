@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "base/yaml.h"
 #include "canary/shape.h"
 #include "canary/spec_parts.h"
@@ -152,7 +153,7 @@ static void fold_one(const struct fold *fold, const char *key, const char *text)
 	else if (strcmp(key, ON_ERROR) == 0)
 		fold_into_metrics(fold, text, "onError");
 	else {
-		const char *meant = problem_meant(key, twins);
+		const char *meant = words_nearest(key, twins);
 		if (meant != NULL)
 			problem_warning(fold->problems, fold->path,
 					"is not an annotation that is known; did you mean %s?",

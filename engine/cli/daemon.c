@@ -100,10 +100,11 @@ static double resident_bytes(void)
 {
 	SCOPED(buf) struct buf text = {0};
 	struct error err;
-	long pages = 0;
 	buf_init(&text, 4096);
-	if (file_read("/proc/self/statm", &text, &err))
-		sscanf(text.text, "%*d %ld", &pages);
+	if (!file_read("/proc/self/statm", &text, &err))
+		return 0;
+	const char *second = strchr(text.text, ' ');
+	long pages = second == NULL ? 0 : strtol(second, NULL, 10);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "canary/problems.h"
+#include "base/words.h"
 
 enum { FLAGS_MAX = 128 };
 
@@ -25,7 +25,7 @@ static bool unknown(const struct flag *flags, const char *argument, const char *
 		names[count++] = flag->name;
 	names[count] = NULL;
 	SCOPED(text) char *word = xstrndup(name, len);
-	const char *meant = problem_meant(word, names);
+	const char *meant = words_nearest(word, names);
 	if (meant == NULL)
 		return error_set(err, ERROR_INVALID, "there is no flag %s", argument);
 	return error_set(err, ERROR_INVALID, "there is no flag %s; did you mean --%s?", argument,

@@ -122,14 +122,14 @@ static void not_sent(void *owner, uint64_t id)
 }
 
 /* The address may have a path of its own. */
-static char *url_of(const struct metric_query *query)
+static char *url_of(const struct metric_query *query, const char *address)
 {
-	size_t len = strlen(query->address);
-	while (len > 0 && query->address[len - 1] == '/')
+	size_t len = strlen(address);
+	while (len > 0 && address[len - 1] == '/')
 		len--;
 	struct buf url;
 	buf_init(&url, 4 * QUERY_MAX);
-	buf_add(&url, query->address, len);
+	buf_add(&url, address, len);
 	buf_puts(&url, "/api/v1/query?query=");
 	for (const char *c = query->query; *c != '\0'; c++) {
 		if (isalnum((unsigned char)*c) || strchr("-_.~", *c) != NULL)
@@ -166,7 +166,7 @@ static uint64_t ask(struct metrics *metrics, const struct metric_query *query, m
 	else if (!text_starts(address, "http://") && !text_starts(address, "https://"))
 		say(&asked->sample, "prometheus address %.200s is not a valid URL", address);
 	else
-		url = url_of(query);
+		url = url_of(query, address);
 	if (url == NULL) {
 		loop_ready(prometheus->loop, not_sent, prometheus, id);
 		return id;

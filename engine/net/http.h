@@ -27,6 +27,6 @@ struct net_http_options {
 struct http *net_http_new(struct loop *loop, const struct net_http_options *options);
 
 /* Another client certificate for requests from now on; PEM texts, copied. */
-void net_http_identity(struct http *http, const char *cert_pem, const char *key_pem);
+void net_http_identity(struct http *port, const char *cert_pem, const char *key_pem);
 
 #endif

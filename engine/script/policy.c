@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "canary/problems.h"
+#include "base/words.h"
 #include "script/embed.h"
 #include "script/value.h"
 
@@ -240,7 +240,7 @@ static bool check_member(struct policy *policy, struct error *err)
 	for (size_t i = POLICY_HOOKS; words[i] != NULL; i++)
 		if (strcmp(key, words[i]) == 0)
 			return true;
-	const char *meant = problem_meant(key, words);
+	const char *meant = words_nearest(key, words);
 	return error_set(err, ERROR_INVALID,
 			 "%s: there is no hook \"%.60s\"%s%s%s; there are start, thresholds, "
 			 "match, judge, step, rollback, promotion",

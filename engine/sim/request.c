@@ -1,5 +1,6 @@
 #include "sim/server.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,11 @@ char *request_parameter(const char *url, const char *name)
 			char *value = xcalloc(1, part + 1);
 			size_t out = 0;
 			for (size_t i = len + 1; i < part; i++) {
-				unsigned byte;
 				if (at[i] == '%' && i + 2 < part &&
-				    sscanf(at + i + 1, "%2x", &byte) == 1) {
-					value[out++] = (char)byte;
+				    isxdigit((unsigned char)at[i + 1]) &&
+				    isxdigit((unsigned char)at[i + 2])) {
+					const char hex[3] = {at[i + 1], at[i + 2], '\0'};
+					value[out++] = (char)strtoul(hex, NULL, 16);
 					i += 2;
 				} else {
 					value[out++] = at[i] == '+' ? ' ' : at[i];

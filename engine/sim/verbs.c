@@ -13,7 +13,7 @@
 
 /* ---- controllers ---- */
 
-static void deployment_ready(void *owner, uint64_t version);
+static void deployment_ready(void *owner, uint64_t token);
 
 /* Something changed: watches, controllers and whoever listens are told. */
 static void changed(struct cluster *cluster, const char *path, const cJSON *object)

@@ -118,7 +118,8 @@ double appmesh_ms(const cJSON *object, const char *field, double fallback)
 	int64_t us;
 	if (text == NULL || !duration_parse(text, &us, NULL))
 		return fallback;
-	return (double)(us / DURATION_MS);
+	int64_t ms = us / DURATION_MS;
+	return (double)ms;
 }
 
 bool appmesh_is_ab(const struct traffic_view *view)

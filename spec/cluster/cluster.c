@@ -26,8 +26,6 @@
 #include "kube/watch.h"
 #include "net/serve.h"
 
-extern char **environ;
-
 enum { STORIES_MAX = 32, OBJECTS_MAX = 64 };
 
 enum part { PREPARING, RELEASING, ENDED, TOLD };

@@ -183,7 +183,7 @@ SPEC("json: any double survives the way through text")
 		char text[32];
 		json_number_text(number, text);
 		cJSON *json = parse(text);
-		if (memcmp(&json->valuedouble, &number, sizeof(number)) != 0)
+		if (json->valuedouble != number || signbit(json->valuedouble) != signbit(number))
 			spec_fail(__FILE__, __LINE__, "%a became %s", number, text);
 		cJSON_Delete(json);
 	}

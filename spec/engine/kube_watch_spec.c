@@ -130,8 +130,9 @@ SPEC("kube watch: lists in pages, then watches from the version of the list")
 	EXPECT_CONTAINS(request->url, "resourceVersion=100");
 	EXPECT_CONTAINS(request->url, "allowWatchBookmarks=true");
 	const char *seconds = strstr(request->url, "timeoutSeconds=") + strlen("timeoutSeconds=");
-	EXPECT(atoi(seconds) >= 240 && atoi(seconds) <= 480);
-	EXPECT(request->timeout_us > atoi(seconds) * DURATION_SECOND);
+	long timeout = strtol(seconds, NULL, 10);
+	EXPECT(timeout >= 240 && timeout <= 480);
+	EXPECT(request->timeout_us > timeout * DURATION_SECOND);
 	bench_fini(&bench);
 }
 

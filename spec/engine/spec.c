@@ -27,12 +27,6 @@ void spec_fail(const char *file, int line, const char *format, ...)
 	longjmp(escape, 1);
 }
 
-void spec_expect(bool ok, const char *file, int line, const char *expression)
-{
-	if (!ok)
-		spec_fail(file, line, "expected: %s", expression);
-}
-
 void spec_expect_int(long long got, long long wanted, const char *file, int line,
 		     const char *expression)
 {

@@ -25,7 +25,6 @@ struct spec {
 void spec_register(struct spec *spec);
 _Noreturn void spec_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void spec_expect(bool ok, const char *file, int line, const char *expression);
 void spec_expect_int(long long got, long long wanted, const char *file, int line,
 		     const char *expression);
 void spec_expect_text(const char *got, const char *wanted, const char *file, int line,
@@ -47,7 +46,8 @@ char *spec_file(const char *path, size_t *len);
 	}                                                                                          \
 	static void SPEC_GLUE(spec_body_, line)(void)
 
-#define EXPECT(expression) spec_expect((expression), __FILE__, __LINE__, #expression)
+#define EXPECT(expression)                                                                         \
+	((expression) ? (void)0 : spec_fail(__FILE__, __LINE__, "expected: %s", #expression))
 #define EXPECT_INT(got, wanted)                                                                    \
 	spec_expect_int((long long)(got), (long long)(wanted), __FILE__, __LINE__, #got)
 #define EXPECT_TEXT(got, wanted) spec_expect_text((got), (wanted), __FILE__, __LINE__, #got)

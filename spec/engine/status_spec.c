@@ -282,7 +282,7 @@ SPEC("status: a document that is too long is not one of ours")
 	struct status status;
 	SCOPED(text) char *text = xmalloc(MEMORY_DOC_MAX + 64);
 	memset(text, ' ', MEMORY_DOC_MAX + 32);
-	strcpy(text + MEMORY_DOC_MAX + 32, "{\"v\":1}");
+	text_copy(text + MEMORY_DOC_MAX + 32, 32, "{\"v\":1}");
 	read_document(&status, text);
 	EXPECT(!status.memory.present);
 	status_fini(&status);

@@ -8,6 +8,8 @@
 #
 # All of it is in the folder $BED (build/e2e/bed): admin.kubeconfig, sluice.kubeconfig (our ServiceAccount: after
 # install), audit.log, NAME.log, NAME.pid. $BED_CONTROLLERS is the list of controllers; "" is none.
+# The ports are read from $bed/ports.
+# shellcheck disable=SC2154
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
