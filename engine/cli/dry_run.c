@@ -1,6 +1,6 @@
 /*
- * dry_run.c - `sluice dry-run`: a release of a canary rehearsed (cli/rehearsal.h), and told: the
- * events as they come, as JSON, or as a page with pictures (cli/report.h).
+ * dry_run.c - `sluice dry-run`: a release of a canary rehearsed (rehearsal/rehearsal.h), and told:
+ * the events as they come, as JSON, or as a page with pictures (rehearsal/report.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +14,19 @@
 #include "base/yaml.h"
 #include "canary/spec.h"
 #include "cli/cli.h"
-#include "cli/crash_rule.h"
 #include "cli/flags.h"
 #include "cli/overlay.h"
-#include "cli/rehearsal.h"
-#include "cli/report.h"
 #include "metric/past.h"
+#include "rehearsal/crash_rule.h"
+#include "rehearsal/rehearsal.h"
+#include "rehearsal/report.h"
 #include "script/policy.h"
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_HTML };
 
 struct dry_run {
 	enum output output;
-	bool show_objects;
+	bool show_objects, verbose;
 	cJSON *objects;
 	cJSON *policy;		/* spec.analysis.policy of the canary, or NULL */
 	const char *prometheus; /* asked instead of a recording, or NULL */
@@ -44,43 +44,114 @@ static bool complain(const char *format, const char *text)
 
 /* ---- what is told ---- */
 
-static void tell_write(void *owner, int64_t since_us, const char *path, const cJSON *object)
+static void tell_line(const cJSON *item, const char *type, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+static void tell_line(const cJSON *item, const char *type, const char *format, ...)
+{
+	char age[DURATION_TEXT_MAX] = "-";
+	double at = json_number(item, "at", -1);
+	if (at >= 0)
+		duration_text((int64_t)at * DURATION_SECOND, age);
+	printf("%-8s %-8s ", age, type);
+	va_list args;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+/* A value, or the text where there is none. */
+static const char *value_of(const cJSON *item, const char *field, char number[32])
+{
+	const cJSON *value = json_get(item, field);
+	if (value == NULL)
+		return json_string_or(item, "text", "");
+	json_number_text(value->valuedouble, number);
+	return number;
+}
+
+static void tell_note(void *owner, enum note_kind kind, const cJSON *item)
 {
 	const struct dry_run *dry_run = owner;
-	char age[DURATION_TEXT_MAX] = "-";
-	if (dry_run->output != OUTPUT_TEXT || object == NULL)
+	char number[32];
+	if (dry_run->output != OUTPUT_TEXT)
 		return;
-	if (text_equal(json_string(object, "kind"), "Event")) {
-		if (since_us >= 0)
-			duration_text(since_us / DURATION_SECOND * DURATION_SECOND, age);
-		printf("%-8s %-8s %s\n", age, json_string_or(object, "type", ""),
-		       json_string_or(object, "message", ""));
-	} else if (dry_run->show_objects) {
-		SCOPED(text) char *text = yaml_text(object);
-		printf("---\n# %s\n%s", path, text);
+	switch (kind) {
+	case NOTE_EVENT:
+		tell_line(item, json_string_or(item, "type", ""), "%s",
+			  json_string_or(item, "message", ""));
+		return;
+	case NOTE_SCENE:
+		tell_line(item, "Scenario", "%s", json_string_or(item, "text", ""));
+		return;
+	case NOTE_STATUS:
+		if (dry_run->verbose)
+			tell_line(
+				item, "Status", "%s, weight %ld, iteration %ld, failed checks %ld",
+				json_string_or(item, "phase", ""), json_int(item, "weight", 0),
+				json_int(item, "iterations", 0), json_int(item, "failedChecks", 0));
+		return;
+	case NOTE_HOOK:
+		if (dry_run->verbose)
+			tell_line(item, "Webhook", "%s: %s", json_string_or(item, "name", ""),
+				  value_of(item, "status", number));
+		return;
+	case NOTE_SAMPLE:
+		if (dry_run->verbose)
+			tell_line(item, "Metric", "%s: %s", json_string_or(item, "metric", ""),
+				  value_of(item, "value", number));
+		return;
+	case NOTE_KINDS:
+		return;
 	}
+}
+
+static void tell_write(void *owner, const char *path, const cJSON *object)
+{
+	const struct dry_run *dry_run = owner;
+	if (dry_run->output != OUTPUT_TEXT || !dry_run->show_objects || object == NULL)
+		return;
+	SCOPED(text) char *text = yaml_text(object);
+	printf("---\n# %s\n%s", path, text);
+}
+
+static const cJSON *canary_of(const cJSON *objects)
+{
+	const cJSON *object;
+	cJSON_ArrayForEach(object, objects)
+	{
+		if (text_equal(json_string(object, "kind"), "Canary"))
+			return object;
+	}
+	return NULL;
 }
 
 static void tell_end(const struct dry_run *dry_run, const struct rehearsal_result *result)
 {
-	static const char *const outcomes[] = {[EXIT_GOOD] = "succeeded",
-					       [EXIT_BAD_INPUT] = "bad input",
-					       [EXIT_ROLLED_BACK] = "rolled back",
-					       [EXIT_UNFINISHED] = "not finished"};
+	static const char *const outcomes[] = {[OUTCOME_SUCCEEDED] = "succeeded",
+					       [OUTCOME_ROLLED_BACK] = "rolled back",
+					       [OUTCOME_UNFINISHED] = "not finished"};
+	static const char *const lists[NOTE_KINDS] = {[NOTE_EVENT] = "events",
+						      [NOTE_STATUS] = "statuses",
+						      [NOTE_HOOK] = "webhooks",
+						      [NOTE_SAMPLE] = "samples",
+						      [NOTE_SCENE] = "scenes"};
 	char took[DURATION_TEXT_MAX];
 	duration_text(result->took_us / DURATION_SECOND * DURATION_SECOND, took);
 	if (dry_run->output == OUTPUT_TEXT) {
-		printf("\n%s after %s (phase %s)\n", outcomes[result->status], took, result->phase);
+		printf("\n%s after %s (phase %s)\n", outcomes[result->outcome], took,
+		       result->phase);
 		return;
 	}
 	SCOPED(json) cJSON *report = cJSON_CreateObject();
-	cJSON_AddStringToObject(report, "outcome", outcomes[result->status]);
+	cJSON_AddStringToObject(report, "outcome", outcomes[result->outcome]);
 	cJSON_AddStringToObject(report, "phase", result->phase);
 	cJSON_AddStringToObject(report, "took", took);
-	cJSON_AddItemReferenceToObject(report, "events", result->events);
-	cJSON_AddItemReferenceToObject(report, "statuses", result->statuses);
-	cJSON_AddItemReferenceToObject(report, "webhooks", result->hooks);
-	cJSON_AddItemReferenceToObject(report, "samples", result->samples);
+	cJSON_AddItemReferenceToObject(report, "canary",
+				       (cJSON *)(uintptr_t)canary_of(dry_run->objects));
+	for (size_t i = 0; i < NOTE_KINDS; i++)
+		cJSON_AddItemReferenceToObject(report, lists[i], result->notes[i]);
 	if (dry_run->show_objects)
 		cJSON_AddItemReferenceToObject(report, "objects", result->objects);
 	SCOPED(text)
@@ -196,31 +267,53 @@ static bool read_output(const char *text, enum output *output, struct error *err
 	return error_set(err, ERROR_INVALID, "-o must be text, json or html, is \"%s\"", text);
 }
 
-static int run(struct dry_run *dry_run, const struct rehearsal_input *input, bool every_crash)
+static int run(struct dry_run *dry_run, const struct rehearsal_input *input, uint64_t stride)
 {
+	static const int statuses[] = {[OUTCOME_SUCCEEDED] = EXIT_GOOD,
+				       [OUTCOME_ROLLED_BACK] = EXIT_ROLLED_BACK,
+				       [OUTCOME_UNFINISHED] = EXIT_UNFINISHED};
 	struct rehearsal_result result;
+	struct error err = {0};
 	if (dry_run->canaries != 1) {
 		fprintf(stderr, "sluice dry-run: the files hold %d canaries, must be 1\n",
 			dry_run->canaries);
 		return EXIT_BAD_INPUT;
 	}
-	rehearse(input, &result);
-	int status = result.status;
-	tell_end(dry_run, &result);
-	if (every_crash && !crash_rule_check(input, &result))
-		status = EXIT_UNFINISHED;
+	int status = EXIT_BAD_INPUT;
+	if (rehearse(input, &result, &err)) {
+		status = statuses[result.outcome];
+		tell_end(dry_run, &result);
+		if (stride > 0 && !crash_rule_check(input, &result, stride))
+			status = EXIT_UNFINISHED;
+	} else {
+		(void)complain("%s", err.text);
+	}
 	rehearsal_result_fini(&result);
 	return status;
+}
+
+static bool read_stride(const char *text, bool every_crash, uint64_t *stride, struct error *err)
+{
+	char *end;
+	*stride = every_crash ? 1 : 0;
+	if (text == NULL)
+		return true;
+	*stride = strtoull(text, &end, 10);
+	if (every_crash && *end == '\0' && *stride >= 1 && *stride <= 1000000)
+		return true;
+	return error_set(err, ERROR_INVALID,
+			 "--crash-stride must be a whole number above 0, with --every-crash");
 }
 
 int cli_dry_run(int count, char **arguments)
 {
 	struct flag_texts files = {0};
 	const char *metrics = NULL, *policy = NULL, *output = "text", *limit = "24h", *at = NULL,
-		   *scenario_file = NULL;
+		   *scenario_file = NULL, *stride_text = NULL;
 	struct dry_run dry_run = {0};
 	const char *lua = NULL;
 	bool help = false, every_crash = false;
+	uint64_t stride = 0;
 	struct error err = {0};
 	const struct flag flags[] = {
 		{"f", FLAG_TEXTS, &files, "FILE", "canaries and what belongs to them"},
@@ -235,16 +328,21 @@ int cli_dry_run(int count, char **arguments)
 		{"o", FLAG_TEXT, &output, "text|json|html", "how to tell it"},
 		{"objects", FLAG_BOOL, &dry_run.show_objects, NULL,
 		 "show each object as it is written"},
+		{"verbose", FLAG_BOOL, &dry_run.verbose, NULL,
+		 "tell the status, webhooks and measurements too"},
 		{"every-crash", FLAG_BOOL, &every_crash, NULL,
 		 "rehearse again with the daemon killed at each of its calls"},
 		OVERLAY_FLAG(lua),
+		{"crash-stride", FLAG_TEXT, &stride_text, "N", "at each Nth of its calls only"},
 		{"help", FLAG_BOOL, &help, NULL, "this"},
 		{0},
 	};
-	struct rehearsal_input input = {.on_write = tell_write, .owner = &dry_run};
+	struct rehearsal_input input = {
+		.on_note = tell_note, .on_write = tell_write, .owner = &dry_run};
 	bool good = flags_parse(flags, count, arguments, &files, &err) &&
 		    duration_parse(limit, &input.limit_us, &err) &&
-		    read_output(output, &dry_run.output, &err) && overlay_use(lua, &err);
+		    read_output(output, &dry_run.output, &err) &&
+		    read_stride(stride_text, every_crash, &stride, &err) && overlay_use(lua, &err);
 	if (good && !help && files.count == 0)
 		good = error_set(&err, ERROR_INVALID, "no file given; see sluice dry-run --help");
 	if (good && every_crash && dry_run.output != OUTPUT_TEXT)
@@ -275,7 +373,7 @@ int cli_dry_run(int count, char **arguments)
 		good = add_file(&dry_run, files.items[i]);
 	input.objects = dry_run.objects;
 	input.scenario = scenario;
-	int status = good ? run(&dry_run, &input, every_crash) : EXIT_BAD_INPUT;
+	int status = good ? run(&dry_run, &input, stride) : EXIT_BAD_INPUT;
 	recording_free(recording);
 	scenario_free(scenario);
 	cJSON_Delete(dry_run.objects);

@@ -202,23 +202,42 @@ static void plural_of(const char *kind, char plural[64])
 		snprintf(plural + len, 64 - len, "%s", text_ends(plural, "s") ? "es" : "s");
 }
 
-bool cluster_apply(struct cluster *cluster, const cJSON *object, struct error *err)
+static bool ref_of(const cJSON *object, struct kube_ref *ref)
 {
-	struct kube_ref ref = {0};
-	char path[KUBE_PATH_MAX];
 	const char *kind = json_string(object, "kind");
-	if (kind == NULL || json_string(object, "metadata.name") == NULL)
-		return error_set(err, ERROR_INVALID, "an object needs a kind and metadata.name");
-	text_copy(ref.api_version, sizeof(ref.api_version),
+	const char *name = json_string(object, "metadata.name");
+	*ref = (struct kube_ref){0};
+	if (kind == NULL || name == NULL)
+		return false;
+	text_copy(ref->api_version, sizeof(ref->api_version),
 		  json_string_or(object, "apiVersion", "v1"));
-	plural_of(kind, ref.plural);
-	text_copy(ref.namespace, sizeof(ref.namespace),
+	plural_of(kind, ref->plural);
+	text_copy(ref->namespace, sizeof(ref->namespace),
 		  strcmp(kind, "Namespace") == 0
 			  ? ""
 			  : json_string_or(object, "metadata.namespace", "default"));
-	text_copy(ref.name, sizeof(ref.name), json_string(object, "metadata.name"));
-	const struct kube_kind named = {ref.api_version, "", ref.plural, false};
-	kube_path(path, &named, ref.namespace[0] == '\0' ? NULL : ref.namespace, ref.name);
+	text_copy(ref->name, sizeof(ref->name), name);
+	return true;
+}
+
+static bool path_of(const struct kube_ref *ref, char path[KUBE_PATH_MAX])
+{
+	const struct kube_kind kind = {ref->api_version, "", ref->plural, false};
+	return kube_path(path, &kind, ref->namespace[0] == '\0' ? NULL : ref->namespace, ref->name);
+}
+
+bool cluster_path(const cJSON *object, char path[KUBE_PATH_MAX])
+{
+	struct kube_ref ref;
+	return ref_of(object, &ref) && path_of(&ref, path);
+}
+
+bool cluster_apply(struct cluster *cluster, const cJSON *object, struct error *err)
+{
+	struct kube_ref ref;
+	char path[KUBE_PATH_MAX];
+	if (!ref_of(object, &ref) || !path_of(&ref, path))
+		return error_set(err, ERROR_INVALID, "an object needs a kind and metadata.name");
 	struct stored *stored = store_find(&cluster->store, path);
 	int code;
 	SCOPED(json)
@@ -282,4 +301,21 @@ void cluster_faults(struct cluster *cluster, cluster_fault_call *call, void *own
 {
 	cluster->fault = call;
 	cluster->fault_owner = owner;
+}
+
+/* In their order, and without those that begin anew meanwhile. */
+void cluster_cut_watches(struct cluster *cluster)
+{
+	uint64_t last = cluster->ids;
+	for (size_t i = 0; i < cluster->exchange_count;) {
+		struct exchange *exchange = cluster->exchanges[i];
+		if (!exchange->watching || exchange->id > last) {
+			i++;
+			continue;
+		}
+		struct error err;
+		error_set(&err, ERROR_UNAVAILABLE, "connection reset by peer");
+		exchange_answer(cluster, exchange->id, 0, "", &err);
+		i = 0;
+	}
 }

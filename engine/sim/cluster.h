@@ -12,6 +12,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "kube/path.h"
 #include "loop/loop.h"
 #include "ports.h"
 
@@ -39,6 +40,8 @@ struct http *cluster_port(struct cluster *cluster);
  */
 bool cluster_apply(struct cluster *cluster, const cJSON *object,
 		   struct error *err) MUST_CHECK; /* create or replace the spec */
+/* Where cluster_apply puts it; false when the object has no kind or no name. */
+bool cluster_path(const cJSON *object, char path[KUBE_PATH_MAX]);
 bool cluster_merge(struct cluster *cluster, const char *path, const cJSON *patch,
 		   struct error *err) MUST_CHECK;
 bool cluster_delete(struct cluster *cluster, const char *path, struct error *err) MUST_CHECK;
@@ -65,5 +68,7 @@ enum cluster_fault {
 };
 typedef enum cluster_fault cluster_fault_call(void *owner, const struct http_request *request);
 void cluster_faults(struct cluster *cluster, cluster_fault_call *call, void *owner);
+/* Breaks the connections of all watches. */
+void cluster_cut_watches(struct cluster *cluster);
 
 #endif

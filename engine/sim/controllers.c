@@ -16,6 +16,12 @@ bool deployment_never_ready(const cJSON *deployment)
 	       strstr(image, ":never-ready") != NULL;
 }
 
+bool deployment_is_down(const cJSON *deployment)
+{
+	return text_equal(json_string(deployment, "metadata.annotations[\"sim.sluice.dev/down\"]"),
+			  "true");
+}
+
 int64_t deployment_ready_after(const cJSON *deployment, int64_t fallback_us)
 {
 	int64_t us;

@@ -40,12 +40,14 @@ static void deployment_ready(void *owner, uint64_t token)
 		const cJSON *live = stored->object;
 		bool observed = json_int(live, "status.observedGeneration", 0) ==
 				json_int(live, "metadata.generation", 0);
-		bool never = deployment_never_ready(live);
-		if (observed && (never || json_int(live, "status.availableReplicas", 0) ==
-						  json_int(live, "spec.replicas", 1)))
+		bool down = deployment_is_down(live), never = deployment_never_ready(live);
+		long available = json_int(live, "status.availableReplicas", 0);
+		if (observed && (down ? available == 0
+				      : never || available == json_int(live, "spec.replicas", 1)))
 			continue;
 		cJSON *next = cJSON_Duplicate(live, true);
-		json_put(next, "status", deployment_status(live, !never, loop_now(cluster->loop)));
+		json_put(next, "status",
+			 deployment_status(live, !never && !down, loop_now(cluster->loop)));
 		if (store_replace(&cluster->store, stored, next))
 			changed(cluster, stored->path, stored->object);
 	}

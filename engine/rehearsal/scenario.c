@@ -1,4 +1,4 @@
-#include "cli/scenario.h"
+#include "rehearsal/scenario.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,14 +79,95 @@ static bool read_fault(const struct reading *reading, const cJSON *value, const 
 	return wrong(reading, at, "must be 409, 410, 429, 500, 503, timeout or down");
 }
 
+static bool read_patch(const struct reading *reading, const cJSON *patch, const char *path,
+		       struct scene *scene)
+{
+	SCOPED(text) char *at = xasprintf("%s.patch", path);
+	if (patch == NULL)
+		return true;
+	scene->patch = cJSON_IsObject(patch) ? patch->child : NULL;
+	scene->patched = scene->patch == NULL ? "" : scene->patch->string;
+	bool named = strcmp(scene->patched, "target") == 0 ||
+		     strcmp(scene->patched, "primary") == 0 ||
+		     strcmp(scene->patched, "canary") == 0 || strchr(scene->patched, '/') != NULL;
+	if (scene->patch != NULL && scene->patch->next == NULL && named)
+		return true;
+	return wrong(reading, at,
+		     "must have one member: target, primary, canary or Kind/name, with its patch");
+}
+
+static bool read_pods(const struct reading *reading, const cJSON *pods, const char *path,
+		      struct scene *scene)
+{
+	SCOPED(text) char *at = xasprintf("%s.pods", path);
+	if (pods == NULL)
+		return true;
+	const cJSON *only = cJSON_IsObject(pods) ? pods->child : NULL;
+	scene->pods_of = only == NULL ? "" : only->string;
+	scene->pods = cJSON_IsString(only) ? only->valuestring : "";
+	if (only != NULL && only->next == NULL &&
+	    (strcmp(scene->pods_of, "target") == 0 || strcmp(scene->pods_of, "primary") == 0) &&
+	    (strcmp(scene->pods, "down") == 0 || strcmp(scene->pods, "stuck") == 0))
+		return true;
+	return wrong(reading, at, "must be {target: down}, or with primary, or with stuck");
+}
+
+static bool read_share(const struct reading *reading, const cJSON *scene, const char *path,
+		       double *share)
+{
+	SCOPED(text) char *at = xasprintf("%s.share", path);
+	*share = json_number(scene, "share", 1);
+	if (json_get(scene, "share") == NULL ||
+	    (cJSON_IsNumber(json_get(scene, "share")) && *share > 0 && *share <= 1))
+		return true;
+	return wrong(reading, at, "must be a number above 0, at most 1");
+}
+
+static void PRINTF_LIKE(2, 3) say(struct scene *scene, const char *format, ...)
+{
+	size_t len = strlen(scene->text);
+	va_list args;
+	va_start(args, format);
+	if (len > 0)
+		len += (size_t)snprintf(scene->text + len, SCENE_TEXT_MAX - len, ", ");
+	if (len < SCENE_TEXT_MAX)
+		vsnprintf(scene->text + len, SCENE_TEXT_MAX - len, format, args);
+	va_end(args);
+}
+
+static void tell(struct scene *scene, const cJSON *item)
+{
+	char lasts[DURATION_TEXT_MAX];
+	if (scene->image != NULL)
+		say(scene, "image %.80s", scene->image);
+	if (scene->patch != NULL)
+		say(scene, "patch of %.80s", scene->patched);
+	if (scene->pods != NULL)
+		say(scene, "pods of the %s %s", scene->pods_of, scene->pods);
+	if (scene->fault != FAULT_NONE && cJSON_IsNumber(json_get(item, "api")))
+		say(scene, "the API server answers %d", json_get(item, "api")->valueint);
+	else if (scene->fault != FAULT_NONE)
+		say(scene, "the API server: %s", json_string_or(item, "api", ""));
+	if (scene->share < 1)
+		say(scene, "to %.0f%% of the requests", scene->share * 100);
+	if (scene->metrics_down)
+		say(scene, "metrics down");
+	if (scene->crash)
+		say(scene, "the daemon is killed");
+	duration_text(scene->for_us, lasts);
+	if (scene->for_us > 0)
+		say(scene, "for %s", lasts);
+}
+
 static bool read_scene(const struct reading *reading, const cJSON *item, const char *path,
 		       struct scene *scene)
 {
-	static const char *const fields[] = {"at",  "for",     "image", "patch",
-					     "api", "metrics", "crash", NULL};
+	static const char *const fields[] = {"at",  "for",   "image",	"patch", "pods",
+					     "api", "share", "metrics", "crash", NULL};
 	if (!cJSON_IsObject(item))
 		return wrong(reading, path, "must be an object");
-	if (!known(reading, item, path, fields, "at, for, image, patch, api, metrics and crash"))
+	if (!known(reading, item, path, fields,
+		   "at, for, image, patch, pods, api, share, metrics and crash"))
 		return false;
 	if (json_get(item, "at") == NULL)
 		return wrong(reading, path, "needs a time: at");
@@ -95,16 +176,10 @@ static bool read_scene(const struct reading *reading, const cJSON *item, const c
 		return false;
 	scene->image = json_string(item, "image");
 	scene->crash = json_bool(item, "crash", false);
-	const cJSON *patch = json_get(item, "patch");
-	if (patch != NULL) {
-		SCOPED(text) char *at = xasprintf("%s.patch", path);
-		scene->patch = cJSON_IsObject(patch) ? patch->child : NULL;
-		scene->patched = scene->patch == NULL ? "" : scene->patch->string;
-		if (scene->patch == NULL || scene->patch->next != NULL ||
-		    (strcmp(scene->patched, "target") != 0 &&
-		     strcmp(scene->patched, "canary") != 0))
-			return wrong(reading, at, "must be {target: {…}} or {canary: {…}}");
-	}
+	if (!read_patch(reading, json_get(item, "patch"), path, scene) ||
+	    !read_pods(reading, json_get(item, "pods"), path, scene) ||
+	    !read_share(reading, item, path, &scene->share))
+		return false;
 	const cJSON *api = json_get(item, "api"), *metrics = json_get(item, "metrics");
 	if (api != NULL && !read_fault(reading, api, path, &scene->fault))
 		return false;
@@ -115,32 +190,53 @@ static bool read_scene(const struct reading *reading, const cJSON *item, const c
 	scene->metrics_down = metrics != NULL;
 	if ((api != NULL || metrics != NULL) && scene->for_us == 0)
 		return wrong(reading, path, "needs a duration: for");
+	tell(scene, item);
+	if (scene->text[0] == '\0')
+		return wrong(reading, path, "says nothing that happens");
 	return true;
 }
 
-/* "500x2 200": the answer to call `n` (from 0). 0: not understood. */
+static const struct {
+	const char *word;
+	int answer;
+} words[] = {{"down", HOOK_DOWN}, {"timeout", HOOK_TIMEOUT}};
+
+/* One answer at `*at`, which is moved behind it: a status, or what is no answer. 0: neither. */
+static int read_answer(const char **at)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (!text_starts(*at, words[i].word))
+			continue;
+		*at += strlen(words[i].word);
+		return words[i].answer;
+	}
+	char *end;
+	long status = strtol(*at, &end, 10);
+	*at = end;
+	return status < 100 || status > 599 ? 0 : (int)status;
+}
+
+/* "500x2 timeout 200": the answer to call `n` (from 0). 0: not understood. */
 static int answer_at(const char *answers, long n)
 {
-	int status = 0;
-	while (*answers != '\0') {
-		char *end;
-		long one = strtol(answers, &end, 10), times = 1;
-		if (end == answers || one < 100 || one > 599)
+	int answer = 0;
+	for (const char *at = answers + strspn(answers, " "); *at != '\0'; at += strspn(at, " ")) {
+		long times = 1;
+		answer = read_answer(&at);
+		if (answer == 0)
 			return 0;
-		if (*end == 'x') {
-			times = strtol(end + 1, &end, 10);
-			if (times < 1)
-				return 0;
+		if (*at == 'x') {
+			char *end;
+			times = strtol(at + 1, &end, 10);
+			at = end;
 		}
-		if (*end != ' ' && *end != '\0')
+		if (times < 1 || (*at != ' ' && *at != '\0'))
 			return 0;
-		status = (int)one;
 		if (n < times)
-			return status;
+			return answer;
 		n -= times;
-		answers = end + strspn(end, " ");
 	}
-	return status;
+	return answer;
 }
 
 /* A plain number in YAML is a number. */
@@ -172,7 +268,7 @@ static bool read_all(const struct reading *reading)
 		char text[200];
 		SCOPED(text) char *path = xasprintf("hooks[\"%s\"]", item->string);
 		if (!hook_text(item, text) || answer_at(text, 1000000) == 0)
-			return wrong(reading, path, "must be answers like \"500x2 200\"");
+			return wrong(reading, path, "must be answers like \"500x2 timeout 200\"");
 	}
 	if (json_get(root, "scenes") != NULL && !cJSON_IsArray(json_get(root, "scenes")))
 		return wrong(reading, "scenes", "must be a list");
@@ -221,4 +317,12 @@ int scenario_hook(const struct scenario *scenario, const char *name, const cJSON
 		return otherwise;
 	cJSON_ArrayForEach(item, heard) calls += text_equal(json_string(item, "name"), name);
 	return answer_at(text, calls);
+}
+
+char *scenario_place(const struct scenario *scenario, size_t scene)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "scenes[%zu]", scene);
+	return xasprintf("%s:%d: %s", yaml_name(scenario->file), yaml_line(scenario->file, 0, path),
+			 path);
 }

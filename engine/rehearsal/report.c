@@ -1,4 +1,4 @@
-#include "cli/report.h"
+#include "rehearsal/report.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  *
  * The page needs nothing else: no script, no font, no image from elsewhere.
  */
-#ifndef SLUICE_CLI_REPORT_H
-#define SLUICE_CLI_REPORT_H
+#ifndef SLUICE_REHEARSAL_REPORT_H
+#define SLUICE_REHEARSAL_REPORT_H
 
 #include <cjson/cJSON.h>
 
