@@ -9,6 +9,7 @@
 #ifndef SLUICE_PORTS_H
 #define SLUICE_PORTS_H
 
+#include <cjson/cJSON.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -78,12 +79,16 @@ enum sample_kind {
 	SAMPLE_NO_DATA, /* the store answered: nothing matches */
 	SAMPLE_NAN,	/* the store answered: not a number (no requests divided by no requests) */
 	SAMPLE_AMBIGUOUS, /* more than one series where one number was wanted */
+	SAMPLE_STALE,	  /* the newest value is older than ten of the metric's intervals */
 	SAMPLE_ERROR,	  /* the store did not answer, or not in its own language */
 };
 
 struct sample {
 	enum sample_kind kind;
-	double value;		   /* SAMPLE_OK only */
+	double value;	/* SAMPLE_OK and SAMPLE_STALE only */
+	bool has_count; /* the store said of how many measurements the value is made */
+	double count;
+	enum error_kind error;	   /* SAMPLE_ERROR only: what the asker can do about it */
 	char text[ERROR_TEXT_MAX]; /* what went wrong, for a person */
 	const char *raw; /* the store's answer as it came, borrowed until the callback returns; or
 			    NULL */
@@ -101,6 +106,8 @@ struct metric_query {
 	const struct http_header *headers; /* credentials among them: never logged */
 	size_t header_count;
 	bool insecure_tls;
+	const char *region;  /* or NULL */
+	const cJSON *secret; /* decoded values of its Secret by key, or NULL: never logged */
 };
 
 typedef void metric_done(void *owner, uint64_t token, const struct sample *sample);

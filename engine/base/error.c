@@ -64,3 +64,25 @@ const char *error_kind_name(enum error_kind kind)
 	}
 	return "unknown";
 }
+
+enum error_kind error_of_status(int status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return ERROR_DENIED;
+	case 404:
+		return ERROR_NOT_FOUND;
+	case 408:
+	case 504:
+		return ERROR_TIMEOUT;
+	case 409:
+		return ERROR_CONFLICT;
+	case 410:
+		return ERROR_GONE;
+	case 429:
+		return ERROR_THROTTLED;
+	default:
+		return status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
+	}
+}

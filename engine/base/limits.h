@@ -29,6 +29,7 @@ enum {
 	POLICY_STATE_MAX = 2 * KIB,  /* of which the policy's own memory */
 	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
 	QUERY_MAX = 64 * KIB,
+	RAW_SAMPLE_MAX = 64 * KIB, /* of an answer that is shared or written down */
 	LOG_LINE_MAX = 16 * KIB,
 	EVENT_MESSAGE_MAX = 1024, /* the API server's limit for Event.message */
 	LIST_PAGE = 500,	  /* objects a page */

@@ -11,7 +11,7 @@
 static const char *const kinds[] = {
 	[SAMPLE_OK] = "ok",	  [SAMPLE_NO_DATA] = "no-data",
 	[SAMPLE_NAN] = "nan",	  [SAMPLE_AMBIGUOUS] = "ambiguous",
-	[SAMPLE_ERROR] = "error",
+	[SAMPLE_STALE] = "stale", [SAMPLE_ERROR] = "error",
 };
 
 static void subject_of(const struct tick *tick, struct metric_subject *subject)
@@ -24,7 +24,7 @@ static void subject_of(const struct tick *tick, struct metric_subject *subject)
 		.service = spec->apex,
 		.ingress = spec->ingress_name == NULL ? spec->target_name : spec->ingress_name,
 		.route = spec->route_name == NULL ? spec->target_name : spec->route_name,
-		.provider = spec->provider,
+		.provider = spec->metrics_provider,
 		.metrics_server = spec->metrics_server == NULL ? tick->world->metrics_server
 							       : spec->metrics_server,
 	};
@@ -75,10 +75,14 @@ static cJSON *sample_table(const cJSON *check, const struct sample *sample)
 	cJSON *table = cJSON_CreateObject();
 	cJSON_AddStringToObject(table, "name", json_string_or(check, "name", ""));
 	cJSON_AddStringToObject(table, "kind", kinds[sample->kind]);
-	if (sample->kind == SAMPLE_OK)
+	if (sample->kind == SAMPLE_OK || sample->kind == SAMPLE_STALE)
 		cJSON_AddNumberToObject(table, "value", sample->value);
-	else
+	if (sample->has_count)
+		cJSON_AddNumberToObject(table, "count", sample->count);
+	if (sample->kind != SAMPLE_OK)
 		cJSON_AddStringToObject(table, "text", sample->text);
+	if (sample->kind == SAMPLE_ERROR)
+		cJSON_AddStringToObject(table, "error", error_kind_name(sample->error));
 	const cJSON *range = json_get(check, "thresholdRange");
 	if (range != NULL)
 		cJSON_AddItemToObject(table, "range", cJSON_Duplicate(range, true));
@@ -99,6 +103,7 @@ static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, st
 	subject_of(tick, &subject);
 	if (err.kind != ERROR_NONE ||
 	    !metric_request_init(&request, &subject, check, template, secret, &err)) {
+		sample->error = err.kind;
 		text_copy(sample->text, sizeof(sample->text), err.text);
 		return STEP_ON;
 	}
@@ -200,7 +205,7 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 	const cJSON *sample;
 	cJSON_ArrayForEach(sample, samples)
 	{
-		if (json_get(sample, "value") != NULL)
+		if (text_equal(json_string(sample, "kind"), kinds[SAMPLE_OK]))
 			exporter_sample(tick->world->exporter, tick->spec,
 					json_string_or(sample, "name", ""),
 					json_number(sample, "value", 0));

@@ -98,6 +98,10 @@ static void read(struct canary_spec *spec, const struct spec_options *options,
 	if (provider[0] == '\0')
 		provider = options->default_provider;
 	spec->provider = provider == NULL || provider[0] == '\0' ? "istio" : provider;
+	/* Meshes that Linkerd speaks for are measured by Linkerd. */
+	bool linkerd = options->default_provider != NULL &&
+		       strstr(options->default_provider, "linkerd") != NULL;
+	spec->metrics_provider = linkerd ? "linkerd" : spec->provider;
 	const char *server = json_string_or(spec->json, "metricsServer", "");
 	spec->metrics_server = server[0] == '\0' ? NULL : server;
 	spec->suspend = json_bool(spec->json, "suspend", false);

@@ -72,8 +72,9 @@ struct canary_spec {
 	long generation;
 	const cJSON *json; /* .spec */
 
-	const char *provider;	    /* spec.provider or the default given to the parser */
-	const char *metrics_server; /* or NULL */
+	const char *provider;	      /* spec.provider or the default given to the parser */
+	const char *metrics_provider; /* whose built-in queries */
+	const char *metrics_server;   /* or NULL */
 	bool suspend, skip_analysis, revert_on_deletion;
 	int64_t progress_deadline_us;
 

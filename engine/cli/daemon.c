@@ -19,6 +19,7 @@
 #include "kube/lease.h"
 #include "kube/transport.h"
 #include "metric/prometheus.h"
+#include "metric/shared.h"
 #include "net/http.h"
 #include "net/serve.h"
 
@@ -273,7 +274,7 @@ static void connect_ports(struct daemon *daemon)
 	daemon->transport = kube_transport_new(daemon->loop, &daemon->config);
 	daemon->kube = kube_new(daemon->loop, daemon->transport, &daemon->chance, &kube);
 	daemon->http = net_http_new(daemon->loop, &(struct net_http_options){0});
-	daemon->metrics = prometheus_new(daemon->loop, daemon->http);
+	daemon->metrics = shared_metrics(daemon->loop, prometheus_new(daemon->loop, daemon->http));
 	daemon->policies = policies_new();
 	daemon->exporter = exporter_new(options->mesh_provider);
 	kube_fence(daemon->kube, may_write, daemon);

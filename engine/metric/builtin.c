@@ -1,5 +1,6 @@
 #include "metric/builtin.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -10,31 +11,92 @@
 #define PODS                                                                                       \
 	"kubernetes_namespace=\"{{ namespace }}\","                                                \
 	"kubernetes_pod_name=~\"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)\""
+#define ISTIO                                                                                      \
+	"reporter=\"destination\",destination_workload_namespace=\"{{ namespace }}\","             \
+	"destination_workload=~\"{{ target }}\""
+#define LINKERD "namespace=\"{{ namespace }}\",deployment=~\"{{ target }}\",direction=\"inbound\""
+#define CONTOUR "envoy_cluster_name=~\"{{ namespace }}_{{ service }}-canary_[0-9a-zA-Z-]+\""
+/* The upstream is named by the service. */
+#define GLOO                                                                                       \
+	"envoy_cluster_name=~"                                                                     \
+	"\"{{ namespace }}-{{ service }}-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+\""
+#define NGINX "namespace=\"{{ namespace }}\",ingress=\"{{ ingress }}\",canary!=\"\""
+#define SKIPPER                                                                                    \
+	"route=~\"{{ printf \"kube(ew)?_%s__%s_canary__.*__%s_canary(_[0-9]+)?\" namespace "       \
+	"ingress service }}\""
+#define TRAEFIK "service=~\"{{ namespace }}-{{ service }}-canary-[0-9a-zA-Z-]+@kubernetescrd\""
+#define OSM                                                                                        \
+	"destination_namespace=\"{{ namespace }}\",destination_kind=\"Deployment\","               \
+	"destination_name=\"{{ target }}\""
+#define KUMA "service=~\"{{ service }}-canary_{{ namespace }}_svc_[0-9a-zA-Z-]+\""
+#define APISIX "route=~\"{{ namespace }}_{{ route }}-{{ service }}-canary_.+\""
+#define KNATIVE "envoy_cluster_name=~\"{{ namespace }}/{{ route }}\""
 
-#define RATE(series, good)                                                                         \
-	"sum(rate(" series "," good "}[{{ interval }}])) / sum(rate(" series                       \
-	"}[{{ interval }}])) * 100"
+#define OF(series) "sum(rate(" series "[{{ interval }}]))"
+#define RATE(series, labels, good)                                                                 \
+	OF(series "{" labels "," good "}") " / " OF(series "{" labels "}") " * 100"
 #define P99(series) "histogram_quantile(0.99, sum(rate(" series "}[{{ interval }}])) by (le))"
+#define MEAN(series, labels)                                                                       \
+	OF(series "_sum{" labels "}") " / " OF(series "_count{" labels "}") " * 1000"
 
+#define ENVOY(labels)                                                                              \
+	RATE("envoy_cluster_upstream_rq", labels, "envoy_response_code!~\"5.*\""),                 \
+		P99("envoy_cluster_upstream_rq_time_bucket{" labels)
+
+/* The first whose prefix fits. */
 static const struct {
-	const char *provider; /* a prefix */
+	const char *prefix;
 	const char *success, *duration;
 } queries[] = {
-	{"appmesh", RATE("envoy_cluster_upstream_rq{" PODS, "envoy_response_code!~\"5.*\""),
-	 P99("envoy_cluster_upstream_rq_time_bucket{" PODS)},
-	{"kubernetes", RATE("http_request_duration_seconds_count{" PODS, "status!~\"5.*\""),
+	{"appmesh", ENVOY(PODS)},
+	{"linkerd", RATE("response_total", LINKERD, "classification!=\"failure\""),
+	 P99("response_latency_ms_bucket{" LINKERD)},
+	{"contour", ENVOY(CONTOUR)},
+	{"gloo", ENVOY(GLOO)},
+	{"nginx", RATE("nginx_ingress_controller_requests", NGINX, "status!~\"5.*\""),
+	 MEAN("nginx_ingress_controller_response_duration_seconds", NGINX)},
+	{"kubernetes", RATE("http_request_duration_seconds_count", PODS, "status!~\"5.*\""),
 	 P99("http_request_duration_seconds_bucket{" PODS) " * 1000"},
+	{"gatewayapi", RATE("http_request_duration_seconds_count", PODS, "status!~\"5.*\""),
+	 P99("http_request_duration_seconds_bucket{" PODS) " * 1000"},
+	{"skipper",
+	 RATE("skipper_response_duration_seconds_bucket", SKIPPER ",le=\"+Inf\"", "code!~\"5..\""),
+	 MEAN("skipper_serve_route_duration_seconds", SKIPPER)},
+	{"traefik",
+	 RATE("traefik_service_request_duration_seconds_bucket", TRAEFIK ",le=\"+Inf\"",
+	      "code!~\"5..\""),
+	 P99("traefik_service_request_duration_seconds_bucket{" TRAEFIK) " * 1000"},
+	{"osm", RATE("osm_request_total", OSM, "response_code!~\"5.*\""),
+	 P99("osm_request_duration_ms_bucket{" OSM)},
+	{"kuma", ENVOY(KUMA)},
+	{"apisix", RATE("apisix_http_status", APISIX, "code!~\"5..\""),
+	 P99("apisix_http_latency_bucket{type=~\"request\"," APISIX)},
+	{"knative", ENVOY(KNATIVE)},
+	/* Istio, and what the reference takes for it. */
+	{"", RATE("istio_requests_total", ISTIO, "response_code!~\"5.*\""),
+	 P99("istio_request_duration_milliseconds_bucket{" ISTIO)},
 };
 
 const char *builtin_query(const char *provider, const char *metric)
 {
-	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
-		if (!text_starts(provider, queries[i].provider))
-			continue;
-		if (strcmp(metric, "request-success-rate") == 0)
-			return queries[i].success;
-		if (strcmp(metric, "request-duration") == 0)
-			return queries[i].duration;
-	}
+	size_t i = 0;
+	while (!text_starts(provider, queries[i].prefix))
+		i++;
+	if (strcmp(metric, "request-success-rate") == 0)
+		return queries[i].success;
+	if (strcmp(metric, "request-duration") == 0)
+		return queries[i].duration;
 	return NULL;
+}
+
+bool builtin_wants_words(const char *provider)
+{
+	return text_starts(provider, "skipper");
+}
+
+void builtin_words(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (!isalnum((unsigned char)*text))
+			*text = '_';
 }

@@ -4,8 +4,15 @@
 #ifndef SLUICE_METRIC_BUILTIN_H
 #define SLUICE_METRIC_BUILTIN_H
 
+#include <stdbool.h>
+
 /* A template for metric/template.h, or NULL when there is none of that name. The success rate is in
- * percent, the duration the 99th percentile in milliseconds. */
+ * percent, the duration in milliseconds: the 99th percentile, or the mean where there is no
+ * histogram. Whoever is not known is asked as Istio. */
 const char *builtin_query(const char *provider, const char *metric);
+
+/* Skipper names its routes by what is left of names when all but letters and digits became "_". */
+bool builtin_wants_words(const char *provider);
+void builtin_words(char *text);
 
 #endif

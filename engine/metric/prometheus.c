@@ -59,8 +59,9 @@ static void read_value(const cJSON *pair, struct sample *sample)
 void prometheus_read(int status, const char *body, size_t len, struct sample *sample)
 {
 	struct error err = {0};
-	*sample = (struct sample){.kind = SAMPLE_ERROR};
+	*sample = (struct sample){.kind = SAMPLE_ERROR, .error = ERROR_INVALID};
 	if (status >= 400) {
+		sample->error = error_of_status(status);
 		say(sample, "error response: Status %d: %.*s", status,
 		    (int)text_fit(body, len, 200), body);
 		return;
@@ -105,7 +106,7 @@ static void answered(void *owner, uint64_t id, const struct http_reply *reply)
 	struct asked asked;
 	if (!take(owner, id, &asked))
 		return;
-	struct sample sample = {.kind = SAMPLE_ERROR};
+	struct sample sample = {.kind = SAMPLE_ERROR, .error = reply->error.kind};
 	if (reply->error.kind != ERROR_NONE)
 		say(&sample, "%s", reply->error.text);
 	else
@@ -159,6 +160,7 @@ static uint64_t ask(struct metrics *metrics, const struct metric_query *query, m
 	struct asked *asked = &prometheus->asked[at];
 	*asked = (struct asked){.id = id, .token = token, .done = done, .owner = owner};
 	asked->sample.kind = SAMPLE_ERROR;
+	asked->sample.error = ERROR_INVALID;
 	const char *address = query->address == NULL ? "" : query->address;
 	SCOPED(text) char *url = NULL;
 	if (strcmp(query->provider, "prometheus") != 0)

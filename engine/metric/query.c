@@ -12,15 +12,22 @@
 #include "metric/builtin.h"
 #include "metric/template.h"
 
-static cJSON *template_values(const struct metric_subject *subject, const cJSON *check)
+static cJSON *template_values(const struct metric_subject *subject, const cJSON *check,
+			      bool as_words)
 {
 	cJSON *values = cJSON_CreateObject();
+	cJSON *value;
 	cJSON_AddStringToObject(values, "name", subject->name);
 	cJSON_AddStringToObject(values, "namespace", subject->namespace);
 	cJSON_AddStringToObject(values, "target", subject->target);
 	cJSON_AddStringToObject(values, "service", subject->service);
 	cJSON_AddStringToObject(values, "ingress", subject->ingress);
 	cJSON_AddStringToObject(values, "route", subject->route);
+	cJSON_ArrayForEach(value, values)
+	{
+		if (as_words)
+			builtin_words(value->valuestring);
+	}
 	cJSON_AddStringToObject(values, "interval", json_string_or(check, "interval", "1m"));
 	const cJSON *variables = json_get(check, "templateVariables");
 	cJSON_AddItemToObject(values, "variables",
@@ -103,6 +110,31 @@ static bool add_credentials(struct metric_request *request, const char *provider
 	return good;
 }
 
+/* All values of a Secret, decoded, for a driver. */
+static cJSON *open_secret(const cJSON *secret)
+{
+	cJSON *open = cJSON_CreateObject();
+	const cJSON *item;
+	cJSON_ArrayForEach(item, json_get(secret, "data"))
+	{
+		char *value = secret_value(secret, item->string);
+		if (value != NULL)
+			cJSON_AddStringToObject(open, item->string, value);
+		secret_free(value);
+	}
+	return open;
+}
+
+static void close_secret(cJSON *open)
+{
+	cJSON *item;
+	cJSON_ArrayForEach(item, open)
+	{
+		explicit_bzero(item->valuestring, strlen(item->valuestring));
+	}
+	cJSON_Delete(open);
+}
+
 static bool add_headers(struct metric_request *request, const cJSON *provider, struct error *err)
 {
 	const cJSON *header, *value;
@@ -145,7 +177,10 @@ static bool fill(struct metric_request *request, const struct metric_subject *su
 	const char *text = query_text(subject, check, metric_template, err);
 	if (text == NULL)
 		return false;
-	SCOPED(json) cJSON *values = template_values(subject, check);
+	bool own = json_string(check, "query") != NULL || metric_template != NULL;
+	SCOPED(json)
+	cJSON *values =
+		template_values(subject, check, !own && builtin_wants_words(subject->provider));
 	SCOPED(buf) struct buf rendered = {0};
 	buf_init(&rendered, QUERY_MAX);
 	if (!template_render(text, values, &rendered, err))
@@ -158,8 +193,11 @@ static bool fill(struct metric_request *request, const struct metric_subject *su
 		address = subject->metrics_server;
 	request->text = buf_take(&rendered);
 	request->address = xstrdup(address == NULL ? "" : address);
-	if (!add_headers(request, provider, err) ||
-	    (secret != NULL && !add_credentials(request, type, secret, err)))
+	if (!add_headers(request, provider, err))
+		return false;
+	if (secret != NULL && strcmp(type, "prometheus") != 0)
+		request->secret = open_secret(secret);
+	else if (secret != NULL && !add_credentials(request, type, secret, err))
 		return false;
 	int64_t interval_us;
 	if (!duration_parse(json_string_or(check, "interval", "1m"), &interval_us, err))
@@ -175,6 +213,8 @@ static bool fill(struct metric_request *request, const struct metric_subject *su
 		.headers = request->headers,
 		.header_count = request->header_count,
 		.insecure_tls = json_bool(provider, "insecureSkipVerify", false),
+		.region = json_string(provider, "region"),
+		.secret = request->secret,
 	};
 	return true;
 }
@@ -198,5 +238,6 @@ void metric_request_fini(struct metric_request *request)
 	}
 	free(request->text);
 	free(request->address);
+	close_secret(request->secret);
 	*request = (struct metric_request){0};
 }

@@ -21,6 +21,7 @@ struct metric_subject {
 struct metric_request {
 	struct metric_query query;
 	char *text, *address;
+	cJSON *secret;
 	struct http_header headers[32];
 	size_t header_count;
 };
