@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli test-cluster demo lint fmt tidy clean
+.PHONY: all help test test-unit test-cli test-cluster demo bench-policies lint fmt tidy clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -95,6 +95,13 @@ test-cli: $(OUT)/sluice ## the program as a user runs it
 
 test-cluster: $(OUT)/sluice $(OUT)/spec-cluster ## the daemon against an API server over HTTP (KUBECONFIG=… MAKE_READY=1)
 	$(Q)spec/cluster/run.sh $(OUT)/sluice $(OUT)/spec-cluster
+
+$(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.o $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-policies: $(OUT)/bench-policies ## what hostile policies take of the engine's time
+	$(Q)$(OUT)/bench-policies
 
 # Fuzzers are clang's; a find is kept in build/fuzz, the seeds are in spec/fuzz/seeds.
 FUZZ_SECONDS ?= 60

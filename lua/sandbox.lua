@@ -1,19 +1,27 @@
 --- What a policy can use: made afresh for each run, so that nothing it changes is there the next time.
 ---
---- Whatever could work for long inside one call is written here in Lua, where each instruction is counted, or has
---- a cap.
---- Iteration and sorting are in an order that is the same on every machine.
+--- What could work for long inside one call is written here, where each instruction is counted, or charges for its work
+--- beforehand (engine/script/bind.h). Iteration and sorting are in an order that is the same on every machine.
+---
+--- Everything given out here is described in lua/meta/sandbox.lua.
+
+---@param native table<string, function> charge, keys, tostring, new_string, new_math
+local native <const> = ...
 
 local raw <const> = {
-  error = error, getmetatable = getmetatable, next = next, pairs = pairs, rawequal = rawequal, rawget = rawget,
-  select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type,
+  error = error, getmetatable = getmetatable, rawget = rawget, rawset = rawset, select = select,
+  setmetatable = setmetatable, type = type,
 }
-local math_floor <const>, math_type <const> = math.floor, math.type
-local string_rep <const>, string_find <const>, string_format <const> = string.rep, string.find, string.format
+local charge <const>, keys_of <const> = native.charge, native.keys
 local table_concat <const>, table_unpack <const> = table.concat, table.unpack
 
-local TEXT_MAX <const> = 65536
 local UNPACK_MAX <const> = 200
+
+local function check_table(name, position, value)
+  if raw.type(value) ~= "table" then
+    raw.error(("bad argument #%d to '%s' (table expected, got %s)"):format(position, name, raw.type(value)), 3)
+  end
+end
 
 --- Sorts stably by merging; counted like any Lua.
 local function merge_sort(list, count, before)
@@ -43,31 +51,14 @@ local function merge_sort(list, count, before)
   if from ~= list then
     for at = 1, count do list[at] = from[at] end
   end
-  return list
-end
-
-local rank <const> = { number = 1, string = 2, boolean = 3 }
-
-local function key_before(a, b)
-  local ra, rb = rank[raw.type(a)] or 4, rank[raw.type(b)] or 4
-  if ra ~= rb then return ra < rb end
-  if ra == 3 then return a == false and b == true end
-  if ra == 4 then return false end
-  return a < b
 end
 
 local function less(a, b) return a < b end
 
+--- Numbers first, then texts, then booleans; what was removed meanwhile is left out, what was added too.
 local function ordered_pairs(map)
-  if raw.type(map) ~= "table" then
-    raw.error("bad argument #1 to 'pairs' (table expected, got " .. raw.type(map) .. ")", 2)
-  end
-  local keys, count = {}, 0
-  for key in raw.next, map do
-    count = count + 1
-    keys[count] = key
-  end
-  merge_sort(keys, count, key_before)
+  check_table("pairs", 1, map)
+  local keys, count = keys_of(map)
   local at = 0
   return function()
     while at < count do
@@ -75,101 +66,111 @@ local function ordered_pairs(map)
       local value = map[keys[at]]
       if value ~= nil then return keys[at], value end
     end
+  end, map, nil
+end
+
+--- The key after `key` in the order of pairs: goes over the whole table each time.
+local function ordered_next(map, key)
+  check_table("next", 1, map)
+  local keys, count = keys_of(map)
+  if key == nil then
+    if count == 0 then return nil end
+    return keys[1], map[keys[1]]
   end
-end
-
---- Addresses differ from run to run, so they are not shown.
-local function plain_tostring(value)
-  local kind = raw.type(value)
-  if kind == "table" or kind == "function" or kind == "userdata" then return kind end
-  return raw.tostring(value)
-end
-
-local function make_string()
-  return {
-    byte = string.byte,
-    char = string.char,
-    format = function(format, ...)
-      if #format > 1000 or string_find(format, "%d%d%d") then raw.error("string.format: too wide", 2) end
-      return string_format(format, ...)
-    end,
-    len = string.len,
-    lower = string.lower,
-    upper = string.upper,
-    reverse = string.reverse,
-    sub = string.sub,
-    rep = function(text, count, separator)
-      separator = separator or ""
-      if count > 0 and (#text + #separator) * count > TEXT_MAX then raw.error("string.rep: too long", 2) end
-      return string_rep(text, count, separator)
-    end,
-    --- Plain text only: patterns can work for ever inside one call.
-    find = function(text, what, from)
-      if #text > TEXT_MAX then raw.error("string.find: too long", 2) end
-      return string_find(text, what, from, true)
-    end,
-  }
+  for at = 1, count do
+    if keys[at] == key then
+      if at == count then return nil end
+      return keys[at + 1], map[keys[at + 1]]
+    end
+  end
+  raw.error("invalid key to 'next'", 2)
 end
 
 local function make_table()
   local t = {}
+
   function t.concat(list, separator, from, to)
+    check_table("concat", 1, list)
     from, to = from or 1, to or #list
-    if to - from > 10000 then raw.error("table.concat: too long", 2) end
+    if to >= from then charge((to - from + 1) * 2) end
     return table_concat(list, separator, from, to)
   end
-  function t.insert(list, at, ...)
-    local count = #list
-    if raw.select("#", ...) == 0 then
-      list[count + 1] = at
+
+  function t.insert(list, ...)
+    check_table("insert", 1, list)
+    local count, given = #list, raw.select("#", ...)
+    if given == 1 then
+      list[count + 1] = (...)
       return
     end
-    if at < 1 or at > count + 1 then raw.error("table.insert: position out of bounds", 2) end
+    if given ~= 2 then raw.error("wrong number of arguments to 'insert'", 2) end
+    local at, value = ...
+    if at < 1 or at > count + 1 then raw.error("bad argument #2 to 'insert' (position out of bounds)", 2) end
     for i = count, at, -1 do list[i + 1] = list[i] end
-    list[at] = (...)
+    list[at] = value
   end
+
   function t.remove(list, at)
+    check_table("remove", 1, list)
     local count = #list
     at = at or count
+    if count + 1 ~= at and (at < 1 or at > count + 1) and not (count == 0 and at == 0) then
+      raw.error("bad argument #2 to 'remove' (position out of bounds)", 2)
+    end
     local taken = list[at]
-    for i = at, count do list[i] = list[i + 1] end
+    for i = at, count - 1 do list[i] = list[i + 1] end
+    if at <= count then list[count] = nil else list[at] = nil end
     return taken
   end
-  function t.sort(list, before) merge_sort(list, #list, before or less) end
+
+  function t.move(from, first, last, at, to)
+    check_table("move", 1, from)
+    to = to or from
+    check_table("move", 5, to)
+    if at > last or at <= first or to ~= from then
+      for i = 0, last - first do to[at + i] = from[first + i] end
+    else
+      for i = last - first, 0, -1 do to[at + i] = from[first + i] end
+    end
+    return to
+  end
+
+  function t.sort(list, before)
+    check_table("sort", 1, list)
+    merge_sort(list, #list, before or less)
+  end
+
   function t.unpack(list, from, to)
     from, to = from or 1, to or #list
     if to - from >= UNPACK_MAX then raw.error("table.unpack: too many values", 2) end
+    if to >= from then charge(to - from) end
     return table_unpack(list, from, to)
   end
+
   function t.pack(...) return { n = raw.select("#", ...), ... } end
+
   return t
 end
 
---- Without chance; what differs in its last digit from processor to processor is not here either.
-local function make_math()
-  return {
-    abs = math.abs, ceil = math.ceil, floor = math_floor, fmod = math.fmod, huge = math.huge, max = math.max,
-    maxinteger = math.maxinteger, min = math.min, mininteger = math.mininteger, modf = math.modf, pi = math.pi,
-    sqrt = math.sqrt, tointeger = math.tointeger, type = math_type, ult = math.ult,
-  }
+local function checked_setmetatable(value, meta)
+  if raw.type(meta) == "table" and (raw.rawget(meta, "__gc") ~= nil or raw.rawget(meta, "__mode") ~= nil) then
+    raw.error("setmetatable: __gc and __mode are not for policies", 2)
+  end
+  return raw.setmetatable(value, meta)
 end
 
-raw.getmetatable("").__index = make_string()
-raw.getmetatable("").__metatable = false
+-- One for all runs, but out of reach: ("x").rep finds it, nobody can change it.
+local texts <const> = raw.getmetatable("")
+texts.__index = native.new_string()
+texts.__metatable = false
 
 return function()
   local env = {
-    assert = assert, error = error, ipairs = ipairs, pairs = ordered_pairs, pcall = pcall, rawequal = raw.rawequal,
-    rawget = raw.rawget, rawlen = rawlen, rawset = rawset, select = raw.select, tonumber = raw.tonumber,
-    tostring = plain_tostring, type = raw.type, getmetatable = raw.getmetatable,
-    string = make_string(), table = make_table(), math = make_math(),
+    assert = assert, error = error, getmetatable = raw.getmetatable, ipairs = ipairs, next = ordered_next,
+    pairs = ordered_pairs, pcall = pcall, rawequal = rawequal, rawget = rawget, rawlen = rawlen, rawset = rawset,
+    select = select, setmetatable = checked_setmetatable, tonumber = tonumber, tostring = native.tostring, type = type,
+    string = native.new_string(), table = make_table(), math = native.new_math(),
   }
-  function env.setmetatable(value, meta)
-    if raw.type(meta) == "table" and (raw.rawget(meta, "__gc") ~= nil or raw.rawget(meta, "__mode") ~= nil) then
-      raw.error("setmetatable: __gc and __mode are not for policies", 2)
-    end
-    return raw.setmetatable(value, meta)
-  end
   env._G = env
   return env
 end

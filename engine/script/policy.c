@@ -11,29 +11,24 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/words.h"
+#include "script/bind.h"
 #include "script/embed.h"
+#include "script/meter.h"
+#include "script/tokens.h"
 #include "script/value.h"
 
-enum {
-	STATE_BYTES_MAX = 8 * MIB,
-	/* Of the virtual machine, a call of a hook. 1e6 take some 10 ms (2 to 4 ns each, more for
-	 * table accesses), a fifth of the 50 ms that a policy may cost at most. */
-	INSTRUCTIONS_MAX = 1000000,
-	INSTRUCTIONS_STEP = 1000,
-};
+enum { GARBAGE_MAX = 256 * KIB }; /* between two collections; one takes some 0.1 ms then */
 
 struct policy {
 	lua_State *L;
+	struct meter meter;
 	char *name;
 	char hash[17];
-	size_t bytes;
-	bool metered;	 /* the cap on memory holds: not while the state itself is made */
-	bool spent;	 /* nothing runs any more until the next call */
-	int left;	 /* instructions */
-	const char *why; /* it was stopped */
+	size_t bytes; /* once it was built */
 	bool has[POLICY_HOOKS];
-	int environment; /* reference of the function that makes a fresh one */
-	int chunk;	 /* reference of the compiled main chunk */
+	int lines[POLICY_HOOKS]; /* where each hook begins */
+	int environment;	 /* reference of the function that makes a fresh one */
+	int chunk;		 /* reference of the compiled main chunk */
 };
 
 struct policy_run {
@@ -53,60 +48,6 @@ const char *policy_hook_name(enum policy_hook hook)
 	return hook_names[hook];
 }
 
-/* ---- limits ---- */
-
-static struct policy *owner_of(lua_State *L)
-{
-	return *(struct policy **)lua_getextraspace(L);
-}
-
-/* Once spent, every further instruction raises: neither pcall nor a closing variable gets on. */
-static void count_instructions(lua_State *L, lua_Debug *activation)
-{
-	struct policy *policy = owner_of(L);
-	(void)activation;
-	if (!policy->spent) {
-		policy->left -= INSTRUCTIONS_STEP;
-		if (policy->left > 0)
-			return;
-		policy->spent = true;
-		policy->why = "it ran for too long";
-		lua_sethook(L, count_instructions, LUA_MASKCOUNT, 1);
-	}
-	luaL_error(L, "the policy was stopped: %s", policy->why);
-}
-
-static void *allocate(void *owner, void *block, size_t old, size_t size)
-{
-	struct policy *policy = owner;
-	if (block == NULL)
-		old = 0;
-	if (size == 0) {
-		policy->bytes -= old;
-		free(block);
-		return NULL;
-	}
-	if (policy->metered && size > old && policy->bytes - old + size > STATE_BYTES_MAX) {
-		if (!policy->spent) {
-			policy->spent = true;
-			policy->why = "it used too much memory";
-			lua_sethook(policy->L, count_instructions, LUA_MASKCOUNT, 1);
-		}
-		return NULL;
-	}
-	void *moved = xrealloc(block, size);
-	policy->bytes += size - old;
-	return moved;
-}
-
-static void refill(struct policy *policy)
-{
-	policy->spent = false;
-	policy->why = "";
-	policy->left = INSTRUCTIONS_MAX;
-	lua_sethook(policy->L, count_instructions, LUA_MASKCOUNT, INSTRUCTIONS_STEP);
-}
-
 /* ---- calls into Lua: the arguments of one protected call ---- */
 
 struct call {
@@ -120,7 +61,7 @@ struct call {
 
 static int traceback(lua_State *L)
 {
-	if (owner_of(L)->spent)
+	if (meter_is_spent(L))
 		return 1; /* nothing may be allocated now */
 	if (lua_type(L, 1) == LUA_TSTRING)
 		return 1;
@@ -136,24 +77,24 @@ static bool protect(struct policy *policy, lua_CFunction function, struct call *
 		    struct error *err)
 {
 	lua_State *L = policy->L;
-	refill(policy);
+	struct meter *meter = &policy->meter;
 	lua_settop(L, 0);
 	lua_pushcfunction(L, traceback);
 	lua_pushcfunction(L, function);
 	lua_pushlightuserdata(L, call);
+	meter_begin(meter);
 	int status = lua_pcall(L, 1, results, 1);
-	lua_sethook(L, NULL, 0, 0);
+	meter_end(meter);
 	if (status == LUA_OK)
 		return true;
 	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error";
-	if (policy->spent && strstr(text, "the policy was stopped") == NULL)
-		error_set(err, ERROR_SCRIPT, "%s: the policy was stopped: %s", policy->name,
-			  policy->why);
+	if (meter->spent)
+		error_set(err, ERROR_SCRIPT, "%s%sthe policy was stopped: %s",
+			  meter->where[0] == '\0' ? policy->name : meter->where,
+			  meter->where[0] == '\0' ? ": " : "", meter->why);
 	else
 		error_set(err, ERROR_SCRIPT, "%s", text);
 	lua_settop(L, 0);
-	policy->spent = false;
-	lua_gc(L, LUA_GCCOLLECT);
 	return false;
 }
 
@@ -167,15 +108,19 @@ static int open_state(lua_State *L)
 	static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
 					     {LUA_STRLIBNAME, luaopen_string},
 					     {LUA_TABLIBNAME, luaopen_table},
-					     {LUA_MATHLIBNAME, luaopen_math},
 					     {NULL, NULL}};
+	static const luaL_Reg natives[] = {{"charge", bind_charge},	{"keys", bind_keys},
+					   {"tostring", bind_tostring}, {"new_string", bind_string},
+					   {"new_math", bind_math},	{NULL, NULL}};
 	for (const luaL_Reg *library = libraries; library->func != NULL; library++) {
 		luaL_requiref(L, library->name, library->func, 1);
 		lua_pop(L, 1);
 	}
-	if (luaL_loadbufferx(L, call->text, call->len, "=sandbox.lua", "t") != LUA_OK)
+	if (luaL_loadbufferx(L, call->text, call->len, "=" METER_TRUSTED, "t") != LUA_OK)
 		return lua_error(L);
-	lua_call(L, 0, 1);
+	lua_createtable(L, 0, 5);
+	luaL_setfuncs(L, natives, 0);
+	lua_call(L, 1, 1);
 	call->policy->environment = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
@@ -234,6 +179,10 @@ static bool check_member(struct policy *policy, struct error *err)
 			return error_set(err, ERROR_INVALID,
 					 "%s: hook %s must be a function, is a %s", policy->name,
 					 key, luaL_typename(L, -1));
+		lua_Debug function;
+		lua_pushvalue(L, -1);
+		lua_getinfo(L, ">S", &function);
+		policy->lines[hook] = function.linedefined;
 		policy->has[hook] = true;
 		return true;
 	}
@@ -271,13 +220,16 @@ static bool build(struct policy *policy, const char *text, size_t len, struct er
 	struct call call = {.policy = policy, .text = sandbox, .len = sandbox_len};
 	if (!protect(policy, open_state, &call, 0, err))
 		return false;
-	policy->metered = true;
 	call.text = text;
 	call.len = len;
+	if (!tokens_check(policy->name, text, len, err))
+		return false;
 	if (!protect(policy, compile, &call, 0, err) ||
 	    !protect(policy, run_chunk, &call, 1, err) || !check_hooks(policy, err))
 		return false;
 	lua_settop(policy->L, 0);
+	meter_collect(&policy->meter);
+	policy->bytes = policy->meter.bytes;
 	return true;
 }
 
@@ -293,8 +245,7 @@ struct policy *policy_new(const char *name, const char *text, size_t len, struct
 	hex[16] = '\0';
 	text_copy(policy->hash, sizeof(policy->hash), hex);
 	policy->name = xstrdup(name);
-	policy->L = lua_newstate(allocate, policy);
-	*(struct policy **)lua_getextraspace(policy->L) = policy;
+	policy->L = meter_open(&policy->meter);
 	if (build(policy, text, len, err))
 		return policy;
 	policy_free(policy);
@@ -321,7 +272,6 @@ void policy_free(struct policy *policy)
 {
 	if (policy == NULL)
 		return;
-	policy->metered = false;
 	lua_close(policy->L);
 	free(policy->name);
 	free(policy);
@@ -342,9 +292,14 @@ bool policy_has(const struct policy *policy, enum policy_hook hook)
 	return policy->has[hook];
 }
 
+void policy_blame(const struct policy *policy, enum policy_hook hook, struct error *err)
+{
+	error_wrap(err, "%s:%d: %s", policy->name, policy->lines[hook], hook_names[hook]);
+}
+
 size_t policy_bytes(const struct policy *policy)
 {
-	return policy->bytes;
+	return policy->meter.bytes;
 }
 
 struct policy_run *policy_run_new(struct policy *policy, struct error *err)
@@ -359,9 +314,7 @@ struct policy_run *policy_run_new(struct policy *policy, struct error *err)
 	}
 	struct policy_run *run = xcalloc(1, sizeof(*run));
 	run->policy = policy;
-	policy->metered = false;
 	run->hooks = luaL_ref(policy->L, LUA_REGISTRYINDEX);
-	policy->metered = true;
 	lua_settop(policy->L, 0);
 	return run;
 }
@@ -370,7 +323,10 @@ void policy_run_free(struct policy_run *run)
 {
 	if (run == NULL)
 		return;
-	luaL_unref(run->policy->L, LUA_REGISTRYINDEX, run->hooks);
+	struct policy *policy = run->policy;
+	luaL_unref(policy->L, LUA_REGISTRYINDEX, run->hooks);
+	if (policy->meter.bytes > policy->bytes + GARBAGE_MAX)
+		meter_collect(&policy->meter);
 	free(run);
 }
 
@@ -384,11 +340,14 @@ bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rol
 			    .rollout = rollout,
 			    .extra = extra};
 	*owned_result = NULL;
-	if (!protect(policy, call_hook, &call, 1, err))
+	if (!protect(policy, call_hook, &call, 1, err)) {
+		if (!text_starts(err->text, policy->name))
+			policy_blame(policy, hook, err);
 		return false;
+	}
 	bool read = lua_isnil(policy->L, -1) || value_read(policy->L, -1, owned_result, err);
 	lua_settop(policy->L, 0);
 	if (!read)
-		error_wrap(err, "%s: %s", policy->name, hook_names[hook]);
+		policy_blame(policy, hook, err);
 	return read;
 }

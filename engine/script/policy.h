@@ -43,6 +43,8 @@ void policy_free(struct policy *policy);
 const char *policy_name(const struct policy *policy);
 const char *policy_hash(const struct policy *policy); /* 16 hex digits of the text's SHA-256 */
 bool policy_has(const struct policy *policy, enum policy_hook hook);
+/* Puts "mine.lua:12: step: " (where the hook begins) before what is wrong with its answer. */
+void policy_blame(const struct policy *policy, enum policy_hook hook, struct error *err);
 size_t policy_bytes(const struct policy *policy); /* what its Lua state holds now */
 
 /* One tick's use of a policy: the main chunk runs in a fresh environment. */

@@ -8,9 +8,11 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "script/meter.h"
 
 /* A list of 500 pods has some 100,000 values. */
 enum { DEPTH_MAX = 32, VALUES_MAX = 20000, VALUES_MAX_EXACT = 400000, EXACT_DEPTH_MAX = 64 };
+enum { SCAN_MAX = 1000000 /* units of meter.h: 10 ms */ };
 
 static const char list_name[] = "json list";
 
@@ -100,6 +102,7 @@ struct reading {
 	int depth_max;
 	int left; /* values that may still come */
 	size_t bytes, bytes_max;
+	size_t scan_left; /* unless exact: what tables that were emptied take to go over */
 	struct error *err;
 };
 
@@ -224,6 +227,16 @@ static cJSON *read_table(struct reading *reading, int index, int depth)
 	return list ? read_list(reading, index, count, depth) : read_object(reading, index, depth);
 }
 
+/* A table that was emptied is as long to go over as before, and may be named often. */
+static bool may_scan(struct reading *reading)
+{
+	size_t scan = 2 * meter_scan_work(reading->L);
+	if (scan > reading->scan_left)
+		return error_set(reading->err, ERROR_SCRIPT, "the result is too deep or too large");
+	reading->scan_left -= scan;
+	return true;
+}
+
 static cJSON *read_value(struct reading *reading, int index, int depth)
 {
 	lua_State *L = reading->L;
@@ -252,6 +265,8 @@ static cJSON *read_value(struct reading *reading, int index, int depth)
 		return NULL;
 	}
 	case LUA_TTABLE:
+		if (!reading->exact && !may_scan(reading))
+			return NULL;
 		return read_table(reading, index, depth);
 	case LUA_TLIGHTUSERDATA:
 		if (reading->exact && lua_touserdata(L, index) == NULL)
@@ -270,6 +285,7 @@ bool value_read(lua_State *L, int index, cJSON **owned_json, struct error *err)
 	struct reading reading = {.L = L,
 				  .depth_max = DEPTH_MAX,
 				  .left = VALUES_MAX,
+				  .scan_left = SCAN_MAX,
 				  .bytes_max = POLICY_RESULT_MAX,
 				  .err = err};
 	*owned_json = read_value(&reading, lua_absindex(L, index), 0);

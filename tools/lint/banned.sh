@@ -20,7 +20,8 @@ banned '-' 'has no bound' strcpy strcat stpcpy sprintf vsprintf gets alloca scan
 banned '-' 'is silent about bad input' atoi atol atoll atof
 banned '-' 'keeps state between calls' strtok localtime gmtime ctime asctime setenv putenv
 banned '-' 'runs a shell, or copies the process' system popen fork vfork
-banned 'engine/loop/loop\.c' 'is a clock: ask loop_now()' time clock clock_gettime gettimeofday
+# The meter's clock never decides anything: it stops a policy that nothing else stopped.
+banned 'engine/loop/loop\.c|engine/script/meter\.c' 'is a clock: ask loop_now()' time clock clock_gettime gettimeofday
 banned 'engine/loop/loop\.c' 'sleeps: set a timer' sleep usleep nanosleep
 banned 'engine/ports\.c' 'is chance: ask struct chance' rand srand random drand48 getrandom arc4random
 banned 'engine/base/mem\.c|engine/script/.*' 'can fail: xmalloc and its kin' malloc calloc realloc strdup strndup asprintf vasprintf
