@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli test-cluster demo bench-policies lint fmt tidy clean
+.PHONY: all help test test-unit test-cli test-scenarios test-cluster demo bench-policies lint fmt tidy clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -80,6 +80,7 @@ test: ## install what is missing, and run all tests
 	$(Q)tools/setup.sh all
 	$(Q)$(MAKE) --no-print-directory test-unit
 	$(Q)$(MAKE) --no-print-directory test-cli
+	$(Q)$(MAKE) --no-print-directory test-scenarios
 	$(Q)$(MAKE) --no-print-directory test-cluster
 
 demo: ## a release promoted and one rolled back, on an embedded cluster
@@ -92,6 +93,9 @@ test-unit: $(OUT)/spec-engine ## unit specs of the engine (ONLY=substring)
 
 test-cli: $(OUT)/sluice ## the program as a user runs it
 	$(Q)spec/cli/run.sh $(OUT)/sluice
+
+test-scenarios: $(OUT)/sluice ## whole releases, compared as text (ONLY=substring, UPDATE=1)
+	$(Q)spec/scenarios/run.sh $(OUT)/sluice $(ONLY)
 
 test-cluster: $(OUT)/sluice $(OUT)/spec-cluster ## the daemon against an API server over HTTP (KUBECONFIG=… MAKE_READY=1)
 	$(Q)spec/cluster/run.sh $(OUT)/sluice $(OUT)/spec-cluster

@@ -45,6 +45,8 @@ const char *error_kind_name(enum error_kind kind)
 		return "not found";
 	case ERROR_CONFLICT:
 		return "conflict";
+	case ERROR_EXISTS:
+		return "exists already";
 	case ERROR_GONE:
 		return "gone";
 	case ERROR_DENIED:

@@ -18,6 +18,7 @@ enum error_kind {
 	ERROR_INVALID, /* fix the input */
 	ERROR_NOT_FOUND,
 	ERROR_CONFLICT, /* read again, then decide again */
+	ERROR_EXISTS,	/* what was to be created is there already */
 	ERROR_GONE,	/* list again */
 	ERROR_DENIED,
 	ERROR_THROTTLED,   /* later, and slower */

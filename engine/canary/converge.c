@@ -302,7 +302,7 @@ static enum step write_routes(struct tick *tick, const cJSON *desired)
 	return STEP_ON;
 }
 
-enum step converge_routes(struct tick *tick)
+static enum step route(struct tick *tick)
 {
 	const struct traffic_view view = {
 		.spec = tick->spec,
@@ -331,6 +331,14 @@ enum step converge_routes(struct tick *tick)
 	if (desired == NULL)
 		return tick_halt(tick, "%s", err.text);
 	return write_routes(tick, desired);
+}
+
+enum step converge_routes(struct tick *tick)
+{
+	tick->wrote = false;
+	enum step step = route(tick);
+	tick->rerouted |= tick->wrote;
+	return step;
 }
 
 /* Copies the target as it is now to the primary. */

@@ -28,6 +28,7 @@ struct record {
 	uint64_t version;		/* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	bool queued, again, thorough, resting;
+	bool stale; /* the last tick met what is newer than it knew: read before the next */
 	struct record *next_in_bucket; /* by id */
 };
 
@@ -150,6 +151,17 @@ static void enqueue(struct engine *engine, struct record *record)
 	loop_ready(engine->loop, work_off, engine, 0);
 }
 
+static void fetched(void *owner, uint64_t id, const struct kube_reply *reply);
+
+static void read_again(struct engine *engine, struct record *record)
+{
+	char path[KUBE_PATH_MAX], namespace[64];
+	const char *slash = strchr(record->key, '/');
+	snprintf(namespace, sizeof(namespace), "%.*s", (int)(slash - record->key), record->key);
+	kube_path(path, &kube_canary, namespace, slash + 1);
+	kube_send(engine->kube, KUBE_GET, path, NULL, fetched, engine, record->id);
+}
+
 static void due(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
@@ -157,7 +169,10 @@ static void due(void *owner, uint64_t id)
 	if (record == NULL)
 		return;
 	record->timer = 0;
-	enqueue(engine, record);
+	if (record->stale && record->tick == NULL)
+		read_again(engine, record);
+	else
+		enqueue(engine, record);
 }
 
 static void set_timer(struct engine *engine, struct record *record, int64_t when_us)
@@ -219,17 +234,6 @@ static bool keep_text(struct record *record, cJSON *object)
 
 static void woken(void *owner, uint64_t id);
 
-static void fetched(void *owner, uint64_t id, const struct kube_reply *reply);
-
-static void read_again(struct engine *engine, struct record *record)
-{
-	char path[KUBE_PATH_MAX], namespace[64];
-	const char *slash = strchr(record->key, '/');
-	snprintf(namespace, sizeof(namespace), "%.*s", (int)(slash - record->key), record->key);
-	kube_path(path, &kube_canary, namespace, slash + 1);
-	kube_send(engine->kube, KUBE_GET, path, NULL, fetched, engine, record->id);
-}
-
 static void begin_tick(struct engine *engine, struct record *record)
 {
 	struct error err = {0};
@@ -287,6 +291,7 @@ static void go_on(struct engine *engine, struct record *record)
 			return;
 		case TICK_COMMITTED:
 			record->backoff_us = 0;
+			record->stale = false;
 			keep_committed(engine, record);
 			exporter_commit(engine->world->exporter, record->spec, tick->left,
 					tick->status.phase,
@@ -296,6 +301,7 @@ static void go_on(struct engine *engine, struct record *record)
 		case TICK_DONE: {
 			int64_t due_us = tick->due_us;
 			record->backoff_us = 0;
+			record->stale = false;
 			record->thorough = false;
 			record->resting = phase_is_at_rest(tick->status.phase) && due_us == 0;
 			end_tick(engine, record);
@@ -310,7 +316,12 @@ static void go_on(struct engine *engine, struct record *record)
 		}
 		case TICK_STALE:
 			end_tick(engine, record);
-			read_again(engine, record);
+			/* Twice in a row is no accident. */
+			if (record->stale)
+				back_off(engine, record);
+			else
+				read_again(engine, record);
+			record->stale = true;
 			return;
 		case TICK_TROUBLE:
 			log_warn(record->key, "%s", tick->trouble.text);

@@ -60,7 +60,7 @@ static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 		return STEP_WAIT;
 	switch (answer->error.kind) {
 	case ERROR_NONE:
-	case ERROR_CONFLICT: /* said before a crash */
+	case ERROR_EXISTS: /* said before a crash */
 		return STEP_ON;
 	case ERROR_INVALID:
 	case ERROR_DENIED:
@@ -68,6 +68,7 @@ static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 		/* Saying it again would not help; the rollout matters more. */
 		log_warn(tick->spec->name, "event not written: %s", answer->error.text);
 		return STEP_ON;
+	case ERROR_CONFLICT:
 	case ERROR_GONE:
 	case ERROR_THROTTLED:
 	case ERROR_UNAVAILABLE:

@@ -15,6 +15,9 @@
 #include "canary/decide.h"
 #include "canary/measure.h"
 
+/* How much later than the commit a split may be live, and the interval counts from the commit. */
+static const int64_t live_slack_us = DURATION_SECOND;
+
 /* How soon to look again when something keeps a rollout waiting that no watch would tell of. */
 static const int64_t look_again_us = 10 * DURATION_SECOND;
 
@@ -76,6 +79,7 @@ void tick_begin(struct tick *tick, const cJSON *object)
 void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
+	tick->rerouted = false;
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 }
 
@@ -245,6 +249,12 @@ static enum step waiting(struct tick *tick, const struct policy_chain *policies,
 	return decide_begin(tick, policies);
 }
 
+static enum step never_ready(struct tick *tick, const struct error *why)
+{
+	tick->move.reason = tick_words(tick, "progress deadline exceeded %s", why->text);
+	return tick_move(tick, MOVE_ROLL_BACK);
+}
+
 static enum step analysis(struct tick *tick, const struct policy_chain *policies,
 			  const struct error *policy_error)
 {
@@ -260,21 +270,19 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 		enum readiness ready = primary_ready(tick, &why);
 		if (ready == READY_NOT_YET)
 			return halt_for_primary(tick, &why);
-		if (ready == READY_NEVER) {
-			halt_for_primary(tick, &why);
-			return tick_move(tick, MOVE_ROLL_BACK);
-		}
+		if (ready == READY_NEVER)
+			return never_ready(tick, &why);
 	}
 	enum step step = converge_scale_up(tick);
 	if (step != STEP_ON)
 		return step;
 	enum readiness ready = workload_ready(tick->target, spec->canary_ready_threshold,
 					      spec->progress_deadline_us, tick->now_us, &why);
-	if (ready != READY) {
-		tick_halt(tick, "canary deployment %s.%s not ready: %s", spec->target_name,
-			  spec->namespace, why.text);
-		return ready == READY_NEVER ? tick_move(tick, MOVE_ROLL_BACK) : STEP_END;
-	}
+	if (ready == READY_NEVER)
+		return never_ready(tick, &why);
+	if (ready != READY)
+		return tick_halt(tick, "canary deployment %s.%s not ready: %s", spec->target_name,
+				 spec->namespace, why.text);
 	if (spec->skip_analysis)
 		return tick_move(tick, MOVE_SKIP);
 	if (policies->defaults == NULL)
@@ -367,6 +375,22 @@ static enum step decide(struct tick *tick)
 	return STEP_END;
 }
 
+/* The interval of a step starts when its split is live: the routes were written in this tick, later
+ * than the commit that wanted them. */
+static bool is_late(const struct tick *tick)
+{
+	int64_t due_us = tick->status.memory.due_us;
+	int64_t live_us = loop_now(kube_loop(tick->world->asks.kube));
+	return tick->rerouted && due_us != 0 &&
+	       live_us + tick->spec->interval_us > due_us + live_slack_us;
+}
+
+static enum step wait_anew(struct tick *tick)
+{
+	tick->move.due_us = loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
+	return tick_move(tick, MOVE_SETTLE);
+}
+
 static enum step run(struct tick *tick)
 {
 	struct error err = {0};
@@ -394,6 +418,8 @@ static enum step run(struct tick *tick)
 	tick->thorough = asked;
 	if (step == STEP_ON)
 		step = debts_pay(tick);
+	if (step == STEP_ON && is_late(tick))
+		return wait_anew(tick);
 	return step == STEP_ON ? decide(tick) : step;
 }
 
@@ -411,6 +437,9 @@ static void take_off_paid(struct status *next, const struct tick *tick)
 
 static enum tick_result commit(struct tick *tick)
 {
+	if (tick->move.kind == MOVE_ROUTE && tick->move.due_us == 0)
+		tick->move.due_us =
+			loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
 	const struct situation situation = {
 		.spec = tick->spec,
 		.now_us = tick->now_us,
@@ -476,7 +505,9 @@ enum tick_result tick_run(struct tick *tick)
 	forget_run(tick);
 	enum step step = run(tick);
 	if (tick->trouble.kind != ERROR_NONE)
-		return tick->trouble.kind == ERROR_CONFLICT ? TICK_STALE : TICK_TROUBLE;
+		return tick->trouble.kind == ERROR_CONFLICT || tick->trouble.kind == ERROR_EXISTS
+			       ? TICK_STALE
+			       : TICK_TROUBLE;
 	if (step == STEP_WAIT)
 		return TICK_WAITING;
 	/* What is paid is taken off by the next move, if there will be one soon. */

@@ -75,6 +75,9 @@ struct tick {
 	uint32_t paid_before;
 	bool paid_any; /* in this run */
 
+	bool wrote;    /* since this was false */
+	bool rerouted; /* the routes were written since the last commit */
+
 	bool committing;
 	enum phase left; /* of TICK_COMMITTED: the phase before */
 	struct status next;

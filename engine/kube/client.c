@@ -253,6 +253,7 @@ static bool is_safe_to_repeat(const struct call *call, const struct http_reply *
 	case ERROR_INVALID:
 	case ERROR_NOT_FOUND:
 	case ERROR_CONFLICT:
+	case ERROR_EXISTS:
 	case ERROR_GONE:
 	case ERROR_DENIED:
 	case ERROR_THROTTLED:

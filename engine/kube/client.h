@@ -31,8 +31,8 @@ struct kube_options {
 	int64_t timeout_us; /* of one request; 0 means 30 s */
 };
 
-/* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT (409), GONE (410),
- * NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT; the text is
+/* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT or EXISTS (409),
+ * GONE (410), NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT; the text is
  * the server's own message. `object` is borrowed. */
 struct kube_reply {
 	struct error error;

@@ -199,7 +199,7 @@ static void on_taken(void *owner, uint64_t token, const struct kube_reply *reply
 			hold(lease);
 	} else {
 		/* A conflict is somebody who was faster: no trouble. */
-		if (reply->error.kind != ERROR_CONFLICT)
+		if (reply->error.kind != ERROR_CONFLICT && reply->error.kind != ERROR_EXISTS)
 			note_trouble(lease, &reply->error);
 		cJSON_Delete(lease->object);
 		lease->object = NULL;

@@ -44,6 +44,8 @@ void refusal_error(const cJSON *status, int code, struct error *err)
 		code = code != 0 ? code : (int)json_int(status, "code", 0);
 	}
 	enum error_kind kind = refusal_kind(code);
+	if (text_equal(reason, "AlreadyExists"))
+		kind = ERROR_EXISTS;
 	if (text_equal(reason, "Expired") || text_equal(reason, "Gone"))
 		kind = ERROR_GONE;
 	if (kind == ERROR_NONE)
