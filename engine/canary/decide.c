@@ -245,12 +245,6 @@ static enum step propose(struct tick *tick, const struct policy_chain *policies,
 		return tick_move(tick, MOVE_ROLL_BACK);
 	}
 	bool route = strcmp(action, "route") == 0;
-	if (!route && strcmp(action, "promote") != 0) {
-		error_set(&err, ERROR_SCRIPT,
-			  "step: action must be route, hold, promote or rollback, is \"%.40s\"",
-			  action);
-		return fail_script(tick, &err);
-	}
 	bool open = true;
 	enum step step = STEP_ON;
 	if (tick->spec->strategy == STRATEGY_CANARY)

@@ -117,8 +117,6 @@ static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, st
 	return STEP_ON;
 }
 
-enum { CHECKS_MAX = 64 };
-
 static enum step run_rollout_hooks(struct tick *tick, bool *passed)
 {
 	const struct webhook_spec *failed;
@@ -193,8 +191,6 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 	cJSON_ArrayForEach(entry, checks)
 	{
 		struct sample sample;
-		if (i == CHECKS_MAX)
-			break;
 		if (take_sample(tick, i++, entry, &sample) == STEP_WAIT)
 			waiting = true;
 		else

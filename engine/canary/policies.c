@@ -5,18 +5,24 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "canary/verdict.h"
 
-/* Tens of texts at most: searched in a row. */
+/* Texts of users that are kept compiled; searched in a row. */
+enum { TEXTS_MAX = 64 };
+
 struct kept {
 	char *name;
 	bool stock;
 	char hash[SHA256_HEX_SIZE];
-	struct policy *policy;
+	struct policy *policy; /* NULL: it cannot be compiled, as `why` says */
+	struct error why;
+	uint64_t used;
 };
 
 struct policies {
 	struct kept *items;
 	size_t count, room;
+	uint64_t uses;
 };
 
 struct policies *policies_new(void)
@@ -36,18 +42,41 @@ void policies_free(struct policies *policies)
 	free(policies);
 }
 
-static struct policy *keep(struct policies *policies, const char *name, bool stock,
-			   const char *hash, struct policy *policy)
+/* Where the next one goes: TEXTS_MAX of users' are kept, then the one that was not used for the
+ * longest time goes. */
+static struct kept *make_room(struct policies *policies)
 {
+	struct kept *oldest = NULL;
+	size_t texts = 0;
+	for (size_t i = 0; i < policies->count; i++) {
+		struct kept *kept = &policies->items[i];
+		if (kept->stock)
+			continue;
+		texts++;
+		if (oldest == NULL || kept->used < oldest->used)
+			oldest = kept;
+	}
+	if (texts >= TEXTS_MAX) {
+		policy_free(oldest->policy);
+		free(oldest->name);
+		return oldest;
+	}
 	if (policies->count == policies->room) {
 		policies->room = policies->room == 0 ? 8 : policies->room * 2;
 		policies->items =
 			xrealloc(policies->items, policies->room * sizeof(*policies->items));
 	}
-	struct kept *kept = &policies->items[policies->count++];
+	return &policies->items[policies->count++];
+}
+
+static struct kept *keep(struct policies *policies, const char *name, bool stock, const char *hash,
+			 struct policy *policy)
+{
+	struct kept *kept = make_room(policies);
 	*kept = (struct kept){.name = xstrdup(name), .stock = stock, .policy = policy};
 	text_copy(kept->hash, sizeof(kept->hash), hash);
-	return policy;
+	kept->used = ++policies->uses;
+	return kept;
 }
 
 struct policy *policies_stock(struct policies *policies, const char *name, struct error *err)
@@ -56,7 +85,7 @@ struct policy *policies_stock(struct policies *policies, const char *name, struc
 		if (policies->items[i].stock && strcmp(policies->items[i].name, name) == 0)
 			return policies->items[i].policy;
 	struct policy *policy = policy_new_stock(name, err);
-	return policy == NULL ? NULL : keep(policies, name, true, "", policy);
+	return policy == NULL ? NULL : keep(policies, name, true, "", policy)->policy;
 }
 
 struct policy *policies_text(struct policies *policies, const char *name, const char *text,
@@ -64,13 +93,22 @@ struct policy *policies_text(struct policies *policies, const char *name, const 
 {
 	char hash[SHA256_HEX_SIZE];
 	sha256_hex(text, len, hash);
-	for (size_t i = 0; i < policies->count; i++) {
-		const struct kept *kept = &policies->items[i];
-		if (!kept->stock && strcmp(kept->hash, hash) == 0 && strcmp(kept->name, name) == 0)
-			return kept->policy;
+	struct kept *kept = NULL;
+	for (size_t i = 0; i < policies->count && kept == NULL; i++) {
+		struct kept *item = &policies->items[i];
+		if (!item->stock && strcmp(item->hash, hash) == 0 && strcmp(item->name, name) == 0)
+			kept = item;
 	}
-	struct policy *policy = policy_new(name, text, len, err);
-	return policy == NULL ? NULL : keep(policies, name, false, hash, policy);
+	if (kept == NULL) {
+		struct error why = {0};
+		struct policy *policy = policy_new(name, text, len, &why);
+		kept = keep(policies, name, false, hash, policy);
+		kept->why = why;
+	}
+	kept->used = ++policies->uses;
+	if (kept->policy == NULL)
+		*err = kept->why;
+	return kept->policy;
 }
 
 bool policies_chain(struct policies *policies, enum strategy strategy, struct policy_chain *chain,
@@ -105,8 +143,14 @@ bool policy_chain_call(const struct policy_chain *chain, enum policy_hook hook,
 			continue;
 		if (!call(policies[i], hook, rollout, extra, owned_result, err))
 			return false;
-		if (*owned_result != NULL)
+		if (*owned_result == NULL)
+			continue;
+		if (verdict_check(hook, owned_result, err))
 			return true;
+		policy_blame(policies[i], hook, err);
+		cJSON_Delete(*owned_result);
+		*owned_result = NULL;
+		return false;
 	}
 	return error_set(err, ERROR_SCRIPT, "no policy has the hook %s", policy_hook_name(hook));
 }

@@ -18,7 +18,8 @@ void policies_free(struct policies *policies);
 
 /* The stock policy of a name. NULL and ERROR_NOT_FOUND without it. Owned by `policies`. */
 struct policy *policies_stock(struct policies *policies, const char *name, struct error *err);
-/* A policy of a text, compiled once. Owned by `policies`. */
+/* A policy of a text, compiled once (also when it cannot be). Owned by `policies`, which keeps the
+ * last tens of texts: good until another one is asked for. */
 struct policy *policies_text(struct policies *policies, const char *name, const char *text,
 			     size_t len, struct error *err);
 

@@ -289,13 +289,13 @@ static bool begins_as_duration(const cJSON *value, struct error *why)
 
 static const struct shape step_weight = {.kind = SHAPE_WHOLE, .max = 100};
 
-static const struct shape analysis_match = {
+const struct shape match_shape = {
 	.kind = SHAPE_OBJECT,
 	.members = MEMBERS({.name = "headers", .kind = SHAPE_MAP, .members = &header_match},
 			   STRING_MATCHES("queryParams"), STRING_MAP("sourceLabels")),
 };
 
-static const struct shape metric = {
+const struct shape metric_shape = {
 	.kind = SHAPE_OBJECT,
 	.members = MEMBERS({.name = "name",
 			    .kind = SHAPE_STRING,
@@ -378,8 +378,8 @@ static const struct shape analysis[] = {
 	PERCENT("mirrorWeight"),
 	PERCENT("primaryReadyThreshold"),
 	PERCENT("canaryReadyThreshold"),
-	{.name = "match", .kind = SHAPE_LIST, .members = &analysis_match},
-	{.name = "metrics", .kind = SHAPE_LIST, .most = 100, .members = &metric},
+	{.name = "match", .kind = SHAPE_LIST, .members = &match_shape},
+	{.name = "metrics", .kind = SHAPE_LIST, .most = 100, .members = &metric_shape},
 	{.name = "alerts", .kind = SHAPE_LIST, .most = 100, .members = &alert},
 	{.name = "webhooks", .kind = SHAPE_LIST, .most = 100, .members = &webhook},
 	{.name = "sessionAffinity", .kind = SHAPE_OBJECT, .members = session_affinity},

@@ -7,5 +7,7 @@
 #include "canary/shape.h"
 
 extern const struct shape canary_shape;
+extern const struct shape metric_shape; /* one of spec.analysis.metrics */
+extern const struct shape match_shape;	/* one of spec.analysis.match */
 
 #endif
