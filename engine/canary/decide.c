@@ -66,6 +66,25 @@ static bool is_untouched(const struct tick *tick)
 	       !(tick->spec->mirror && split->mirror);
 }
 
+/* The canary has carried all traffic since before this analysis, in which nothing has passed yet.
+ */
+static bool begins_with_all(const struct tick *tick)
+{
+	const struct memory *memory = &tick->status.memory;
+	for (size_t i = 0; i < memory->history_count; i++)
+		if (strcmp(memory->history[i].verdict, "pass") == 0)
+			return false;
+	return memory->split.canary == 100;
+}
+
+/* Leaves all as it is for an interval, after which it is measured. */
+static enum step let_it_run(struct tick *tick)
+{
+	tick->move.split = tick->status.memory.split;
+	tick->move.message = "";
+	return tick_move(tick, MOVE_ROUTE);
+}
+
 /* Whether the answer to `rollback` says so: then the move of this run is made. */
 static bool rolls_back_by(struct tick *tick, const cJSON *answer)
 {
@@ -281,7 +300,8 @@ enum step decide_analysis(struct tick *tick, const struct policy_chain *policies
 	if (step != STEP_ON || rolls_back)
 		return step;
 
-	if (is_untouched(tick)) {
+	bool with_all = begins_with_all(tick);
+	if (is_untouched(tick) || with_all) {
 		move_note(&tick->move, false, tick->status.phase,
 			  "Starting canary analysis for %s.%s", spec->target_name, spec->namespace);
 		const struct webhook_spec *failed;
@@ -310,7 +330,7 @@ enum step decide_analysis(struct tick *tick, const struct policy_chain *policies
 		}
 	}
 	snprintf(tick->verdict, sizeof(tick->verdict), "pass");
-	return propose(tick, policies, rollout);
+	return with_all ? let_it_run(tick) : propose(tick, policies, rollout);
 }
 
 enum step decide_promotion(struct tick *tick, const struct policy_chain *policies)

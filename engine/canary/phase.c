@@ -263,7 +263,16 @@ static void roll_back(struct status *next, const struct situation *situation,
 			 move->reason);
 		owe(next, situation, true, checksum, text);
 	}
-	fail(next, situation, checksum, all_primary);
+	if (situation->stay_on_canary) {
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text),
+			 "Canary failed! %s.%s keeps all traffic, as %s.%s is not ready",
+			 spec->target_name, spec->namespace, spec->primary_target, spec->namespace);
+		owe(next, situation, true, checksum, text);
+	}
+	/* The last backend that works keeps the traffic, whatever was found wrong with it. */
+	fail(next, situation, checksum,
+	     situation->stay_on_canary ? (struct split){.canary = 100} : all_primary);
 }
 
 bool phase_next(const struct status *status, const struct situation *situation,
