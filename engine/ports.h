@@ -34,6 +34,8 @@ struct http_request {
 	int64_t timeout_us; /* of the whole exchange; 0 means none (streams) */
 	bool insecure_tls;  /* do not verify the peer's certificate */
 	bool no_redirect;
+	bool secret_url;   /* messages show no more of it than the host */
+	const char *proxy; /* instead of the port's own; or NULL */
 };
 
 /* `error.kind` is ERROR_NONE when an HTTP answer arrived, whatever its status. */

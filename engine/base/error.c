@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -87,4 +88,12 @@ enum error_kind error_of_status(int status)
 	default:
 		return status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
 	}
+}
+
+enum error_kind error_kind_of(const char *name)
+{
+	for (int kind = ERROR_INVALID; name != NULL && kind <= ERROR_BUG; kind++)
+		if (strcmp(name, error_kind_name((enum error_kind)kind)) == 0)
+			return (enum error_kind)kind;
+	return ERROR_INVALID;
 }

@@ -46,5 +46,6 @@ bool error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 enum error_kind error_of_status(int status);
 /* "invalid", "not found", … for logs. */
 const char *error_kind_name(enum error_kind kind);
+enum error_kind error_kind_of(const char *name); /* ERROR_INVALID for NULL and unknown names */
 
 #endif

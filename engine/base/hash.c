@@ -91,6 +91,27 @@ void sha256_hex(const void *bytes, size_t len, char hex[SHA256_HEX_SIZE])
 		snprintf(hex + i * 2, 3, "%02x", digest[i]);
 }
 
+void hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+		 uint8_t digest[SHA256_SIZE])
+{
+	uint8_t pad[BLOCK] = {0}, outer[BLOCK + SHA256_SIZE];
+	struct buf inner;
+	if (key_len > BLOCK)
+		sha256(key, key_len, pad);
+	else if (key_len > 0)
+		memcpy(pad, key, key_len);
+	for (int i = 0; i < BLOCK; i++) {
+		outer[i] = pad[i] ^ 0x5c;
+		pad[i] ^= 0x36;
+	}
+	buf_init(&inner, BLOCK + len);
+	buf_add(&inner, pad, BLOCK);
+	buf_add(&inner, bytes, len);
+	sha256(inner.text, inner.len, outer + BLOCK);
+	buf_fini(&inner);
+	sha256(outer, sizeof(outer), digest);
+}
+
 uint64_t hash64(const void *bytes, size_t len)
 {
 	const uint8_t *byte = bytes;

@@ -20,6 +20,7 @@
 #include "kube/transport.h"
 #include "metric/prometheus.h"
 #include "metric/shared.h"
+#include "script/lua_metrics.h"
 #include "net/http.h"
 #include "net/serve.h"
 
@@ -274,7 +275,9 @@ static void connect_ports(struct daemon *daemon)
 	daemon->transport = kube_transport_new(daemon->loop, &daemon->config);
 	daemon->kube = kube_new(daemon->loop, daemon->transport, &daemon->chance, &kube);
 	daemon->http = net_http_new(daemon->loop, &(struct net_http_options){0});
-	daemon->metrics = shared_metrics(daemon->loop, prometheus_new(daemon->loop, daemon->http));
+	struct metrics *native = prometheus_new(daemon->loop, daemon->http);
+	daemon->metrics =
+		shared_metrics(daemon->loop, lua_metrics(daemon->loop, daemon->http, native));
 	daemon->policies = policies_new();
 	daemon->exporter = exporter_new(options->mesh_provider);
 	kube_fence(daemon->kube, may_write, daemon);

@@ -196,15 +196,16 @@ static size_t receive(char *bytes, size_t size, size_t count, void *owner)
 
 /* ---- requests ---- */
 
-/* Scheme, host and path. */
-static char *place_of(const char *url)
+/* Scheme, host and path; of a secret URL, without the path. */
+static char *place_of(const char *url, bool secret)
 {
 	const char *host = strstr(url, "://");
 	host = host == NULL ? url : host + 3;
 	size_t authority = strcspn(host, "/?#");
 	const char *at = memchr(host, '@', authority);
 	const char *shown = at == NULL ? host : at + 1;
-	return xasprintf("%.*s%.*s", (int)(host - url), url, (int)strcspn(shown, "?#"), shown);
+	return xasprintf("%.*s%.*s", (int)(host - url), url,
+			 (int)strcspn(shown, secret ? "/?#" : "?#"), shown);
 }
 
 static void set_headers(struct transfer *transfer, const struct http_request *request)
@@ -280,8 +281,9 @@ static void set_connection(const struct net_http *http, CURL *easy,
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
 				 (long)(request->timeout_us / DURATION_MS + 1));
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_user_timeout);
-	if (http->proxy != NULL)
-		curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
+	if (request->proxy != NULL || http->proxy != NULL)
+		curl_easy_setopt(easy, CURLOPT_PROXY,
+				 request->proxy != NULL ? request->proxy : http->proxy);
 	if (http->connect_to != NULL)
 		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
 	if (request->insecure_tls || http->insecure) {
@@ -301,7 +303,7 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	transfer->id = ++http->ids;
 	transfer->http = http;
 	transfer->easy = curl_easy_init();
-	transfer->place = place_of(url);
+	transfer->place = place_of(url, request->secret_url);
 	transfer->reply_max = request->reply_max == 0 ? HTTP_BODY_MAX : request->reply_max;
 	transfer->piece = piece;
 	transfer->done = done;

@@ -14,6 +14,17 @@ static const char *header_of(const struct http_request *request, const char *nam
 	return NULL;
 }
 
+static char *all_headers(const struct http_request *request)
+{
+	struct buf text;
+	buf_init(&text, 64 * 1024);
+	for (size_t i = 0; i < request->header_count; i++)
+		buf_printf(&text, "%s: %s\n", request->headers[i].name, request->headers[i].value);
+	char *taken = buf_take(&text);
+	buf_fini(&text);
+	return taken;
+}
+
 static uint64_t fake_send(struct http *http, const struct http_request *request, http_piece *piece,
 			  http_done *done, void *owner, uint64_t token)
 {
@@ -27,6 +38,7 @@ static uint64_t fake_send(struct http *http, const struct http_request *request,
 		.body = request->body_len > 0 ? xstrndup(request->body, request->body_len) : NULL,
 		.accept = xstrdup(header_of(request, "Accept")),
 		.content_type = xstrdup(header_of(request, "Content-Type")),
+		.headers = all_headers(request),
 		.timeout_us = request->timeout_us,
 		.at_us = loop_now(fake->loop),
 		.piece = piece,
@@ -69,6 +81,7 @@ void fake_http_fini(struct fake_http *fake)
 		free(request->body);
 		free(request->accept);
 		free(request->content_type);
+		free(request->headers);
 		free(request->reply);
 	}
 }

@@ -16,6 +16,7 @@ enum { FAKE_REQUESTS_MAX = 256 };
 struct fake_request {
 	uint64_t id;
 	char *method, *url, *body, *accept, *content_type;
+	char *headers; /* "Name: value\n", in their order */
 	int64_t timeout_us;
 	int64_t at_us; /* when it was sent */
 	http_piece *piece;

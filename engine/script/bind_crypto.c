@@ -1,0 +1,74 @@
+#include "script/bind_crypto.h"
+
+#include <lauxlib.h>
+
+#include "base/hash.h"
+
+static int push_sha256(lua_State *L)
+{
+	size_t len;
+	uint8_t digest[SHA256_SIZE];
+	const char *text = luaL_checklstring(L, 1, &len);
+	sha256(text, len, digest);
+	lua_pushlstring(L, (const char *)digest, sizeof(digest));
+	return 1;
+}
+
+static int push_hmac_sha256(lua_State *L)
+{
+	size_t key_len, len;
+	uint8_t digest[SHA256_SIZE];
+	const char *key = luaL_checklstring(L, 1, &key_len);
+	const char *text = luaL_checklstring(L, 2, &len);
+	hmac_sha256(key, key_len, text, len, digest);
+	lua_pushlstring(L, (const char *)digest, sizeof(digest));
+	return 1;
+}
+
+static int push_hex(lua_State *L)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t len;
+	const char *bytes = luaL_checklstring(L, 1, &len);
+	luaL_Buffer buffer;
+	char *hex = luaL_buffinitsize(L, &buffer, 2 * len);
+	for (size_t i = 0; i < len; i++) {
+		hex[2 * i] = digits[(unsigned char)bytes[i] >> 4];
+		hex[2 * i + 1] = digits[(unsigned char)bytes[i] & 15];
+	}
+	luaL_pushresultsize(&buffer, 2 * len);
+	return 1;
+}
+
+static int push_base64(lua_State *L)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t len, out = 0;
+	const unsigned char *bytes = (const unsigned char *)luaL_checklstring(L, 1, &len);
+	luaL_Buffer buffer;
+	char *text = luaL_buffinitsize(L, &buffer, (len + 2) / 3 * 4);
+	for (size_t i = 0; i < len; i += 3) {
+		size_t left = len - i;
+		unsigned word = (unsigned)bytes[i] << 16 |
+				(left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
+				(left > 2 ? bytes[i + 2] : 0);
+		text[out++] = digits[word >> 18];
+		text[out++] = digits[word >> 12 & 63];
+		text[out++] = left > 1 ? digits[word >> 6 & 63] : '=';
+		text[out++] = left > 2 ? digits[word & 63] : '=';
+	}
+	luaL_pushresultsize(&buffer, out);
+	return 1;
+}
+
+int bind_crypto(lua_State *L)
+{
+	static const luaL_Reg functions[] = {{"base64", push_base64},
+					     {"hex", push_hex},
+					     {"hmac_sha256", push_hmac_sha256},
+					     {"sha256", push_sha256},
+					     {NULL, NULL}};
+	luaL_newlib(L, functions);
+	return 1;
+}

@@ -1,0 +1,294 @@
+#include "script/lua_metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "fake_http.h"
+#include "metric/prometheus.h"
+#include "spec.h"
+
+enum { NOW = 1700000000 };
+
+/* One question to a driver, against the fake of the http port. */
+struct bed {
+	struct loop *loop;
+	struct fake_http fake;
+	struct metrics *metrics;
+	struct metric_query query;
+	cJSON *secret;
+	int told;
+	struct sample sample;
+	char *raw;
+	struct fake_request *request;
+};
+
+static void tell(void *owner, uint64_t token, const struct sample *sample)
+{
+	struct bed *bed = owner;
+	(void)token;
+	bed->told++;
+	bed->sample = *sample;
+	free(bed->raw);
+	bed->raw = xstrdup(sample->raw);
+}
+
+static void open_bed(struct bed *bed, const char *provider, const char *query, const char *secret)
+{
+	memset(bed, 0, sizeof(*bed));
+	bed->loop = loop_new_virtual(NOW * DURATION_SECOND);
+	fake_http_init(&bed->fake, bed->loop);
+	bed->metrics =
+		lua_metrics(bed->loop, &bed->fake.http, prometheus_new(bed->loop, &bed->fake.http));
+	bed->secret = secret == NULL ? NULL : cJSON_Parse(secret);
+	bed->query = (struct metric_query){.provider = provider,
+					   .address = "http://store/base/",
+					   .query = query,
+					   .interval_us = DURATION_MINUTE,
+					   .secret = bed->secret};
+}
+
+static void close_bed(struct bed *bed)
+{
+	bed->metrics->ops->free(bed->metrics);
+	EXPECT_INT(fake_open(&bed->fake), 0);
+	fake_http_fini(&bed->fake);
+	cJSON_Delete(bed->secret);
+	free(bed->raw);
+	loop_free(bed->loop);
+}
+
+static void send_out(struct bed *bed)
+{
+	bed->metrics->ops->query(bed->metrics, &bed->query, tell, bed, 0);
+	loop_run(bed->loop, NOW * DURATION_SECOND);
+	bed->request = bed->fake.count > 0 ? &bed->fake.requests[bed->fake.count - 1] : NULL;
+}
+
+static void expect_sample(struct bed *bed, const char *wanted)
+{
+	char got[700];
+	const struct sample *sample = &bed->sample;
+	if (sample->kind == SAMPLE_ERROR)
+		snprintf(got, sizeof(got), "%s: %s", error_kind_name(sample->error), sample->text);
+	else if (sample->kind == SAMPLE_OK)
+		snprintf(got, sizeof(got), "%.10g", sample->value);
+	else if (sample->kind == SAMPLE_STALE)
+		snprintf(got, sizeof(got), "stale %.10g: %s", sample->value, sample->text);
+	else
+		snprintf(got, sizeof(got), "%s%s",
+			 sample->kind == SAMPLE_NO_DATA ? "none"
+			 : sample->kind == SAMPLE_NAN	? "nan"
+							: "several: ",
+			 sample->kind == SAMPLE_AMBIGUOUS ? sample->text : "");
+	EXPECT_TEXT(got, wanted);
+}
+
+/* Asks, answers with a status and a body, and compares. */
+static void answer(struct bed *bed, int status, const char *body, const char *wanted)
+{
+	int told = bed->told;
+	send_out(bed);
+	fake_reply(&bed->fake, bed->request, status, body);
+	loop_run(bed->loop, 0);
+	EXPECT_INT(bed->told, told + 1);
+	expect_sample(bed, wanted);
+}
+
+/* What every store can do wrong. */
+static void fail_in_every_way(struct bed *bed, const char *name)
+{
+	char wanted[200];
+	answer(bed, 429, "slow down", "throttled: error response: Status 429: slow down");
+	answer(bed, 503, "", "unavailable: error response: Status 503: ");
+	answer(bed, 403, "no", "denied: error response: Status 403: no");
+	snprintf(wanted, sizeof(wanted), "invalid: not an answer of %s", name);
+	send_out(bed);
+	fake_reply(&bed->fake, bed->request, 200, "<html>");
+	loop_run(bed->loop, 0);
+	EXPECT_INT(bed->sample.kind, SAMPLE_ERROR);
+	EXPECT_CONTAINS(bed->sample.text, wanted + strlen("invalid: "));
+	send_out(bed);
+	fake_reply(&bed->fake, bed->request, 200, "{}{");
+	loop_run(bed->loop, 0);
+	EXPECT_INT(bed->sample.kind, SAMPLE_ERROR);
+	send_out(bed);
+	fake_fail(&bed->fake, bed->request, ERROR_TIMEOUT, "http://store: no answer within 5s");
+	loop_run(bed->loop, 0);
+	expect_sample(bed, "timeout: http://store: no answer within 5s");
+}
+
+SPEC("lua_metrics: graphite gives the newest value of its one target")
+{
+	struct bed bed;
+	open_bed(&bed, "graphite", "target=sumSeries(a.*.b)&from=-5min",
+		 "{\"username\":\"user\",\"password\":\"hunter22\"}");
+	answer(&bed, 200,
+	       "[{\"target\":\"t\",\"datapoints\":[[1,1699999880],[2.5,1699999940],"
+	       "[null,1700000000]]}]",
+	       "2.5");
+	EXPECT_TEXT(bed.request->url, "http://store/base/render?target=sumSeries%28a.%2A.b%29&from="
+				      "-5min&format=json");
+	EXPECT_TEXT(bed.request->headers, "Authorization: Basic dXNlcjpodW50ZXIyMg==\n");
+	EXPECT_INT(bed.request->timeout_us, 5 * DURATION_SECOND);
+	answer(&bed, 200, "[]", "none");
+	answer(&bed, 200, "[{\"datapoints\":[[null,1700000000]]}]", "none");
+	answer(&bed, 200, "[{\"datapoints\":[]}]", "none");
+	answer(&bed, 200, "[{\"datapoints\":[[7,1699990000]]}]",
+	       "stale 7: the newest value is 10000 seconds old");
+	answer(&bed, 200, "[{\"datapoints\":[[1,2]]},{\"datapoints\":[[1,2]]}]",
+	       "several: query returned multiple values: 2 series");
+	answer(&bed, 200, "[{\"datapoints\":[[\"x\",2]]}]",
+	       "invalid: [0][0]: must be a number, is a string");
+	answer(&bed, 200, "{\"a\":1}", "invalid: the value: must be a list, is an object");
+	answer(&bed, 500, "password hunter22 is wrong",
+	       "unavailable: error response: Status 500: password ******** is wrong");
+	fail_in_every_way(&bed, "graphite");
+	bed.query.address = "store:80";
+	send_out(&bed);
+	expect_sample(&bed, "invalid: graphite address store:80 is not a valid URL");
+	close_bed(&bed);
+	open_bed(&bed, "graphite", "target=a", "{\"username\":\"user\"}");
+	send_out(&bed);
+	expect_sample(&bed, "invalid: graphite credentials does not contain a password");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: datadog gives the oldest value of ten intervals")
+{
+	struct bed bed;
+	open_bed(&bed, "datadog", "avg:x{a:b}.as_rate()",
+		 "{\"datadog_api_key\":\"apikey1\",\"datadog_application_key\":\"appkey2\"}");
+	answer(&bed, 200,
+	       "{\"status\":\"ok\",\"series\":[{\"pointlist\":[[1,null],[2,0.25],[3,9]]}]}",
+	       "0.25");
+	EXPECT_TEXT(bed.request->url, "http://store/base/api/v1/query?query=avg%3Ax%7Ba%3Ab%7D.as_"
+				      "rate%28%29&from=1699999400&to=1700000000");
+	EXPECT_CONTAINS(bed.request->headers, "DD-API-KEY: apikey1\n");
+	EXPECT_CONTAINS(bed.request->headers, "DD-APPLICATION-KEY: appkey2\n");
+	answer(&bed, 200, "{\"series\":[]}", "none");
+	answer(&bed, 200, "{\"series\":null}", "none");
+	answer(&bed, 200, "{\"series\":[{\"pointlist\":[]}]}", "none");
+	answer(&bed, 200, "{\"series\":[{},{}]}",
+	       "several: query returned multiple values: 2 series");
+	answer(&bed, 200, "{\"series\":[{}]}",
+	       "invalid: [0].pointlist: must be a list, is missing");
+	answer(&bed, 200, "{\"status\":\"error\",\"error\":\"bad query\"}",
+	       "invalid: error response: bad query");
+	fail_in_every_way(&bed, "datadog");
+	bed.query.address = "";
+	send_out(&bed);
+	EXPECT_CONTAINS(bed.request->url, "https://api.datadoghq.com/api/v1/query?");
+	close_bed(&bed);
+	open_bed(&bed, "datadog", "x", NULL);
+	send_out(&bed);
+	expect_sample(&bed, "invalid: datadog credentials does not contain a datadog_api_key");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: newrelic gives the one result")
+{
+	struct bed bed;
+	open_bed(&bed, "newrelic", "SELECT 1",
+		 "{\"newrelic_account_id\":\"12\",\"newrelic_query_key\":\"key9\"}");
+	answer(&bed, 200, "{\"results\":[{\"result\":3.5}]}", "3.5");
+	EXPECT_TEXT(bed.request->url, "http://store/base/v1/accounts/12/query?nrql=SELECT%201%20"
+				      "SINCE%2060%20seconds%20ago");
+	EXPECT_TEXT(bed.request->headers, "X-Query-Key: key9\n");
+	answer(&bed, 200, "{\"results\":[]}", "none");
+	answer(&bed, 200, "{\"results\":[{\"result\":null}]}", "none");
+	answer(&bed, 200, "{\"results\":[{\"result\":1},{\"result\":2}]}",
+	       "several: query returned multiple values: 2 series");
+	fail_in_every_way(&bed, "newrelic");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: dynatrace gives the value of its one series")
+{
+	struct bed bed;
+	open_bed(&bed, "dynatrace", "builtin:a:avg", "{\"dynatrace_token\":\"tok1\"}");
+	answer(&bed, 200, "{\"result\":[{\"data\":[{\"values\":[4]}]}]}", "4");
+	EXPECT_CONTAINS(bed.request->url,
+			"/api/v2/metrics/query?metricSelector=builtin%3Aa%3Aavg&resolution=Inf&"
+			"from=1699999400000&to=1700000000000");
+	EXPECT_TEXT(bed.request->headers, "Authorization: Api-Token tok1\n");
+	answer(&bed, 200, "{\"result\":[{\"data\":[]}]}", "none");
+	answer(&bed, 200, "{\"result\":[{\"data\":[{\"values\":[null]}]}]}", "none");
+	fail_in_every_way(&bed, "dynatrace");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: influxdb gives the first value of its table")
+{
+	struct bed bed;
+	open_bed(&bed, "influxdb", "from(bucket:\"b\")", "{\"token\":\"tok1\",\"org\":\"o r\"}");
+	answer(&bed, 200,
+	       "#datatype,string,long,double,string\r\n,result,table,_value,\"a,\"\"b\"\r\n"
+	       ",_result,0,1.5,\"x,\"\"y\"\r\n,_result,0,2,z\r\n\r\n",
+	       "1.5");
+	EXPECT_TEXT(bed.request->url, "http://store/base/api/v2/query?org=o%20r");
+	EXPECT_CONTAINS(bed.request->headers, "Authorization: Token tok1\n");
+	EXPECT_CONTAINS(bed.request->body, "\"query\":\"from(bucket:\\\"b\\\")\"");
+	EXPECT_INT(bed.request->timeout_us, 15 * DURATION_SECOND);
+	answer(&bed, 200, "", "none");
+	answer(&bed, 200, "#datatype,long,double\n,table,_value\n,0,\n", "none");
+	answer(&bed, 200, "#datatype,long,double\n,table,value\n,0,1\n",
+	       "invalid: the answer has no column _value");
+	answer(&bed, 200, "#datatype,string,long,double\n,result,table,_value\n,,0,NaN\n", "nan");
+	answer(&bed, 200, "#datatype,string,long,string\n,result,table,_value\n,,0,a\n",
+	       "invalid: the value is a string, not a number");
+	answer(&bed, 200, "#datatype,string,long,double\n,result,table,_value\n,,0,1\n,,1,2\n",
+	       "several: query returned multiple values: 2 series");
+	answer(&bed, 429, "slow", "throttled: error response: Status 429: slow");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: cloudwatch gives the newest value, and signs what it sends")
+{
+	struct bed bed;
+	open_bed(&bed, "cloudwatch", "[{\"Id\":\"e1\"}]",
+		 "{\"aws_access_key_id\":\"AKIDEXAMPLE\",\"aws_secret_access_key\":"
+		 "\"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\"}");
+	send_out(&bed);
+	expect_sample(&bed, "invalid: region not specified");
+	bed.query.region = "eu-west-1";
+	answer(&bed, 200, "{\"MetricDataResults\":[{\"Values\":[12.5,3]}]}", "12.5");
+	EXPECT_TEXT(bed.request->body, "{\"EndTime\":1700000000,\"MaxDatapoints\":20,"
+				       "\"MetricDataQueries\":[{\"Id\":\"e1\"}],\"StartTime\":"
+				       "1699999400}");
+	/* The signature is that of botocore for the same request. */
+	EXPECT_CONTAINS(bed.request->headers, "X-Amz-Date: 20231114T221320Z\n");
+	EXPECT_CONTAINS(
+		bed.request->headers,
+		"Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20231114/eu-west-1/"
+		"monitoring/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+		"Signature=78298423b2c8831ac8d21fbcdaa504be3976816c1083d8ce7c77ef47ef16a83d\n");
+	answer(&bed, 200, "{\"MetricDataResults\":[]}", "none");
+	answer(&bed, 200, "{\"MetricDataResults\":[{\"Values\":[]}]}", "none");
+	fail_in_every_way(&bed, "cloudwatch");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: a provider without a driver is a sentence; who gives up is not told")
+{
+	struct bed bed;
+	open_bed(&bed, "nobody", "x", NULL);
+	send_out(&bed);
+	expect_sample(&bed, "not found: there is no metric driver \"nobody\"");
+	bed.query.provider = "graphite";
+	uint64_t id = bed.metrics->ops->query(bed.metrics, &bed.query, tell, &bed, 0);
+	loop_run(bed.loop, NOW * DURATION_SECOND);
+	EXPECT_INT(fake_open(&bed.fake), 1);
+	bed.metrics->ops->cancel(bed.metrics, id);
+	EXPECT_INT(fake_open(&bed.fake), 0);
+	loop_run(bed.loop, 0);
+	EXPECT_INT(bed.told, 1);
+	/* A store that never answers: the task has a deadline of its own. */
+	send_out(&bed);
+	loop_run(bed.loop, 0);
+	expect_sample(&bed, "timeout: lua/metric/graphite.lua: query took too long");
+	close_bed(&bed);
+}
