@@ -58,6 +58,13 @@ $(OUT)/spec-cluster: $(OUT)/spec/cluster/cluster.o $(OUT)/spec/engine/golden.o $
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# What the end-to-end tests run besides the engine. The demo app serves with threads of its own.
+E2E_PROGRAMS := $(OUT)/e2e-app $(OUT)/e2e-kubelet $(OUT)/e2e-mesh $(OUT)/e2e-receiver
+E2E_PARTS := $(OUT)/tools/e2e/envoy.o $(OUT)/tools/e2e/pod.o $(OUT)/tools/e2e/route.o
+$(E2E_PROGRAMS): $(OUT)/e2e-%: $(OUT)/tools/e2e/%.o $(E2E_PARTS) $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 $(OUT)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

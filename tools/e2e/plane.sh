@@ -1,0 +1,218 @@
+#!/bin/bash
+# The data plane of a test bed: pods that are processes, an Envoy before them and one that follows App Mesh, Prometheus,
+# and a receiver of webhooks.
+#
+#     plane.sh up | down                   for the cluster of $KUBECONFIG
+#     plane.sh start|stop|kill NAME        kubelet, mesh, envoy-pods, envoy-mesh, prometheus, receiver
+#
+# All of it is in the folder $PLANE (build/e2e/plane): ports, NAME.log, NAME.pid, faults/, counts/, hooks/.
+set -euo pipefail
+# The ports are those of the file "ports".
+# shellcheck disable=SC2154
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+plane=${PLANE:-$root/build/e2e/plane}
+programs=${PROGRAMS:-$root/build/release}
+components="receiver kubelet mesh envoy-pods envoy-mesh prometheus"
+
+fail() {
+	echo "plane.sh: $*" >&2
+	exit 1
+}
+
+# ---- processes ----
+
+# A pid may have been given to somebody else since: what we started has our folder in its command line.
+is_running() {
+	local pid
+	pid=$(cat "$plane/$1.pid" 2>/dev/null) || return 1
+	[ -n "$pid" ] && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$plane"
+}
+
+# spawn NAME COMMAND…
+spawn() {
+	local name=$1
+	shift
+	# In a subshell, so that it is nobody's job here: how it ends is not told.
+	(
+		setsid "$@" >>"$plane/logs/$name.log" 2>&1 </dev/null &
+		echo $! >"$plane/$name.pid"
+	)
+}
+
+# stop NAME SIGNAL: returns once it is gone.
+stop() {
+	local pid tries=0
+	is_running "$1" || return 0
+	pid=$(cat "$plane/$1.pid")
+	kill "-$2" "$pid" 2>/dev/null || true
+	while is_running "$1"; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || kill -KILL "$pid" 2>/dev/null || true
+		sleep 0.05
+	done
+	rm -f "$plane/$1.pid"
+}
+
+# until_it NAME COMMAND…: it has 30 s.
+until_it() {
+	local name=$1 deadline=$((SECONDS + 30))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if [ $SECONDS -ge $deadline ] || ! is_running "$name"; then
+			tail -5 "$plane/logs/$name.log" >&2
+			fail "$name does not come; see $plane/logs/$name.log"
+		fi
+		sleep 0.1
+	done
+}
+
+is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+free_port() {
+	local port
+	for port in "$1" $(shuf -i 20000-31999 -n 50); do
+		if is_free "$port"; then
+			echo "$port"
+			return
+		fi
+	done
+	fail "no port is free"
+}
+
+# Pods of two beds on one machine must not meet: each bed takes a network that nobody listens on.
+free_network() {
+	local number
+	for number in 244 $(shuf -i 100-243 -n 20); do
+		ss -Hltn 2>/dev/null | grep -q "127\.$number\." || {
+			echo "$number"
+			return
+		}
+	done
+	fail "no network for pods is free"
+}
+
+# ---- files ----
+
+# What Envoy starts with: envoy NAME FOLDER
+envoy() {
+	local admin=$1_admin
+	cat >"$plane/$1.yaml" <<-END
+		node: {id: $1, cluster: $1}
+		stats_flush_interval: 1s
+		admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${!admin}}}}
+		dynamic_resources:
+		  lds_config: {path_config_source: {path: $plane/$1/listeners.json}}
+		  cds_config: {path_config_source: {path: $plane/$1/clusters.json}}
+	END
+}
+
+# The labels are those of App Mesh's Prometheus: a cluster of the pods' Envoy is called "namespace/pod".
+prometheus() {
+	cat >"$plane/prometheus.yaml" <<-END
+		global: {scrape_interval: 1s, scrape_timeout: 1s}
+		scrape_configs:
+		  - job_name: appmesh-envoy
+		    metrics_path: /stats/prometheus
+		    params: {usedonly: [""], filter: ['^cluster\..*\.upstream_rq_(time|[0-9]+)$']}
+		    static_configs: [{targets: ["127.0.0.1:$pods_admin"]}]
+		    metric_relabel_configs:
+		      - {source_labels: [envoy_cluster_name], regex: '[^/]+/[^/]+', action: keep}
+		      - {source_labels: [envoy_cluster_name], regex: '(.+)/(.+)', replacement: '\$1', target_label: kubernetes_namespace}
+		      - {source_labels: [envoy_cluster_name], regex: '(.+)/(.+)', replacement: '\$2', target_label: kubernetes_pod_name}
+	END
+}
+
+make_files() {
+	mkdir -p "$plane"/{logs,faults,counts,hooks,pods,mesh/endpoints}
+	cat >"$plane/ports" <<-END
+		front=$(free_port 19080)
+		mesh_admin=$(free_port 19901)
+		pods_admin=$(free_port 19902)
+		prometheus=$(free_port 19090)
+		receiver=$(free_port 19004)
+		network=$(free_network)
+	END
+	# shellcheck disable=SC1091
+	. "$plane/ports"
+	envoy mesh
+	envoy pods
+	prometheus
+}
+
+# ---- components ----
+
+start() {
+	local path
+	# shellcheck disable=SC1091
+	. "$plane/ports"
+	case $1 in
+	receiver)
+		spawn receiver "$programs/e2e-receiver" --port "$receiver" --run "$plane"
+		until_it receiver curl -sf -o /dev/null -d '{}' "http://127.0.0.1:$receiver/up"
+		;;
+	kubelet)
+		spawn kubelet "$programs/e2e-kubelet" --kubeconfig "$KUBECONFIG" --app "$programs/e2e-app" --run "$plane" \
+			--network "$network"
+		until_it kubelet test -s "$plane/pods/listeners.json"
+		;;
+	mesh)
+		spawn mesh "$programs/e2e-mesh" --kubeconfig "$KUBECONFIG" --run "$plane" --port "$front"
+		until_it mesh test -s "$plane/mesh/routes.json"
+		;;
+	envoy-pods | envoy-mesh)
+		local name=${1#envoy-}
+		local admin=${name}_admin
+		path=$("$here/envoy.sh")
+		spawn "$1" "$path" -c "$plane/$name.yaml" --concurrency 1 --disable-hot-restart -l warn
+		until_it "$1" curl -sf "http://127.0.0.1:${!admin}/ready"
+		;;
+	prometheus)
+		path=$(command -v prometheus) || fail "there is no prometheus: apt-get install prometheus"
+		spawn prometheus "$path" --config.file "$plane/prometheus.yaml" --storage.tsdb.path "$plane/tsdb" \
+			--storage.tsdb.retention.time 1h --web.listen-address "127.0.0.1:$prometheus" --log.level warn
+		until_it prometheus curl -sf "http://127.0.0.1:$prometheus/-/ready"
+		;;
+	*) fail "there is no $1; there are: $components" ;;
+	esac
+}
+
+down() {
+	local name
+	for name in prometheus envoy-mesh mesh kubelet envoy-pods receiver; do
+		stop "$name" TERM
+	done
+	rm -rf "$plane/tsdb"
+}
+
+up() {
+	local name began=$SECONDS
+	[ -n "${KUBECONFIG:-}" ] || fail "\$KUBECONFIG says which cluster"
+	for name in app kubelet mesh receiver; do
+		[ -x "$programs/e2e-$name" ] || fail "$programs/e2e-$name is not built: make e2e does"
+	done
+	"$here/envoy.sh" >/dev/null
+	down
+	rm -rf "$plane"
+	trap 'down; exit 1' INT TERM EXIT
+	make_files
+	for name in $components; do
+		start "$name"
+	done
+	trap - INT TERM EXIT
+	echo "plane.sh: up in $((SECONDS - began)) s: $plane" >&2
+}
+
+case ${1:-} in
+up) up ;;
+down) down ;;
+start)
+	is_running "$2" || start "$2"
+	;;
+stop) stop "$2" TERM ;;
+kill) stop "$2" KILL ;;
+*)
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+	exit 1
+	;;
+esac
