@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli test-scenarios test-cluster demo bench-policies lint fmt tidy clean
+.PHONY: all help test test-unit test-cli test-scenarios test-cluster e2e demo bench-policies lint fmt tidy clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -113,6 +113,12 @@ $(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.
 
 bench-policies: $(OUT)/bench-policies ## what hostile policies take of the engine's time
 	$(Q)$(OUT)/bench-policies
+
+# What is fetched and built once for it: tools/e2e/README.md.
+e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…)
+	$(Q)tools/setup.sh e2e
+	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
+	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
 
 # Fuzzers are clang's; a find is kept in build/fuzz, the seeds are in spec/fuzz/seeds.
 FUZZ_SECONDS ?= 60

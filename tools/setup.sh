@@ -4,12 +4,15 @@ set -eu
 
 build="gcc libc6-dev make pkg-config curl ca-certificates liblua5.4-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev libmpfr-dev"
 tests="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind lua5.4 lua-check shellcheck"
+# A data plane: tools/e2e/plane.sh. Envoy comes out of a Python wheel (tools/e2e/envoy.sh).
+e2e="prometheus hey jq lua5.4 openssl iproute2 procps unzip python3-pip"
 
 case "${1:-all}" in
 build) wanted=$build ;;
 all) wanted="$build $tests" ;;
+e2e) wanted="$build $e2e" ;;
 *)
-	echo "usage: tools/setup.sh [build|all]" >&2
+	echo "usage: tools/setup.sh [build|all|e2e]" >&2
 	exit 1
 	;;
 esac

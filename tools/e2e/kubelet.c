@@ -82,11 +82,29 @@ static void done(void *owner, uint64_t token, const struct kube_reply *reply)
 		log_warn(NULL, "the API server: %s", reply->error.text);
 }
 
-static void tell_status(struct kubelet *kubelet, const struct pod *pod)
+static void tell_status(struct kubelet *kubelet, struct pod *pod);
+
+static void status_told(void *owner, uint64_t number, const struct kube_reply *reply)
 {
+	struct pod *pod = pod_numbered(owner, number);
+	done(owner, number, reply);
+	if (pod == NULL)
+		return;
+	pod->telling = false;
+	if (pod->tell_again)
+		tell_status(owner, pod);
+}
+
+/* One at a time: of two that are under way, the older might arrive last. */
+static void tell_status(struct kubelet *kubelet, struct pod *pod)
+{
+	pod->tell_again = pod->telling;
+	if (pod->telling)
+		return;
+	pod->telling = true;
 	SCOPED(json) cJSON *patch = pod_status(pod, loop_now(kubelet->loop));
 	SCOPED(text) char *path = xasprintf("%s/status", pod->path);
-	kube_send(kubelet->kube, KUBE_MERGE, path, patch, done, kubelet, 0);
+	kube_send(kubelet->kube, KUBE_MERGE, path, patch, status_told, kubelet, pod->number);
 }
 
 /* ---- the pods' Envoy ---- */
@@ -108,6 +126,8 @@ static cJSON *routes_of(const char *traffic, const char *probes)
 		cJSON_AddItemToArray(routes, route);
 	}
 	cJSON_AddItemToArray(cJSON_AddArrayToObject(config, "virtual_hosts"), host);
+	/* Envoy may read the listeners before the clusters; probes see to it that nobody comes. */
+	json_put_bool(config, "validate_clusters", false);
 	return config;
 }
 

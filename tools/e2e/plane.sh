@@ -99,7 +99,7 @@ envoy() {
 	local admin=$1_admin
 	cat >"$plane/$1.yaml" <<-END
 		node: {id: $1, cluster: $1}
-		stats_flush_interval: 1s
+		stats_flush_interval: 0.5s
 		admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${!admin}}}}
 		dynamic_resources:
 		  lds_config: {path_config_source: {path: $plane/$1/listeners.json}}
@@ -110,7 +110,7 @@ envoy() {
 # The labels are those of App Mesh's Prometheus: a cluster of the pods' Envoy is called "namespace/pod".
 prometheus() {
 	cat >"$plane/prometheus.yaml" <<-END
-		global: {scrape_interval: 1s, scrape_timeout: 1s}
+		global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 		scrape_configs:
 		  - job_name: appmesh-envoy
 		    metrics_path: /stats/prometheus
@@ -142,6 +142,9 @@ make_files() {
 
 # ---- components ----
 
+# Prometheus is ready seconds before it looks at its first target.
+scrapes() { curl -sf "http://127.0.0.1:$prometheus/api/v1/query?query=up" | grep -q '"1"\]'; }
+
 start() {
 	local path
 	# shellcheck disable=SC1091
@@ -171,7 +174,7 @@ start() {
 		path=$(command -v prometheus) || fail "there is no prometheus: apt-get install prometheus"
 		spawn prometheus "$path" --config.file "$plane/prometheus.yaml" --storage.tsdb.path "$plane/tsdb" \
 			--storage.tsdb.retention.time 1h --web.listen-address "127.0.0.1:$prometheus" --log.level warn
-		until_it prometheus curl -sf "http://127.0.0.1:$prometheus/-/ready"
+		until_it prometheus scrapes
 		;;
 	*) fail "there is no $1; there are: $components" ;;
 	esac

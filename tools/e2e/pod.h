@@ -28,6 +28,7 @@ struct pod {
 	int64_t started_us;
 	/* what probes found */
 	bool ready, ending, probing;
+	bool telling, tell_again; /* its status */
 	int failures;
 	int64_t probe_at_us;
 	struct pod *next;

@@ -1,0 +1,24 @@
+# Prometheus is down for two minutes in mid-analysis: the release waits, and goes on when it is back
+
+given_podinfo 6.0.0
+given_canary "interval: 3s
+threshold: 2
+maxWeight: 30
+stepWeight: 10"
+
+load 900
+begin_release 6.0.1
+until_weight 20
+"$here/plane.sh" stop prometheus
+say "Prometheus is stopped"
+sleep 120
+[ "$(kube get canary podinfo -o 'jsonpath={.status.phase} {.status.canaryWeight} {.status.failedChecks}')" = "Progressing 20 0" ] ||
+	wrong "the release did not wait: $(kube get canary podinfo -o 'jsonpath={.status}')"
+"$here/plane.sh" start prometheus
+say "Prometheus is back"
+until_phase Succeeded
+end_load
+
+expect_no_loss
+expect_shares
+expect_image podinfo-primary 6.0.1

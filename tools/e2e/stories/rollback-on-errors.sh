@@ -1,0 +1,24 @@
+# a version of which one request in five fails is rolled back; nobody but its own pods failed a request
+
+fault podinfo 6.0.2 errors=20
+given_podinfo 6.0.0
+given_canary "interval: 3s
+threshold: 2
+maxWeight: 50
+stepWeight: 10"
+
+load 900
+begin_release 6.0.2
+until_weight 10
+until_event "Halt advancement success rate"
+until_event "Rolling back"
+until_phase Failed
+end_load
+
+expect_no_loss
+expect_shares
+expect_image podinfo-primary 6.0.0
+expect_rehearsal "image: example.com/podinfo:6.0.2" "
+series:
+  - {metric: request-success-rate, values: 80x60}
+  - {metric: request-duration, values: 20x60}"
