@@ -114,7 +114,7 @@ $(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.
 bench-policies: $(OUT)/bench-policies ## what hostile policies take of the engine's time
 	$(Q)$(OUT)/bench-policies
 
-# What is fetched and built once for it: tools/e2e/README.md.
+# What is fetched and built once for it: tools/README.md.
 e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…)
 	$(Q)tools/setup.sh e2e
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)

@@ -6,9 +6,8 @@
 #     plane.sh start|stop|kill NAME        kubelet, mesh, envoy-pods, envoy-mesh, prometheus, receiver
 #
 # All of it is in the folder $PLANE (build/e2e/plane): ports, NAME.log, NAME.pid, faults/, counts/, hooks/.
+# shellcheck disable=SC2154 # ports are read from the file "ports"
 set -euo pipefail
-# The ports are those of the file "ports".
-# shellcheck disable=SC2154
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 plane=${PLANE:-$root/build/e2e/plane}

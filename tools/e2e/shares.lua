@@ -47,7 +47,8 @@ local workload <const>, least <const> = arg[1], tonumber(arg[2])
 local splits, order = {}, {}
 for i = 3, #arg do
   for line in io.lines(arg[i]) do
-    local pod <const>, route <const>, nodes <const>, requests <const> = line:match("^%S+ (%S+) ([^/%s]+)/(%S+) (%d+) %d+$")
+    local pod <const>, route <const>, nodes <const>, requests <const> =
+      line:match("^%S+ (%S+) ([^/%s]+)/(%S+) (%d+) %d+$")
     local weight <const> = nodes and tonumber(nodes:match(workload .. "%-canary:(%d+)"))
     local other <const> = nodes and tonumber(nodes:match(workload .. "%-primary:(%d+)"))
     if route == workload and weight and other then

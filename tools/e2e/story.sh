@@ -189,24 +189,26 @@ expect_no_loss() {
 	[ "$counted" -ge $((good + bad)) ] || wrong "fewer requests at the pods than answers"
 }
 
-# Events since the release without what depends on the moment: measured values, and what is waited for meanwhile.
+# Events without what depends on the moment: measured values, and what is waited for meanwhile.
 shorten() {
-	grep -v 'not ready: waiting\|not ready: canary' |
+	grep -vE '^(canary deployment )?[^ ]+ not ready: ' |
 		sed -E 's/(success rate|request duration) [0-9.a-zµ]+/\1 …/; s/\b[0-9.]+(ms|%)? ([<>]) /… \2 /
 			s/(primary not ready:) .*/\1 …/' | uniq
 }
-live_events() { tail -n +$((release + 1)) "$folder/follow" | jq -r 'select(.message) | .message' | shorten; }
+# The last ones of before may come late.
+live_events() {
+	tail -n +$((release + 1)) "$folder/follow" | jq -r 'select(.message) | .message' | sed -n '/^New revision/,$p' | shorten
+}
 
 # expect_rehearsal SCENARIO [RECORDING]: the dry run of the same objects tells the same. Times are those of an interval of
 # 10 s there.
 expect_rehearsal() {
 	printf '%s\n' "$1" >"$folder/scenario.yaml"
-	local recording=()
+	local recording=() tries
 	if [ -n "${2:-}" ]; then
 		printf '%s\n' "$2" >"$folder/recording.yaml"
 		recording=(--metrics "$folder/recording.yaml")
 	fi
-	sleep 0.7 # the last events are on their way
 	"$sluice" dry-run -f "$folder/deployment.yaml" -f "$folder/canary.yaml" "${extra_objects[@]}" --scenario "$folder/scenario.yaml" \
 		"${recording[@]}" -o json >"$folder/rehearsal.json" 2>"$folder/rehearsal.log"
 	[ -s "$folder/rehearsal.json" ] || {
@@ -214,13 +216,17 @@ expect_rehearsal() {
 		return
 	}
 	jq -r '.events[] | select(.at >= 0) | .message' "$folder/rehearsal.json" | shorten >"$folder/rehearsed"
-	live_events >"$folder/events"
-	if diff -u --label rehearsed --label live "$folder/rehearsed" "$folder/events" >"$folder/events.diff"; then
-		say "events: as rehearsed ($(wc -l <"$folder/events"))"
-	else
-		wrong "events are not those of the rehearsal"
-		sed 's/^/             /' "$folder/events.diff"
-	fi
+	# The last events are on their way.
+	for ((tries = 0; tries < 10; tries++)); do
+		live_events >"$folder/events"
+		if diff -u --label rehearsed --label live "$folder/rehearsed" "$folder/events" >"$folder/events.diff"; then
+			say "events: as rehearsed ($(wc -l <"$folder/events"))"
+			return
+		fi
+		sleep 0.5
+	done
+	wrong "events are not those of the rehearsal"
+	sed 's/^/             /' "$folder/events.diff"
 }
 
 expect_image() {

@@ -1,4 +1,5 @@
 # a version that fails its acceptance test never gets a request, and is rolled back
+# shellcheck shell=bash disable=SC2034,SC2154
 
 hook_answers acceptance-test 500
 given_podinfo 6.0.0

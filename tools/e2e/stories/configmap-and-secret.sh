@@ -1,4 +1,5 @@
 # a changed ConfigMap is a new revision, and so is a changed Secret; the primary gets copies of what was promoted
+# shellcheck shell=bash disable=SC2034,SC2154
 
 value_of() { kube get "$1" podinfo-primary -o "jsonpath={.data.$2}"; }
 
@@ -13,7 +14,7 @@ stepWeight: 10"
 
 load 900
 begin_change "the ConfigMap says green" patch configmap podinfo -p '{"data":{"colour":"green"}}'
-until_event "ConfigMap podinfo changed"
+until_event "New revision detected"
 until_weight 10
 [ "$(value_of configmap colour)" = blue ] || wrong "the primary got the ConfigMap before its time"
 until_phase Succeeded
@@ -21,7 +22,7 @@ until_phase Succeeded
 expect_rehearsal "scenes: []"
 
 begin_change "the Secret has another password" patch secret podinfo -p '{"stringData":{"password":"two"}}'
-until_event "Secret podinfo changed"
+until_event "New revision detected"
 until_phase Succeeded
 [ "$(value_of secret password | base64 -d)" = two ] || wrong "the primary did not get the Secret"
 end_load

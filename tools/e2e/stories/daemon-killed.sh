@@ -1,4 +1,5 @@
 # the daemon is killed (-9) at ten random moments of a release and started again: nobody notices but the log
+# shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
 given_canary "interval: 3s

@@ -1,4 +1,5 @@
 # the old image is put back in mid-analysis: the release is over at once, and nothing is promoted
+# shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
 given_canary "interval: 3s

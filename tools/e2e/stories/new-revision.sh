@@ -1,4 +1,5 @@
 # a new version in mid-analysis: the analysis starts again, and what is promoted is the new one
+# shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
 given_canary "interval: 3s

@@ -1,4 +1,5 @@
 # a Lua policy in a ConfigMap is changed in mid-analysis: the next step is the new policy's
+# shellcheck shell=bash disable=SC2034,SC2154
 
 steps_of() { printf 'return { step = function(rollout)
   if rollout.weight >= 50 then return { action = "promote" } end

@@ -1,4 +1,5 @@
 # the primary does not come up with the promoted version: the canary keeps the traffic, and a fix that is released takes over
+# shellcheck shell=bash disable=SC2034,SC2154
 
 deadline=8
 weights='jsonpath={.spec.routes[0].httpRoute.action.weightedTargets[0].weight} {.spec.routes[0].httpRoute.action.weightedTargets[1].weight}'

@@ -1,4 +1,5 @@
 # Prometheus is down for two minutes in mid-analysis: the release waits, and goes on when it is back
+# shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
 given_canary "interval: 3s

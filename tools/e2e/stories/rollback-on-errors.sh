@@ -1,4 +1,5 @@
 # a version of which one request in five fails is rolled back; nobody but its own pods failed a request
+# shellcheck shell=bash disable=SC2034,SC2154
 
 fault podinfo 6.0.2 errors=20
 given_podinfo 6.0.0

@@ -1,4 +1,5 @@
 # a version that becomes slow once it has a fifth of the traffic is rolled back
+# shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
 given_canary "interval: 3s

@@ -1,4 +1,5 @@
 # the release of the seed, 5% more at each step up to 50%, is promoted and loses no request
+# shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
 given_canary "interval: 3s
