@@ -115,7 +115,8 @@ bench-policies: $(OUT)/bench-policies ## what hostile policies take of the engin
 	$(Q)$(OUT)/bench-policies
 
 # What is fetched and built once for it: tools/README.md.
-e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…)
+e2e: export PEER := $(value PEER)
+e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…, PEER='another controller')
 	$(Q)tools/setup.sh e2e
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
 	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)

@@ -2,6 +2,8 @@
 # Tells stories on a real cluster with a real data plane. Usage: tools/e2e/run.sh [WORD…]: of those whose names have one
 # of the words. $KUBECONFIG: on that cluster; else on a test bed of its own, which is gone afterwards.
 #
+# With $PEER, the command line of another controller, both are measured instead: peer.sh.
+#
 # What a story leaves is in build/e2e/stories/NAME: events, counts of the pods, load, log of the daemon.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,6 +30,13 @@ trap '"$here/plane.sh" down' EXIT
 "$here/plane.sh" up || exit 1
 # shellcheck disable=SC1091
 . "$plane/ports"
+
+if [ -n "${PEER:-}" ]; then
+	# shellcheck source=tools/e2e/peer.sh
+	. "$here/peer.sh"
+	compare
+	exit
+fi
 
 is_wanted() {
 	local word
