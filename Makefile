@@ -24,7 +24,7 @@ ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 
 ENGINE  := $(filter-out engine/main.c,$(wildcard engine/*.c engine/*/*.c))
 SPECS   := $(wildcard spec/engine/*.c)
-LUA     := $(sort $(wildcard lua/*.lua lua/*/*.lua policies/*.lua))
+LUA     := $(filter-out lua/meta/%,$(sort $(wildcard lua/*.lua lua/*/*.lua policies/*.lua)))
 OBJECTS := $(ENGINE:%.c=$(OUT)/%.o) $(OUT)/embedded.o
 SPEC_OBJECTS := $(SPECS:%.c=$(OUT)/%.o)
 TIDY := $(patsubst %.c,$(OUT)/%.tidy,$(wildcard engine/*.c engine/*/*.c spec/engine/*.c spec/cluster/*.c))

@@ -2,7 +2,7 @@
 ---
 --- Paths are dotted, list positions count from 1 as in Lua: `shape.number(reply, "data.result.1.value.2")`. Messages
 --- write them as JSON does: "data.result[0].value[1]: must be a number, is missing". A path may start with "" for the
---- value itself, and `where` names it in messages.
+--- value itself, and `where` ("HTTPRoute web.test") stands before it in messages.
 
 local json <const> = require("json")
 
@@ -31,7 +31,7 @@ end
 ---@param where string|nil
 ---@return string
 function M.path_text(path, where)
-  local text = where or ""
+  local text = ""
   for key in string.gmatch(path, "[^.]+") do
     local position = string.match(key, "^%d+$")
     if position then
@@ -42,7 +42,8 @@ function M.path_text(path, where)
       text = text .. "." .. key
     end
   end
-  return text == "" and "the value" or text
+  if text == "" then text = "the value" end
+  return where and where .. ": " .. text or text
 end
 
 --- The value at a path, or nil when it is missing or null.

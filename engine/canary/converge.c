@@ -44,8 +44,10 @@ static enum step write_object(struct tick *tick, enum kube_verb verb, const char
 	return STEP_ON;
 }
 
-/* The same, after a look at it. */
-static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted, bool ours)
+/* The same, after a look at it. What is not to be trusted is written though it seems to say what is
+ * wanted: an element of a list may say more (a mirror). */
+static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted, bool ours,
+			     bool trusted)
 {
 	const cJSON *live;
 	enum step step = look(tick, path, &live);
@@ -57,7 +59,7 @@ static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted,
 		*strrchr(collection, '/') = '\0';
 		return write_object(tick, KUBE_CREATE, collection, wanted);
 	}
-	if (json_covers(live, wanted))
+	if (trusted && json_covers(live, wanted))
 		return STEP_ON;
 	json_put_string(wanted, "metadata.resourceVersion",
 			json_string(live, "metadata.resourceVersion"));
@@ -66,25 +68,30 @@ static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted,
 
 /* Creates an owned object, or makes it say what is wanted. `path` is the object's. What was seen to
  * say it and not touched since is not looked at. */
-static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted)
+static enum step ensure_as(struct tick *tick, const char *path, cJSON *owned_wanted, bool trusted)
 {
 	SCOPED(json) cJSON *wanted = owned_wanted;
 	SCOPED(text) char *text = json_canonical(wanted);
 	uint64_t digest = hash64(text, strlen(text));
 	bool ours = json_get(json_get(wanted, "metadata"), "ownerReferences") != NULL;
 	char version[24];
-	if (asks_says(tick->asks, path, digest, version))
+	if (asks_says(tick->asks, path, digest, version) && trusted)
 		return STEP_ON;
 	enum step step = STEP_ON;
 	if (ours && version[0] != '\0') {
 		json_put_string(wanted, "metadata.resourceVersion", version);
 		step = write_object(tick, KUBE_APPLY, path, wanted);
 	} else {
-		step = ensure_seen(tick, path, wanted, ours);
+		step = ensure_seen(tick, path, wanted, ours, trusted);
 	}
 	if (step == STEP_ON)
 		asks_note(tick->asks, path, digest);
 	return step;
+}
+
+static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted)
+{
+	return ensure_as(tick, path, owned_wanted, true);
 }
 
 static enum step ensure_kind(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted)
@@ -267,21 +274,18 @@ static enum step read_routes(struct tick *tick, const struct traffic_view *view,
 			 tick->spec->namespace);
 }
 
-static enum step write_routes(struct tick *tick, const cJSON *desired)
+/* `wrong` is the path of the object that does not carry the split, or NULL. */
+static enum step write_routes(struct tick *tick, const cJSON *desired, const char *wrong)
 {
 	const cJSON *item;
 	cJSON_ArrayForEach(item, json_get(desired, "own"))
 	{
 		char path[KUBE_PATH_MAX];
-		const char *plural = traffic_plural(json_string_or(item, "apiVersion", ""),
-						    json_string_or(item, "kind", ""));
-		if (plural == NULL || !kube_path_of(path, item, plural)) {
-			struct error err;
-			error_set(&err, ERROR_BUG, "no path for a route of kind %s",
-				  json_string_or(item, "kind", "(none)"));
+		struct error err = {0};
+		if (!traffic_path(tick->driver, item, path, &err))
 			return tick_trouble(tick, &err);
-		}
-		enum step step = ensure(tick, path, cJSON_Duplicate(item, true));
+		enum step step = ensure_as(tick, path, cJSON_Duplicate(item, true),
+					   !text_equal(path, wrong));
 		if (step != STEP_ON)
 			return step;
 	}
@@ -302,9 +306,52 @@ static enum step write_routes(struct tick *tick, const cJSON *desired)
 	return STEP_ON;
 }
 
+/* LIVE or PENDING when the objects carry the split, else BROKEN. */
+static enum traffic_state says_split(const struct traffic_view *view, const cJSON *objects,
+				     const struct split *split)
+{
+	struct split live;
+	struct error why;
+	enum traffic_state state = view->driver->observed(view, objects, &live, &why);
+	bool same = split_equal(&live, split);
+	return (state == TRAFFIC_LIVE || state == TRAFFIC_PENDING) && same ? state : TRAFFIC_BROKEN;
+}
+
+/* What was written is read back: a step counts from when its split is in force. */
+static enum step await_routes(struct tick *tick, const struct traffic_view *view,
+			      const cJSON *paths)
+{
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	struct split live;
+	struct error why = {0};
+	enum traffic_state state = tick->driver->observed(view, objects, &live, &why);
+	switch (state) {
+	case TRAFFIC_LIVE:
+		break;
+	case TRAFFIC_PENDING:
+		tick->pending = true;
+		return tick_halt(tick, "%s", why.text);
+	case TRAFFIC_ABSENT:
+	case TRAFFIC_BROKEN:
+		return tick_halt(tick, "%s", why.text);
+	}
+	if (!split_equal(&live, &tick->status.memory.split))
+		return tick_halt(tick,
+				 "the routes of %s.%s were written, but carry %d/%d%s instead of "
+				 "%d/%d",
+				 tick->spec->name, tick->spec->namespace, live.primary, live.canary,
+				 live.mirror ? " and mirror" : "",
+				 tick->status.memory.split.primary,
+				 tick->status.memory.split.canary);
+	tick->landed = tick->pending;
+	tick->pending = false;
+	return STEP_ON;
+}
+
 static enum step route(struct tick *tick)
 {
 	const struct traffic_view view = {
+		.driver = tick->driver,
 		.spec = tick->spec,
 		.label = &tick->label,
 		.match = tick->spec->match,
@@ -314,23 +361,26 @@ static enum step route(struct tick *tick)
 	if (tick->driver->blind) {
 		SCOPED(json)
 		cJSON *owned = tick->driver->desired(&view, &tick->status.memory.split, NULL, &err);
-		return owned == NULL ? tick_halt(tick, "%s", err.text) : write_routes(tick, owned);
+		return owned == NULL ? tick_halt(tick, "%s", err.text)
+				     : write_routes(tick, owned, NULL);
 	}
 	SCOPED(json) cJSON *paths = cJSON_CreateArray();
 	enum step step = read_routes(tick, &view, paths);
 	if (step != STEP_ON)
 		return step;
 	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
-	struct split live;
-	if (!tick->thorough &&
-	    tick->driver->observed(&view, objects, &live, &err) == TRAFFIC_LIVE &&
-	    split_equal(&live, &tick->status.memory.split))
-		return STEP_ON;
-	SCOPED(json)
-	cJSON *desired = tick->driver->desired(&view, &tick->status.memory.split, objects, &err);
-	if (desired == NULL)
-		return tick_halt(tick, "%s", err.text);
-	return write_routes(tick, desired);
+	const struct split *wanted = &tick->status.memory.split;
+	bool says = says_split(&view, objects, wanted) != TRAFFIC_BROKEN;
+	if (tick->thorough || !says) {
+		SCOPED(json) cJSON *desired = tick->driver->desired(&view, wanted, objects, &err);
+		if (desired == NULL)
+			return tick_halt(tick, "%s", err.text);
+		step = write_routes(tick, desired,
+				    says ? NULL : cJSON_GetStringValue(paths->child));
+		if (step != STEP_ON)
+			return step;
+	}
+	return await_routes(tick, &view, paths);
 }
 
 enum step converge_routes(struct tick *tick)

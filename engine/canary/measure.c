@@ -101,6 +101,9 @@ static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, st
 	struct metric_subject subject;
 	struct metric_request request;
 	subject_of(tick, &subject);
+	if (tick->driver->query != NULL)
+		subject.own_query =
+			tick->driver->query(tick->driver, json_string_or(check, "name", ""));
 	if (err.kind != ERROR_NONE ||
 	    !metric_request_init(&request, &subject, check, template, secret, &err)) {
 		sample->error = err.kind;

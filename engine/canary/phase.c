@@ -2,8 +2,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #define IN(phase) (1u << (phase))
@@ -275,6 +278,46 @@ static void roll_back(struct status *next, const struct situation *situation,
 	     situation->stay_on_canary ? (struct split){.canary = 100} : all_primary);
 }
 
+/* Ten letters that derive from the canary and the revision, as all generated values do. */
+static void give_cookie(const struct canary_spec *spec, const char *name, const char *revision,
+			char cookie[COOKIE_TEXT_MAX])
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	char hex[SHA256_HEX_SIZE], value[11] = "";
+	SCOPED(text) char *of = xasprintf("%s/%s/%s", spec->uid, name, revision);
+	sha256_hex(of, strlen(of), hex);
+	for (size_t i = 0; i < 10; i++) {
+		const char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+		value[i] = letters[strtoul(pair, NULL, 16) % 52];
+	}
+	snprintf(cookie, COOKIE_TEXT_MAX, "%s=%s", name, value);
+}
+
+static void set_cookie(struct status *next, char cookie[COOKIE_TEXT_MAX], const char *text)
+{
+	next->cookies_changed |= strcmp(cookie, text) != 0;
+	text_copy(cookie, COOKIE_TEXT_MAX, text);
+}
+
+/* Users keep to the canary while it has traffic; afterwards their cookies are taken away. */
+static void follow_sessions(struct status *next, const struct canary_spec *spec)
+{
+	char cookie[COOKIE_TEXT_MAX];
+	const cJSON *affinity = json_get(spec->analysis, "sessionAffinity");
+	const char *name = json_string_or(affinity, "cookieName", "");
+	next->cookies_changed = false;
+	if (name[0] == '\0') {
+		set_cookie(next, next->cookie, "");
+		set_cookie(next, next->previous_cookie, "");
+	} else if (next->memory.split.canary > 0 && next->cookie[0] == '\0') {
+		give_cookie(spec, name, next->memory.revision, cookie);
+		set_cookie(next, next->cookie, cookie);
+	} else if (next->memory.split.canary == 0 && next->cookie[0] != '\0') {
+		set_cookie(next, next->previous_cookie, next->cookie);
+		set_cookie(next, next->cookie, "");
+	}
+}
+
 bool phase_next(const struct status *status, const struct situation *situation,
 		const struct move *move, struct status *next, struct error *err)
 {
@@ -411,5 +454,6 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	}
 	if (move->due_us != 0)
 		next->memory.due_us = move->due_us;
+	follow_sessions(next, spec);
 	return true;
 }

@@ -89,11 +89,7 @@ static void check_number(const struct shape *shape, const cJSON *value, const ch
 static bool is_word(const struct shape *shape, const char *text)
 {
 	for (const char *const *word = shape->words; *word != NULL; word++) {
-		size_t len = strlen(*word);
 		if (strcmp(text, *word) == 0)
-			return true;
-		if ((shape->flags & SHAPE_SUFFIX) != 0 && len > 0 &&
-		    strncmp(text, *word, len) == 0 && text[len] == ':' && text[len + 1] != '\0')
 			return true;
 	}
 	return false;

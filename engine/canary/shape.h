@@ -28,7 +28,6 @@ enum shape_kind {
 enum shape_flag {
 	SHAPE_REQUIRED = 1,
 	SHAPE_STRICT = 2, /* unknown members are errors, here and below */
-	SHAPE_SUFFIX = 4, /* a word may be followed by ":" and more */
 };
 
 /* More about a value of the right kind; false with a sentence ("must be …") in `why`. */

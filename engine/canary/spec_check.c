@@ -8,27 +8,28 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/spec_parts.h"
+#include "traffic/driver.h"
 
-/* What the providers of the reference can do beside weights. A name stands for its forms with a
- * suffix, too. */
-static const struct provider {
-	const char *name;
+/* What the provider's driver can do beside weights: nothing without one. */
+struct abilities {
 	bool match, mirror, stick;
-} providers[] = {
-	{"istio", true, true, true},	 {"gatewayapi", true, true, true},
-	{"appmesh", true, false, false}, {"contour", true, false, false},
-	{"gloo", true, false, false},	 {"nginx", true, false, false},
 };
 
-static struct provider provider_of(const struct canary_spec *spec)
+static struct abilities check_provider(const struct canary_spec *spec,
+				       struct spec_problems *problems)
 {
-	for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
-		size_t len = strlen(providers[i].name);
-		if (strncmp(spec->provider, providers[i].name, len) == 0 &&
-		    (spec->provider[len] == '\0' || spec->provider[len] == ':'))
-			return providers[i];
+	struct error err = {0};
+	const struct traffic_driver *driver = traffic_find(spec->provider, &err);
+	if (driver == NULL) {
+		problem_error(problems, "spec.provider", "%s", err.text);
+		return (struct abilities){true, true, true};
 	}
-	return (struct provider){.name = spec->provider};
+	if (driver->check != NULL) {
+		const struct traffic_view view = {
+			.driver = driver, .spec = spec, .match = spec->match};
+		driver->check(&view, problems);
+	}
+	return (struct abilities){driver->can_match, driver->can_mirror, driver->can_stick};
 }
 
 static bool has_policy(const struct canary_spec *spec)
@@ -36,23 +37,23 @@ static bool has_policy(const struct canary_spec *spec)
 	return spec->policy.source != POLICY_STOCK;
 }
 
-static void check_match(const struct canary_spec *spec, struct spec_problems *problems)
+static void check_match(const struct canary_spec *spec, bool can, struct spec_problems *problems)
 {
 	static const char path[] = "spec.analysis.match";
 	if (spec->match == NULL || spec->skip_analysis)
 		return;
 	if (spec->iterations < 1 && !has_policy(spec))
 		problem_warning(problems, path, "has no effect without spec.analysis.iterations");
-	else if (!provider_of(spec).match)
+	else if (!can)
 		problem_error(problems, path,
 			      "the provider %s cannot tell requests apart: all traffic would go to "
 			      "the canary",
 			      spec->provider);
 }
 
-static void check_mirror(struct canary_spec *spec, struct spec_problems *problems)
+static void check_mirror(struct canary_spec *spec, bool can, struct spec_problems *problems)
 {
-	if (spec->mirror && !provider_of(spec).mirror) {
+	if (spec->mirror && !can) {
 		problem_warning(problems, "spec.analysis.mirror",
 				"has no effect, because the provider %s cannot mirror",
 				spec->provider);
@@ -149,7 +150,7 @@ static void check_hook_time(const struct canary_spec *spec, struct spec_problems
 			interval);
 }
 
-static void check_affinity(const struct canary_spec *spec, struct spec_problems *problems)
+static void check_affinity(const struct canary_spec *spec, bool can, struct spec_problems *problems)
 {
 	static const char path[] = "spec.analysis.sessionAffinity";
 	const cJSON *affinity = json_get(spec->analysis, "sessionAffinity");
@@ -161,7 +162,7 @@ static void check_affinity(const struct canary_spec *spec, struct spec_problems 
 		problem_error(problems, path,
 			      "can't use the same cookie name for both primary and cookie name; "
 			      "please update them to be different");
-	if (!provider_of(spec).stick)
+	if (!can)
 		problem_warning(problems, path,
 				"has no effect, because the provider %s cannot pin sessions",
 				spec->provider);
@@ -207,11 +208,12 @@ static void check_scaler(const struct canary_spec *spec, struct spec_problems *p
 void spec_check_together(struct canary_spec *spec, const struct spec_options *options,
 			 struct spec_problems *problems)
 {
-	check_match(spec, problems);
-	check_mirror(spec, problems);
+	struct abilities can = check_provider(spec, problems);
+	check_match(spec, can.match, problems);
+	check_mirror(spec, can.mirror, problems);
 	check_steps(spec, problems);
 	check_hook_time(spec, problems);
-	check_affinity(spec, problems);
+	check_affinity(spec, can.stick, problems);
 	check_scaler(spec, problems);
 	if (options->no_cross_namespace_refs)
 		check_references(spec, problems);

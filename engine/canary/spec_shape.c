@@ -432,13 +432,7 @@ static const struct shape autoscaler_ref[] = {
 };
 
 static const struct shape spec[] = {
-	{.name = "provider",
-	 .kind = SHAPE_STRING,
-	 .flags = SHAPE_SUFFIX,
-	 .words = WORDS("apisix", "appmesh", "appmesh:v1beta2", "contour", "gatewayapi:v1",
-			"gatewayapi:v1beta1", "gloo", "istio", "knative", "kubernetes", "kuma",
-			"linkerd", "nginx", "osm", "skipper", "smi:v1alpha1", "smi:v1alpha2",
-			"smi:v1alpha3", "traefik")},
+	{.name = "provider", .kind = SHAPE_STRING, .rule = shape_is_not_empty},
 	STRING("metricsServer"),
 	NATURAL("progressDeadlineSeconds"),
 	{.name = "targetRef", .kind = SHAPE_OBJECT, .flags = SHAPE_REQUIRED, .members = target_ref},

@@ -159,9 +159,17 @@ static void read_conditions(struct status *status, const cJSON *list)
 static bool is_ours(const char *field)
 {
 	static const char *const ours[] = {
-		"phase",	   "failedChecks",     "canaryWeight",	     "iterations",
-		"lastAppliedSpec", "lastPromotedSpec", "lastTransitionTime", "trackedConfigs",
+		"phase",
+		"failedChecks",
+		"canaryWeight",
+		"iterations",
+		"lastAppliedSpec",
+		"lastPromotedSpec",
+		"lastTransitionTime",
+		"trackedConfigs",
 		"conditions",
+		"sessionAffinityCookie",
+		"previousSessionAffinityCookie",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (strcmp(field, ours[i]) == 0)
@@ -183,6 +191,9 @@ void status_read(struct status *status, const cJSON *json)
 		  "lastAppliedSpec");
 	read_text(status->last_promoted_spec, sizeof(status->last_promoted_spec), json,
 		  "lastPromotedSpec");
+	read_text(status->cookie, sizeof(status->cookie), json, "sessionAffinityCookie");
+	read_text(status->previous_cookie, sizeof(status->previous_cookie), json,
+		  "previousSessionAffinityCookie");
 	status->last_transition_us = time_of(json, "lastTransitionTime");
 	status->tracked_configs = configs_of(json_get(json, "trackedConfigs"));
 	status->stored_configs = copy(status->tracked_configs);

@@ -40,6 +40,7 @@ struct split {
 };
 bool split_equal(const struct split *a, const struct split *b);
 
+enum { COOKIE_TEXT_MAX = 300 };
 enum { HASH_TEXT_MAX = 24, DEBTS_MAX = 24, HISTORY_MAX = 12, DEBT_TEXT_MAX = 600 };
 
 /* What a commit owes: done in order after it, each under the same identity however often it is
@@ -83,6 +84,7 @@ struct memory {
 	char policy[HASH_TEXT_MAX];  /* hash of the policy that this rollout runs under */
 	long generation;	     /* spec generation that was last acted on */
 	int64_t hold_since_us;	     /* since when nothing could be decided; 0: it can */
+	bool pending;		     /* the routes carry the split, but it is not in force yet */
 	bool early; /* may act before due_us, as soon as the pods it waits for are ready */
 	char configs[HASH_TEXT_MAX]; /* hash of the versions of the configs that tracked_configs was
 					made of */
@@ -97,6 +99,10 @@ struct status {
 	int failed_checks, canary_weight, iterations;
 	char last_applied_spec[HASH_TEXT_MAX], last_promoted_spec[HASH_TEXT_MAX];
 	int64_t last_transition_us;
+	/* Session affinity, "name=value": of the users that the canary serves now, and of those of
+	 * the last release, whose cookies are to be taken away. */
+	char cookie[COOKIE_TEXT_MAX], previous_cookie[COOKIE_TEXT_MAX];
+	bool cookies_changed;	/* a patch must name them */
 	cJSON *tracked_configs; /* owned: {"configmap/name": "hash"}, or NULL */
 	cJSON *promoted;	/* owned: the Promoted condition as it stands, or NULL */
 	cJSON *others;		/* owned: fields and conditions of others, kept as found, or NULL */

@@ -142,6 +142,7 @@ void memory_read(struct memory *memory, const char *text)
 	memory->generation = (long)time_of(json_get(json, "generation"));
 	memory->hold_since_us = time_of(json_get(json, "holds"));
 	memory->early = json_bool(json, "early", false);
+	memory->pending = json_bool(json, "pending", false);
 	read_text(memory->configs, sizeof(memory->configs), json, "configs");
 	memory->replicas = (int)number_in(json_number(json, "replicas", 0), 0, INT32_MAX, 0);
 	cJSON *state = json_get(json, "state");
@@ -219,6 +220,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	add_number(json, "holds", memory->hold_since_us);
 	if (memory->early)
 		cJSON_AddTrueToObject(json, "early");
+	if (memory->pending)
+		cJSON_AddTrueToObject(json, "pending");
 	add_text(json, "configs", memory->configs);
 	add_number(json, "replicas", memory->replicas);
 	if (memory->state != NULL)

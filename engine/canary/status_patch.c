@@ -163,6 +163,10 @@ cJSON *status_patch(const struct status *status, const char *resource_version,
 	cJSON_AddNumberToObject(json, "iterations", status->iterations);
 	add_text_or_null(json, "lastAppliedSpec", status->last_applied_spec);
 	add_text_or_null(json, "lastPromotedSpec", status->last_promoted_spec);
+	if (status->cookies_changed) {
+		add_text_or_null(json, "sessionAffinityCookie", status->cookie);
+		add_text_or_null(json, "previousSessionAffinityCookie", status->previous_cookie);
+	}
 	cJSON_AddStringToObject(json, "lastTransitionTime", transition);
 	cJSON_AddItemToObject(json, "trackedConfigs", configs_patch(status));
 	cJSON *conditions = cJSON_AddArrayToObject(json, "conditions");

@@ -50,6 +50,8 @@ static void forget_run(struct tick *tick)
 	tick->verdict[0] = '\0';
 	tick->verdict_text[0] = '\0';
 	tick->notice[0] = '\0';
+	tick->pending = tick->status.memory.pending;
+	tick->landed = false;
 	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
 	tick->due_us = 0;
@@ -416,6 +418,9 @@ static enum step run(struct tick *tick)
 	if (step == STEP_ON)
 		step = converge_routes(tick);
 	tick->thorough = asked;
+	if (step == STEP_ON && tick->landed)
+		return tick->status.memory.due_us != 0 ? wait_anew(tick)
+						       : tick_move(tick, MOVE_SETTLE);
 	if (step == STEP_ON)
 		step = debts_pay(tick);
 	if (step == STEP_ON && is_late(tick))
@@ -456,6 +461,7 @@ static enum tick_result commit(struct tick *tick)
 		tick->trouble = err;
 		return TICK_TROUBLE;
 	}
+	tick->next.memory.pending = tick->pending;
 	take_off_paid(&tick->next, tick);
 	if (tick->notice[0] != '\0')
 		text_copy(tick->next.memory.notice, sizeof(tick->next.memory.notice), tick->notice);

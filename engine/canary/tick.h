@@ -53,6 +53,8 @@ struct tick {
 	char resource_version[64];
 	struct status status;
 	int64_t now_us;
+	bool pending;  /* as far as this run knows: the routes are not in force yet */
+	bool landed;   /* of this run: now they are, and before they were not */
 	bool thorough; /* look at every owned object, not only at those that moved */
 
 	/* Observed; borrowed from the asks until the end of a run. */

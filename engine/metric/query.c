@@ -159,6 +159,8 @@ static const char *query_text(const struct metric_subject *subject, const cJSON 
 		return text;
 	if (metric_template != NULL)
 		text = json_string(metric_template, "spec.query");
+	else if (subject->own_query != NULL)
+		text = subject->own_query;
 	else
 		text = builtin_query(subject->provider, name);
 	if (text == NULL)

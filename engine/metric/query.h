@@ -14,6 +14,7 @@
 struct metric_subject {
 	const char *name, *namespace, *target, *service, *ingress, *route;
 	const char *provider;	    /* of the mesh: selects the built-in queries */
+	const char *own_query;	    /* what the mesh's driver has for this metric, or NULL */
 	const char *metrics_server; /* where built-in and inline queries go */
 };
 

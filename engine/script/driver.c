@@ -202,7 +202,7 @@ bool driver_call(struct driver *driver, int table, const char *function,
 /* ---- which there are ---- */
 
 struct listing {
-	char *names[200];
+	char **names;
 	size_t count;
 };
 
@@ -212,7 +212,7 @@ static void add_name(void *owner, const char *name)
 	for (size_t i = 0; i < listing->count; i++)
 		if (strcmp(listing->names[i], name) == 0)
 			return;
-	if (listing->count < ARRAY_LEN(listing->names))
+	if (listing->count < DRIVER_NAMES_MAX)
 		listing->names[listing->count++] = xstrdup(name);
 }
 
@@ -221,15 +221,12 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void driver_list(const char *kind, struct buf *names)
+size_t driver_names(const char *kind, char *owned_names[DRIVER_NAMES_MAX])
 {
 	char dir[40];
-	struct listing listing = {.count = 0};
+	struct listing listing = {owned_names, 0};
 	snprintf(dir, sizeof(dir), "lua/%.30s/", kind);
 	embed_each(dir, add_name, &listing);
-	qsort(listing.names, listing.count, sizeof(listing.names[0]), compare_names);
-	for (size_t i = 0; i < listing.count; i++) {
-		buf_printf(names, "%s%s", names->len == 0 ? "" : ", ", listing.names[i]);
-		free(listing.names[i]);
-	}
+	qsort(owned_names, listing.count, sizeof(owned_names[0]), compare_names);
+	return listing.count;
 }

@@ -11,7 +11,6 @@
 
 #include <cjson/cJSON.h>
 
-#include "base/buf.h"
 #include "script/vm.h"
 
 struct driver;
@@ -41,7 +40,8 @@ bool driver_call(struct driver *driver, int table, const char *function,
 		 driver_arguments *arguments, void *owner, cJSON **owned_result,
 		 struct error *err) MUST_CHECK;
 
-/* "gatewayapi, istio, nginx": the files that there are of a kind, sorted. */
-void driver_list(const char *kind, struct buf *names);
+enum { DRIVER_NAMES_MAX = 200 };
+/* The names of the files that there are of a kind, sorted; the caller frees each. How many. */
+size_t driver_names(const char *kind, char *owned_names[DRIVER_NAMES_MAX]);
 
 #endif

@@ -254,4 +254,5 @@ const struct traffic_driver traffic_appmesh_v1beta2 = {
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,
+	.plural = appmesh_plural,
 };

@@ -126,3 +126,20 @@ bool appmesh_is_ab(const struct traffic_view *view)
 {
 	return cJSON_GetArraySize(view->match) > 0;
 }
+
+const char *appmesh_plural(const struct traffic_driver *driver, const char *api_version,
+			   const char *kind)
+{
+	static const char *const plurals[][2] = {
+		{"VirtualNode", "virtualnodes"},
+		{"VirtualRouter", "virtualrouters"},
+		{"VirtualService", "virtualservices"},
+	};
+	(void)driver;
+	if (!text_starts(api_version, "appmesh.k8s.aws/"))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(plurals); i++)
+		if (strcmp(kind, plurals[i][0]) == 0)
+			return plurals[i][1];
+	return NULL;
+}

@@ -26,6 +26,8 @@ cJSON *appmesh_header_matches(const cJSON *match);
 cJSON *appmesh_retry_events(const cJSON *retries);
 /* The duration of a field of the service in milliseconds; `fallback` when there is none. */
 double appmesh_ms(const cJSON *object, const char *field, double fallback);
+const char *appmesh_plural(const struct traffic_driver *driver, const char *api_version,
+			   const char *kind);
 bool appmesh_is_ab(const struct traffic_view *view);
 
 #endif

@@ -214,4 +214,5 @@ const struct traffic_driver traffic_appmesh_v1beta1 = {
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,
+	.plural = appmesh_plural,
 };

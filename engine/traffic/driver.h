@@ -16,7 +16,10 @@
 #include "canary/status.h"
 #include "canary/workload.h"
 
+struct traffic_driver;
+
 struct traffic_view {
+	const struct traffic_driver *driver;
 	const struct canary_spec *spec;
 	const struct selector_label *label; /* of the target's pods */
 	const cJSON *match;		    /* A/B conditions as in spec.analysis.match, or NULL */
@@ -33,7 +36,7 @@ enum traffic_state {
 /* Objects are keyed by their path (kube/path.h): {"/apis/…": object or null}. */
 struct traffic_driver {
 	const char *name;
-	bool can_mirror, can_match, can_weigh;
+	bool can_mirror, can_match, can_weigh, can_stick;
 	bool blind; /* `desired` needs no objects: they are all owned, and can be written unread */
 	/* Adds paths that must be read to `paths` (a list of strings); asked again with what was
 	 * read until it adds none, three rounds at most. The first path is the object that carries
@@ -47,12 +50,27 @@ struct traffic_driver {
 	/* The live split, and whether it is in force. `why` is set unless LIVE. */
 	enum traffic_state (*observed)(const struct traffic_view *view, const cJSON *objects,
 				       struct split *split, struct error *why);
+	/* Of a canary that goes away: what gives the routes back, in the form of `desired`; the
+	 * caller frees. NULL member: nothing to undo. */
+	cJSON *(*restore)(const struct traffic_view *view, const cJSON *objects, struct error *err);
+	/* Tells what this driver cannot do of what the canary asks for. NULL member: nothing to
+	 * say. The view has a spec and a match, and nothing else. */
+	void (*check)(const struct traffic_view *view, struct spec_problems *problems);
+	/* The plural of a kind that the driver owns, for its path; NULL when it is none. */
+	const char *(*plural)(const struct traffic_driver *driver, const char *api_version,
+			      const char *kind);
+	/* The query behind a built-in metric, a template; NULL when there is none. NULL member:
+	 * none at all. */
+	const char *(*query)(const struct traffic_driver *driver, const char *metric);
 };
 
-/* The driver for a provider string ("appmesh:v1beta2", "kubernetes", …). NULL and a sentence that
- * lists what there is. */
+/* The driver for a provider string ("appmesh:v1beta2", "kubernetes", …): one in C, else the file
+ * lua/traffic/NAME.lua of what stands before a colon. Loaded once and kept for ever. NULL and half
+ * a sentence (`is "appmseh"; did you mean appmesh? …`) when there is none, or what is wrong with
+ * the file. */
 const struct traffic_driver *traffic_find(const char *provider, struct error *err);
-/* The plural of a kind a driver owns: needed for its path. */
-const char *traffic_plural(const char *api_version, const char *kind);
+/* The path of an object that a driver owns. */
+bool traffic_path(const struct traffic_driver *driver, const cJSON *object, char *path,
+		  struct error *err) MUST_CHECK;
 
 #endif

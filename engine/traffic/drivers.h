@@ -1,10 +1,15 @@
 /*
- * drivers.h - the drivers that are written in C; traffic_find chooses among them.
+ * drivers.h - the drivers that are written in C, and the bridge to those in Lua; traffic_find
+ * chooses among them.
  */
 #ifndef SLUICE_TRAFFIC_DRIVERS_H
 #define SLUICE_TRAFFIC_DRIVERS_H
 
 #include "traffic/driver.h"
+
+/* Loads lua/traffic/FILE.lua for a provider; kept for ever. ERROR_NOT_FOUND without such a file. */
+const struct traffic_driver *traffic_script(const char *file, const char *provider,
+					    struct error *err) MUST_CHECK;
 
 extern const struct traffic_driver traffic_kubernetes, traffic_appmesh_v1beta1,
 	traffic_appmesh_v1beta2;

@@ -1,34 +1,104 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/words.h"
+#include "kube/path.h"
+#include "script/driver.h"
 #include "traffic/drivers.h"
+
+enum { NAMES_MAX = 8192 };
+
+static const struct {
+	const char *provider;
+	const struct traffic_driver *driver;
+} native[] = {
+	{"appmesh", &traffic_appmesh_v1beta1},
+	{"appmesh:v1beta2", &traffic_appmesh_v1beta2},
+	{"kubernetes", &traffic_kubernetes},
+	{"none", &traffic_kubernetes},
+};
+
+/* Loaded ones, for ever: a process sees few providers, but a user may make names up. */
+static struct loaded {
+	char *provider;
+	const struct traffic_driver *driver;
+} loaded[64];
+static size_t loaded_count;
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void refuse(const char *provider, struct error *err)
+{
+	SCOPED(buf) struct buf list = {0};
+	char *names[DRIVER_NAMES_MAX];
+	const char *words[DRIVER_NAMES_MAX + ARRAY_LEN(native) + 1];
+	size_t count = driver_names("traffic", names), total = 0;
+	for (size_t i = 0; i < count; i++)
+		words[total++] = names[i];
+	for (size_t i = 0; i < ARRAY_LEN(native); i++)
+		words[total++] = native[i].provider;
+	words[total] = NULL;
+	qsort(words, total, sizeof(words[0]), compare_words);
+	buf_init(&list, NAMES_MAX);
+	for (size_t i = 0; i < total; i++)
+		buf_printf(&list, "%s%s", i == 0 ? "" : ", ", words[i]);
+	const char *meant = words_nearest(provider, words);
+	error_set(err, ERROR_NOT_FOUND, "is \"%.40s\"%s%s%s must be one of %s", provider,
+		  meant == NULL ? "; it" : "; did you mean ", meant == NULL ? "" : meant,
+		  meant == NULL ? "" : "? It", list.text);
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+}
 
 const struct traffic_driver *traffic_find(const char *provider, struct error *err)
 {
+	for (size_t i = 0; i < ARRAY_LEN(native); i++)
+		if (strcmp(native[i].provider, provider) == 0)
+			return native[i].driver;
+	/* As the reference has it: whatever begins so. */
 	if (text_starts(provider, "appmesh:v1beta2"))
 		return &traffic_appmesh_v1beta2;
-	if (strcmp(provider, "appmesh") == 0)
-		return &traffic_appmesh_v1beta1;
-	if (strcmp(provider, "kubernetes") == 0 || strcmp(provider, "none") == 0)
-		return &traffic_kubernetes;
-	error_set(err, ERROR_NOT_FOUND,
-		  "there is no provider \"%s\"; there are appmesh, appmesh:v1beta2, kubernetes",
-		  provider);
-	return NULL;
+	for (size_t i = 0; i < loaded_count; i++)
+		if (strcmp(loaded[i].provider, provider) == 0)
+			return loaded[i].driver;
+	size_t len = strcspn(provider, ":");
+	bool cut = provider[len] == ':' && provider[len + 1] == '\0';
+	SCOPED(text) char *file = xstrndup(provider, len);
+	if (loaded_count == ARRAY_LEN(loaded)) {
+		error_set(err, ERROR_INVALID,
+			  "is one more than the %zu providers that there can be",
+			  ARRAY_LEN(loaded));
+		return NULL;
+	}
+	struct error why = {.kind = ERROR_NOT_FOUND};
+	const struct traffic_driver *driver = cut ? NULL : traffic_script(file, provider, &why);
+	if (driver == NULL && why.kind == ERROR_NOT_FOUND) {
+		refuse(provider, err);
+		return NULL;
+	}
+	if (driver == NULL) {
+		if (err != NULL)
+			*err = why;
+		return NULL;
+	}
+	loaded[loaded_count++] = (struct loaded){xstrdup(provider), driver};
+	return driver;
 }
 
-const char *traffic_plural(const char *api_version, const char *kind)
+bool traffic_path(const struct traffic_driver *driver, const cJSON *object, char *path,
+		  struct error *err)
 {
-	static const struct {
-		const char *group, *kind, *plural;
-	} plurals[] = {
-		{"appmesh.k8s.aws/", "VirtualNode", "virtualnodes"},
-		{"appmesh.k8s.aws/", "VirtualRouter", "virtualrouters"},
-		{"appmesh.k8s.aws/", "VirtualService", "virtualservices"},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(plurals); i++)
-		if (text_starts(api_version, plurals[i].group) &&
-		    strcmp(kind, plurals[i].kind) == 0)
-			return plurals[i].plural;
-	return NULL;
+	const char *api_version = json_string_or(object, "apiVersion", "");
+	const char *kind = json_string_or(object, "kind", "");
+	const char *plural =
+		driver->plural == NULL ? NULL : driver->plural(driver, api_version, kind);
+	if (plural != NULL && kube_path_of(path, object, plural))
+		return true;
+	return error_set(err, ERROR_BUG, "the driver %s gives no path for %s %s %s", driver->name,
+			 api_version, kind, json_string_or(object, "metadata.name", "(no name)"));
 }

@@ -26,7 +26,7 @@
 #include "kube/watch.h"
 #include "net/serve.h"
 
-enum { STORIES_MAX = 32, OBJECTS_MAX = 64 };
+enum { STORIES_MAX = 64, OBJECTS_MAX = 64 };
 
 enum part { PREPARING, RELEASING, ENDED, TOLD };
 
@@ -210,6 +210,19 @@ static bool is_custom(const cJSON *object)
 	return strchr(json_string_or(object, "apiVersion", ""), '.') != NULL;
 }
 
+static void compare_specs(struct story *story, const cJSON *got, const cJSON *wanted)
+{
+	SCOPED(json) cJSON *got_spec = golden_spec(got);
+	SCOPED(json) cJSON *wanted_spec = golden_spec(wanted);
+	if (json_covers(got_spec, wanted_spec))
+		return;
+	SCOPED(text) char *a = json_text(got_spec);
+	SCOPED(text) char *b = json_text(wanted_spec);
+	story->wrong = true;
+	printf("  %s: %s differs\n    got    %s\n    wanted %s\n", story->golden->name,
+	       wanted->string, a, b);
+}
+
 static void object_came(void *owner, uint64_t token, const struct kube_reply *reply)
 {
 	struct stage *stage = owner;
@@ -219,13 +232,8 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 	if (reply->error.kind != ERROR_NONE) {
 		story->wrong = true;
 		printf("  %s: %s\n", story->golden->name, reply->error.text);
-	} else if ((!stage->in_memory || is_custom(wanted)) &&
-		   !json_covers(json_get(reply->object, "spec"), json_get(wanted, "spec"))) {
-		SCOPED(text) char *a = json_canonical(json_get(reply->object, "spec"));
-		SCOPED(text) char *b = json_canonical(json_get(wanted, "spec"));
-		story->wrong = true;
-		printf("  %s: %s differs\n    got    %s\n    wanted %s\n", story->golden->name,
-		       wanted->string, a, b);
+	} else if (!stage->in_memory || is_custom(wanted)) {
+		compare_specs(story, reply->object, wanted);
 	}
 	if (--story->asked == 0)
 		tell(stage, story);

@@ -256,8 +256,13 @@ SPEC("canary spec: providers of the reference and their suffixed forms are taken
 		"gloo:x", "gatewayapi:v1", "smi:v1alpha2:istio", "traefik",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		SCOPED(text) char *top = xasprintf("  provider: '%s'\n", known[i]);
-		parse((struct given){.top = top});
+		SCOPED(text)
+		char *top = xasprintf(
+			"  provider: '%s'\n  routeRef: {apiVersion: apisix.apache.org/v2, "
+			"kind: ApisixRoute, name: podinfo}\n",
+			known[i]);
+		parse((struct given){.top = top,
+				     .service = "{port: 80, gatewayRefs: [{name: gateway}]}"});
 		EXPECT_TOLD("");
 		EXPECT_TEXT(spec->provider, known[i]);
 	}
@@ -267,7 +272,7 @@ SPEC("canary spec: providers of the reference and their suffixed forms are taken
 	parse((struct given){.top = "  provider: 'istio:'\n"});
 	EXPECT_TOLD_OF("spec.provider: is \"istio:\"; did you mean istio?");
 	parse((struct given){.top = "  provider: ''\n"});
-	EXPECT_TOLD_OF("spec.provider: must be one of");
+	EXPECT_TOLD_OF("spec.provider: must not be empty");
 	forget();
 }
 
@@ -499,12 +504,12 @@ SPEC("canary spec: combinations that do not do what one might think are warnings
 		{"provider: appmesh", "stepWeight: 5\n    mirror: true",
 		 "warning: spec.analysis.mirror: has no effect, because the provider appmesh "
 		 "cannot mirror\n"},
-		{"provider: gatewayapi:v1", "stepWeight: 5\n    mirrorWeight: 5",
+		{"provider: istio", "stepWeight: 5\n    mirrorWeight: 5",
 		 "warning: spec.analysis.mirrorWeight: has no effect without "
 		 "spec.analysis.mirror\n"},
-		{"provider: nginx", "stepWeight: 5\n    sessionAffinity: {cookieName: a}",
+		{"provider: traefik", "stepWeight: 5\n    sessionAffinity: {cookieName: a}",
 		 "warning: spec.analysis.sessionAffinity: has no effect, because the provider "
-		 "nginx cannot pin sessions\n"},
+		 "traefik cannot pin sessions\n"},
 		{"progressDeadlineSeconds: 0", "stepWeight: 5",
 		 "warning: spec.progressDeadlineSeconds: is 0: whatever is not ready at once has "
 		 "failed\n"},

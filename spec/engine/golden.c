@@ -22,6 +22,41 @@ const struct golden_story golden_stories[] = {
 	{"appmesh-v1beta2-new-revision-in-mid-run", 100, 10, false, 20, "podinfo:3"},
 	{"kubernetes-blue-green", 100, 10, false, 0, NULL},
 	{"kubernetes-every-gate", 100, 10, false, 0, NULL},
+	{"istio-weights", 100, 10, false, 0, NULL},
+	{"istio-ab", 100, 10, false, 0, NULL},
+	{"istio-ab-every-gate", 100, 10, false, 0, NULL},
+	{"istio-blue-green", 100, 10, false, 0, NULL},
+	{"istio-blue-green-mirror", 100, 10, false, 0, NULL},
+	{"istio-mirror", 100, 10, false, 0, NULL},
+	{"istio-delegation", 100, 10, false, 0, NULL},
+	{"istio-tcp", 100, 10, false, 0, NULL},
+	{"istio-session-affinity", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1-weights", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1-ab", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1-blue-green", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1-session-affinity", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1beta1-weights", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1beta1-ab", 100, 10, false, 0, NULL},
+	{"nginx-weights", 100, 10, false, 0, NULL},
+	{"nginx-ab", 100, 10, false, 0, NULL},
+	{"nginx-ab-regex", 100, 10, false, 0, NULL},
+	{"nginx-blue-green", 100, 10, false, 0, NULL},
+	{"smi-v1alpha1-weights", 100, 10, false, 0, NULL},
+	{"smi-v1alpha2-weights", 100, 10, false, 0, NULL},
+	{"smi-v1alpha3-weights", 100, 10, false, 0, NULL},
+	{"smi-v1alpha3-blue-green", 100, 10, false, 0, NULL},
+	{"linkerd-weights", 100, 10, false, 0, NULL},
+	{"osm-weights", 100, 10, false, 0, NULL},
+	{"contour-weights", 100, 10, false, 0, NULL},
+	{"contour-blue-green", 100, 10, false, 0, NULL},
+	{"gloo-weights", 100, 10, false, 0, NULL},
+	{"gloo-blue-green", 100, 10, false, 0, NULL},
+	{"skipper-weights", 100, 10, false, 0, NULL},
+	{"skipper-blue-green", 100, 10, false, 0, NULL},
+	{"traefik-weights", 100, 10, false, 0, NULL},
+	{"traefik-blue-green", 100, 10, false, 0, NULL},
+	{"apisix-weights", 100, 10, false, 0, NULL},
+	{"kuma-weights", 100, 10, false, 0, NULL},
 };
 const size_t golden_story_count = ARRAY_LEN(golden_stories);
 
@@ -91,6 +126,36 @@ cJSON *golden_statuses(const cJSON *golden)
 	return statuses;
 }
 
+static const char *provider_of(const cJSON *golden)
+{
+	const cJSON *given;
+	cJSON_ArrayForEach(given, json_get(golden, "given"))
+	{
+		if (text_equal(json_string(given, "kind"), "Canary"))
+			return json_string_or(given, "spec.provider", "");
+	}
+	return "";
+}
+
+void golden_set_version(const cJSON *golden, cJSON *object)
+{
+	static const struct {
+		const char *provider, *kind, *api_version;
+	} versions[] = {
+		{"gatewayapi:v1beta1", "HTTPRoute", "gateway.networking.k8s.io/v1beta1"},
+		{"linkerd", "TrafficSplit", "split.smi-spec.io/v1alpha1"},
+		{"smi:v1alpha1", "TrafficSplit", "split.smi-spec.io/v1alpha1"},
+		{"osm", "TrafficSplit", "split.smi-spec.io/v1alpha2"},
+		{"smi:v1alpha2", "TrafficSplit", "split.smi-spec.io/v1alpha2"},
+		{"smi:v1alpha3", "TrafficSplit", "split.smi-spec.io/v1alpha3"},
+	};
+	const char *provider = provider_of(golden);
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++)
+		if (strcmp(provider, versions[i].provider) == 0 &&
+		    text_equal(json_string(object, "kind"), versions[i].kind))
+			json_put_string(object, "apiVersion", versions[i].api_version);
+}
+
 cJSON *golden_objects(const cJSON *golden)
 {
 	cJSON *objects = cJSON_CreateObject();
@@ -103,7 +168,9 @@ cJSON *golden_objects(const cJSON *golden)
 			char *key = xasprintf("%s/%s", json_string_or(object, "kind", ""),
 					      json_string_or(object, "metadata.name", ""));
 			cJSON_DeleteItemFromObjectCaseSensitive(objects, key);
-			cJSON_AddItemToObject(objects, key, cJSON_Duplicate(object, true));
+			cJSON *copy = cJSON_Duplicate(object, true);
+			golden_set_version(golden, copy);
+			cJSON_AddItemToObject(objects, key, copy);
 		}
 	}
 	return objects;
@@ -131,10 +198,44 @@ char *golden_lines(const cJSON *texts)
 
 bool golden_path(char path[KUBE_PATH_MAX], const cJSON *object)
 {
+	static const char *const irregular[][2] = {
+		{"Canary", "canaries"},
+		{"HTTPProxy", "httpproxies"},
+		{"Ingress", "ingresses"},
+	};
 	const char *kind = json_string_or(object, "kind", "");
+	for (size_t i = 0; i < ARRAY_LEN(irregular); i++)
+		if (strcmp(kind, irregular[i][0]) == 0)
+			return kube_path_of(path, object, irregular[i][1]);
 	SCOPED(text) char *plural = xasprintf("%ss", kind);
 	for (char *c = plural; *c != '\0'; c++)
 		*c |= 0x20;
-	return kube_path_of(path, object,
-			    strcmp(kind, "Canary") == 0 ? kube_canary.plural : plural);
+	return kube_path_of(path, object, plural);
+}
+
+/* Ten letters after the name of the cookie that all transcripts use. */
+static void blank_cookie(char *text)
+{
+	static const char *const starts[] = {"flagger-cookie=", "flagger-cookie.*"};
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+		char *found = strstr(text, starts[i]);
+		if (found != NULL && strlen(found) >= strlen(starts[i]) + 10)
+			memset(found + strlen(starts[i]), 'x', 10);
+	}
+}
+
+static void blank_cookies(cJSON *json)
+{
+	if (cJSON_IsString(json))
+		blank_cookie(json->valuestring);
+	for (cJSON *child = json->child; child != NULL; child = child->next)
+		blank_cookies(child);
+}
+
+cJSON *golden_spec(const cJSON *object)
+{
+	cJSON *spec = cJSON_Duplicate(json_get(object, "spec"), true);
+	if (spec != NULL)
+		blank_cookies(spec);
+	return spec;
 }

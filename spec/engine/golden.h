@@ -32,6 +32,13 @@ cJSON *golden_objects(const cJSON *golden);
 /* The path of an object; for all the kinds that are met here. */
 MUST_CHECK bool golden_path(char path[KUBE_PATH_MAX], const cJSON *object);
 
+/* The version in which the transcript's provider asks for an object: it was read in any of those
+ * that the API server serves. */
+void golden_set_version(const cJSON *golden, cJSON *object);
+/* A copy of an object's spec in which the random value of a session cookie is "xxxxxxxxxx"; the
+ * caller frees. */
+cJSON *golden_spec(const cJSON *object);
+
 /* Takes out of heard events what is told once a tick and therefore a matter of timing. */
 void golden_drop_waiting(cJSON *events);
 void golden_add_status(cJSON *statuses, const char *phase, long weight);

@@ -173,8 +173,10 @@ static void conform(const char *provider)
 	status_init(&status);
 	open_transcript("spec/golden/appmesh-v1beta2-ab.json", &transcript);
 	const struct traffic_driver *driver = traffic_find(provider, &err);
-	const struct traffic_view view = {
-		.spec = transcript.spec, .label = &transcript.label, .status = &status};
+	const struct traffic_view view = {.driver = driver,
+					  .spec = transcript.spec,
+					  .label = &transcript.label,
+					  .status = &status};
 	for (int weight = 0; weight <= 100; weight += 5) {
 		const struct split split = {.primary = 100 - weight, .canary = weight};
 		SCOPED(json) cJSON *desired = driver->desired(&view, &split, NULL, &err);
@@ -187,9 +189,7 @@ static void conform(const char *provider)
 		cJSON_ArrayForEach(own, json_get(desired, "own"))
 		{
 			char path[KUBE_PATH_MAX];
-			EXPECT(kube_path_of(path, own,
-					    traffic_plural(json_string(own, "apiVersion"),
-							   json_string(own, "kind"))));
+			EXPECT(traffic_path(driver, own, path, &err));
 			cJSON_AddItemToObject(objects, path, cJSON_Duplicate(own, true));
 		}
 		struct split live;

@@ -16,7 +16,7 @@ BEGIN {
 	allow("sim", "base loop ports net/serve.h kube/path.h")
 	allow("script", "base loop ports")
 	allow("metric", "base loop ports net/http.h")
-	allow("traffic", "base kube/path.h canary/spec.h canary/status.h canary/workload.h")
+	allow("traffic", "base kube/path.h script canary/spec.h canary/status.h canary/workload.h canary/problems.h")
 	allow("canary", "base loop ports kube script metric traffic")
 	allow("cli", "base loop ports net kube sim script metric traffic canary")
 	allow("main", "base cli")

@@ -1,0 +1,3 @@
+--- Linkerd splits traffic by SMI v1alpha1.
+
+return require("traffic/smi")("linkerd")

@@ -1,0 +1,85 @@
+--- Shifts traffic with a canary Ingress of ingress-nginx beside the team's own, which is never written.
+---
+--- API: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary
+
+local ingress <const> = require("ingress")
+local route <const> = require("route")
+
+local prefix <const> = "nginx.ingress.kubernetes.io"
+
+---@type TrafficDriver
+local M = {
+  name = "nginx",
+  can_weigh = true, can_match = true, can_mirror = false, can_stick = false,
+  kinds = ingress.kinds,
+}
+
+--- What nginx can tell requests apart by: one header and one cookie.
+local function conditions_of(canary)
+  local found, extra = {}, nil
+  for _, condition in ipairs(canary.match or {}) do
+    for name, match in pairs(condition.headers or {}) do
+      if name == "cookie" then
+        extra = extra or (found.cookie or not match.exact) and name
+        found.cookie = match.exact
+      else
+        extra = extra or (found.header or not (match.exact or match.regex)) and name
+        found.header, found.value, found.pattern = name, match.exact, match.regex
+      end
+    end
+  end
+  return found, extra
+end
+
+function M.check(canary)
+  local problems = ingress.check(canary)
+  local found, extra = conditions_of(canary)
+  if canary.match and (extra or not (found.cookie or found.header)) then
+    problems[#problems + 1] = route.problem("spec.analysis.match", "nginx tells requests apart by one header (exact or "
+      .. "regex) and one cookie (exact)%s", extra and "; " .. extra .. " is more than that" or "")
+  end
+  return problems
+end
+
+M.needs = ingress.needs
+
+function M.desired(canary, split, objects)
+  local object = ingress.copy(canary, objects, function(backend, paths, path)
+    backend.service.name = canary.canary
+    paths[#paths + 1] = path
+  end)
+  local annotations = object.metadata.annotations
+  for key in pairs(annotations) do
+    if string.find(key, prefix .. "/canary", 1, true) then annotations[key] = nil end
+  end
+  annotations["kustomize.toolkit.fluxcd.io/reconcile"] = "disabled"
+  annotations["helm.toolkit.fluxcd.io/driftDetection"] = "disabled"
+  annotations[prefix .. "/canary"] = "true"
+  annotations[prefix .. "/canary-weight"] = string.format("%d", canary.match and 0 or split.canary)
+  if canary.match and split.canary > 0 then
+    local found = conditions_of(canary)
+    annotations[prefix .. "/canary-by-cookie"] = found.cookie
+    annotations[prefix .. "/canary-by-header"] = found.header
+    annotations[prefix .. "/canary-by-header-value"] = found.value
+    annotations[prefix .. "/canary-by-header-pattern"] = found.pattern
+  end
+  return { own = { object } }
+end
+
+function M.observed(canary, objects)
+  local live = route.get(objects, ingress.path(canary))
+  if not live then return route.absent("ingress %s.%s not found", ingress.name(canary), canary.namespace) end
+  local annotations = live.metadata.annotations or {}
+  if annotations[prefix .. "/canary-by-cookie"] or annotations[prefix .. "/canary-by-header"] then
+    return route.live(0, 100)
+  end
+  local text = annotations[prefix .. "/canary-weight"]
+  local weight = type(text) == "string" and math.tointeger(tonumber(text))
+  if annotations[prefix .. "/canary"] ~= "true" or not weight or weight < 0 or weight > 100 then
+    return route.broken('ingress %s.%s: metadata.annotations["%s/canary-weight"]: must be a whole number from 0 to '
+      .. "100, is %s", ingress.name(canary), canary.namespace, prefix, text or "missing")
+  end
+  return route.live(100 - weight, weight)
+end
+
+return M

@@ -1,0 +1,3 @@
+--- Open Service Mesh splits traffic by SMI v1alpha2.
+
+return require("traffic/smi")("osm")
