@@ -88,6 +88,7 @@ test: ## install what is missing, and run all tests
 	$(Q)$(MAKE) --no-print-directory test-unit
 	$(Q)$(MAKE) --no-print-directory test-cli
 	$(Q)$(MAKE) --no-print-directory test-scenarios
+	$(Q)$(MAKE) --no-print-directory test-crashes STRIDE=41
 	$(Q)$(MAKE) --no-print-directory test-cluster
 
 demo: ## a release promoted and one rolled back, on an embedded cluster
@@ -103,6 +104,11 @@ test-cli: $(OUT)/sluice ## the program as a user runs it
 
 test-scenarios: $(OUT)/sluice ## whole releases, compared as text (ONLY=substring, UPDATE=1)
 	$(Q)spec/scenarios/run.sh $(OUT)/sluice $(ONLY)
+
+STRIDE ?= 1
+.PHONY: test-crashes
+test-crashes: $(OUT)/sluice ## each strategy with the daemon killed at each call (STRIDE=41: each 41st)
+	$(Q)spec/scenarios/crashes.sh $(OUT)/sluice $(STRIDE)
 
 test-cluster: $(OUT)/sluice $(OUT)/spec-cluster ## the daemon against an API server over HTTP (KUBECONFIG=… MAKE_READY=1)
 	$(Q)spec/cluster/run.sh $(OUT)/sluice $(OUT)/spec-cluster

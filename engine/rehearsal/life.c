@@ -138,9 +138,10 @@ static uint64_t hook_send(struct http *http, const struct http_request *request,
 	const cJSON *webhook = find_webhook(play, request);
 	const char *name = json_string_or(webhook, "name", request->url);
 	int answer = text_equal(json_string(webhook, "type"), "rollback") ? 403 : 200;
+	int64_t since_us = play->start_us == 0 ? -1 : loop_now(play->loop) - play->start_us;
 	if (play->input->scenario != NULL)
 		answer = scenario_hook(play->input->scenario, name, play->result->notes[NOTE_HOOK],
-				       answer);
+				       since_us, answer);
 	note_hook(play, name, request, answer);
 	if (how == GATE_ONE_WAY)
 		return 0;

@@ -79,6 +79,76 @@ static bool read_fault(const struct reading *reading, const cJSON *value, const 
 	return wrong(reading, at, "must be 409, 410, 429, 500, 503, timeout or down");
 }
 
+static const struct {
+	const char *word;
+	int answer;
+} words[] = {{"down", HOOK_DOWN}, {"timeout", HOOK_TIMEOUT}};
+
+/* One answer at `*at`, which is moved behind it: a status, or what is no answer. 0: neither. */
+static int read_answer(const char **at)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (!text_starts(*at, words[i].word))
+			continue;
+		*at += strlen(words[i].word);
+		return words[i].answer;
+	}
+	char *end;
+	long status = strtol(*at, &end, 10);
+	*at = end;
+	return status < 100 || status > 599 ? 0 : (int)status;
+}
+
+/* "500x2 timeout 200": the answer to call `n` (from 0). 0: not understood. */
+static int answer_at(const char *answers, long n)
+{
+	int answer = 0;
+	for (const char *at = answers + strspn(answers, " "); *at != '\0'; at += strspn(at, " ")) {
+		long times = 1;
+		answer = read_answer(&at);
+		if (answer == 0)
+			return 0;
+		if (*at == 'x') {
+			char *end;
+			times = strtol(at + 1, &end, 10);
+			at = end;
+		}
+		if (times < 1 || (*at != ' ' && *at != '\0'))
+			return 0;
+		if (n < times)
+			return answer;
+		n -= times;
+	}
+	return answer;
+}
+
+/* A plain number in YAML is a number. */
+static bool hook_text(const cJSON *hook, char text[200])
+{
+	if (cJSON_IsString(hook))
+		text_copy(text, 200, hook->valuestring);
+	else if (cJSON_IsNumber(hook))
+		snprintf(text, 200, "%d", hook->valueint);
+	else
+		return false;
+	return true;
+}
+
+static bool read_hooks(const struct reading *reading, const cJSON *hooks, const char *path)
+{
+	const cJSON *item;
+	if (hooks != NULL && !cJSON_IsObject(hooks))
+		return wrong(reading, path, "must be an object: answers by the name of a webhook");
+	cJSON_ArrayForEach(item, hooks)
+	{
+		char text[200];
+		SCOPED(text) char *at = xasprintf("%s[\"%s\"]", path, item->string);
+		if (!hook_text(item, text) || answer_at(text, 1000000) == 0)
+			return wrong(reading, at, "must be answers like \"500x2 timeout 200\"");
+	}
+	return true;
+}
+
 static bool read_patch(const struct reading *reading, const cJSON *patch, const char *path,
 		       struct scene *scene)
 {
@@ -152,6 +222,13 @@ static void tell(struct scene *scene, const cJSON *item)
 		say(scene, "to %.0f%% of the requests", scene->share * 100);
 	if (scene->metrics_down)
 		say(scene, "metrics down");
+	const cJSON *hook;
+	cJSON_ArrayForEach(hook, scene->hooks)
+	{
+		char text[200] = "";
+		(void)hook_text(hook, text);
+		say(scene, "%.40s answers %.60s", hook->string, text);
+	}
 	if (scene->crash)
 		say(scene, "the daemon is killed");
 	duration_text(scene->for_us, lasts);
@@ -162,12 +239,12 @@ static void tell(struct scene *scene, const cJSON *item)
 static bool read_scene(const struct reading *reading, const cJSON *item, const char *path,
 		       struct scene *scene)
 {
-	static const char *const fields[] = {"at",  "for",   "image",	"patch", "pods",
-					     "api", "share", "metrics", "crash", NULL};
+	static const char *const fields[] = {"at",    "for",	 "image", "patch", "pods", "api",
+					     "share", "metrics", "hooks", "crash", NULL};
 	if (!cJSON_IsObject(item))
 		return wrong(reading, path, "must be an object");
 	if (!known(reading, item, path, fields,
-		   "at, for, image, patch, pods, api, share, metrics and crash"))
+		   "at, for, image, patch, pods, api, share, metrics, hooks and crash"))
 		return false;
 	if (json_get(item, "at") == NULL)
 		return wrong(reading, path, "needs a time: at");
@@ -188,66 +265,15 @@ static bool read_scene(const struct reading *reading, const cJSON *item, const c
 		return wrong(reading, at, "must be down");
 	}
 	scene->metrics_down = metrics != NULL;
+	scene->hooks = json_get(item, "hooks");
+	SCOPED(text) char *hooks = xasprintf("%s.hooks", path);
+	if (!read_hooks(reading, scene->hooks, hooks))
+		return false;
 	if ((api != NULL || metrics != NULL) && scene->for_us == 0)
 		return wrong(reading, path, "needs a duration: for");
 	tell(scene, item);
 	if (scene->text[0] == '\0')
 		return wrong(reading, path, "says nothing that happens");
-	return true;
-}
-
-static const struct {
-	const char *word;
-	int answer;
-} words[] = {{"down", HOOK_DOWN}, {"timeout", HOOK_TIMEOUT}};
-
-/* One answer at `*at`, which is moved behind it: a status, or what is no answer. 0: neither. */
-static int read_answer(const char **at)
-{
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (!text_starts(*at, words[i].word))
-			continue;
-		*at += strlen(words[i].word);
-		return words[i].answer;
-	}
-	char *end;
-	long status = strtol(*at, &end, 10);
-	*at = end;
-	return status < 100 || status > 599 ? 0 : (int)status;
-}
-
-/* "500x2 timeout 200": the answer to call `n` (from 0). 0: not understood. */
-static int answer_at(const char *answers, long n)
-{
-	int answer = 0;
-	for (const char *at = answers + strspn(answers, " "); *at != '\0'; at += strspn(at, " ")) {
-		long times = 1;
-		answer = read_answer(&at);
-		if (answer == 0)
-			return 0;
-		if (*at == 'x') {
-			char *end;
-			times = strtol(at + 1, &end, 10);
-			at = end;
-		}
-		if (times < 1 || (*at != ' ' && *at != '\0'))
-			return 0;
-		if (n < times)
-			return answer;
-		n -= times;
-	}
-	return answer;
-}
-
-/* A plain number in YAML is a number. */
-static bool hook_text(const cJSON *hook, char text[200])
-{
-	if (cJSON_IsString(hook))
-		text_copy(text, 200, hook->valuestring);
-	else if (cJSON_IsNumber(hook))
-		snprintf(text, 200, "%d", hook->valueint);
-	else
-		return false;
 	return true;
 }
 
@@ -263,13 +289,8 @@ static bool read_all(const struct reading *reading)
 	if (!known(reading, root, "", fields, "image, hooks and scenes"))
 		return false;
 	scenario->image = json_string(root, "image");
-	cJSON_ArrayForEach(item, json_get(root, "hooks"))
-	{
-		char text[200];
-		SCOPED(text) char *path = xasprintf("hooks[\"%s\"]", item->string);
-		if (!hook_text(item, text) || answer_at(text, 1000000) == 0)
-			return wrong(reading, path, "must be answers like \"500x2 timeout 200\"");
-	}
+	if (!read_hooks(reading, json_get(root, "hooks"), "hooks"))
+		return false;
 	if (json_get(root, "scenes") != NULL && !cJSON_IsArray(json_get(root, "scenes")))
 		return wrong(reading, "scenes", "must be a list");
 	cJSON_ArrayForEach(item, json_get(root, "scenes"))
@@ -307,15 +328,26 @@ void scenario_free(struct scenario *scenario)
 }
 
 int scenario_hook(const struct scenario *scenario, const char *name, const cJSON *heard,
-		  int otherwise)
+		  int64_t now_us, int otherwise)
 {
 	char text[200];
-	long calls = 0;
-	const cJSON *item;
+	int64_t since_us = INT64_MIN;
 	const cJSON *hook = json_get(json_get(yaml_document(scenario->file, 0), "hooks"), name);
+	for (size_t i = 0; i < scenario->count; i++) {
+		const struct scene *scene = &scenario->scenes[i];
+		const cJSON *newer = json_get(scene->hooks, name);
+		if (newer == NULL || scene->at_us > now_us || scene->at_us < since_us)
+			continue;
+		hook = newer;
+		since_us = scene->at_us;
+	}
 	if (hook == NULL || !hook_text(hook, text))
 		return otherwise;
-	cJSON_ArrayForEach(item, heard) calls += text_equal(json_string(item, "name"), name);
+	long calls = 0;
+	const cJSON *item;
+	cJSON_ArrayForEach(item, heard) calls +=
+		text_equal(json_string(item, "name"), name) &&
+		(since_us == INT64_MIN || json_number(item, "at", -1) * 1e6 >= (double)since_us);
 	return answer_at(text, calls);
 }
 

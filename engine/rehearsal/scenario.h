@@ -12,6 +12,7 @@
  *       - {at: 4m, for: 30s, api: 409, share: 0.5}   # for that share of the requests
  *       - {at: 5m, for: 2m, metrics: down}
  *       - {at: 6m, for: 1m, pods: {primary: down}}   # or stuck: new pods never become ready
+ *       - {at: 7m, hooks: {promote: 200}}            # other answers from now on
  *       - {at: 8m, crash: true}                      # the daemon is killed and started again
  */
 #ifndef SLUICE_REHEARSAL_SCENARIO_H
@@ -39,6 +40,7 @@ struct scene {
 	enum cluster_fault fault;
 	double share; /* of the requests that fail */
 	bool metrics_down, crash;
+	const cJSON *hooks;	   /* answers by name, or NULL */
 	char text[SCENE_TEXT_MAX]; /* what it says, for a reader */
 };
 
@@ -53,10 +55,10 @@ struct scenario {
 struct scenario *scenario_read(const char *path, struct error *err) MUST_CHECK;
 void scenario_free(struct scenario *scenario);
 
-/* What a webhook answers; `heard` are the calls so far, [{"name"}…]; `otherwise` if it is not
- * mentioned. */
+/* What a webhook answers at a time since the release; `heard` are the calls so far, [{"at",
+ * "name"}…]; `otherwise` if it is not mentioned. */
 int scenario_hook(const struct scenario *scenario, const char *name, const cJSON *heard,
-		  int otherwise);
+		  int64_t now_us, int otherwise);
 /* "file:line: scenes[2]" for messages about one; the caller frees. */
 char *scenario_place(const struct scenario *scenario, size_t scene);
 

@@ -1,0 +1,47 @@
+#!/bin/bash
+# The crash rule: releases of each strategy with the daemon killed at its calls, before their effect and after it.
+# Usage: spec/scenarios/crashes.sh SLUICE [STRIDE]: at each call, or at each STRIDEth.
+set -u
+sluice=$(realpath "$1")
+stride=${2:-1}
+cd "$(dirname "$0")" || exit 1
+passed=0
+failed=0
+
+# release SENTENCE STATUS ARGUMENTS...
+release() {
+	local sentence=$1 wanted=$2 output status
+	shift 2
+	output=$("$sluice" dry-run "$@" --every-crash --crash-stride "$stride" 2>&1)
+	status=$?
+	if [ $status = "$wanted" ] && [[ "$output" == *"the same phases, weights, objects"* ]]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf '  FAILED %s\n    sluice dry-run %s --every-crash\n%s\n' "$sentence" "$*" "$(tail -n 40 <<<"$output")"
+	fi
+}
+
+v1beta1=$(mktemp)
+trap 'rm -f "$v1beta1"' EXIT
+sed 's/appmesh:v1beta2/appmesh/; s/^    port: 9898/&\n    meshName: global/' canary.yaml >"$v1beta1"
+errors=errors_roll_it_back/recording.yaml
+
+release "a canary is promoted" 0 -f canary.yaml
+release "a canary is promoted on App Mesh v1beta1" 0 -f "$v1beta1"
+release "a canary is rolled back" 2 -f canary.yaml --metrics $errors
+release "a canary is cancelled" 2 -f canary.yaml --scenario a_target_put_back_in_mid_run_cancels/scenario.yaml
+release "a canary with all gates is promoted" 0 -f gates.yaml
+release "a canary that waits for approval is promoted" 0 -f gates.yaml --scenario gates_hold_it_until_they_open/scenario.yaml
+release "a canary is rolled back by a webhook" 2 -f gates.yaml --scenario a_rollback_hook_ends_it_at_a_gate/scenario.yaml
+release "a promotion fails" 2 -f canary.yaml --scenario a_bad_fix_of_a_broken_primary_keeps_the_traffic/scenario.yaml
+release "an A/B test is promoted" 0 -f ab.yaml
+release "an A/B test is rolled back" 2 -f ab.yaml --metrics $errors
+release "blue/green on a mesh is promoted" 0 -f blue_green.yaml
+release "blue/green on a mesh is rolled back" 2 -f blue_green.yaml --metrics $errors
+release "blue/green without a mesh is promoted" 0 -f kubernetes.yaml
+release "blue/green without a mesh is rolled back" 2 -f kubernetes.yaml --metrics $errors
+release "without an analysis" 0 -f skip.yaml
+
+echo "crashes: $passed passed, $failed failed"
+[ "$failed" = 0 ]
