@@ -25,7 +25,8 @@ struct record {
 	uint32_t paid_before; /* see tick.h */
 	uint64_t timer;
 	int64_t backoff_us, began_us;
-	uint64_t version;		/* of `text`: what is older says nothing */
+	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
+	uint64_t version;	  /* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	bool queued, again, thorough, resting;
 	bool stale; /* the last tick met what is newer than it knew: read before the next */
@@ -169,6 +170,7 @@ static void due(void *owner, uint64_t id)
 	if (record == NULL)
 		return;
 	record->timer = 0;
+	record->due_us = record->timer_us;
 	if (record->stale && record->tick == NULL)
 		read_again(engine, record);
 	else
@@ -179,6 +181,7 @@ static void set_timer(struct engine *engine, struct record *record, int64_t when
 {
 	loop_cancel(engine->loop, record->timer);
 	record->timer = when_us == 0 ? 0 : loop_at(engine->loop, when_us, due, engine, record->id);
+	record->timer_us = when_us;
 }
 
 static void back_off(struct engine *engine, struct record *record)
@@ -267,6 +270,9 @@ static void begin_tick(struct engine *engine, struct record *record)
 	record->tick->paid_before = record->paid_before;
 	record->again = false;
 	record->began_us = loop_now(engine->loop);
+	if (record->due_us != 0)
+		exporter_late(engine->world->exporter, record->began_us - record->due_us);
+	record->due_us = 0;
 	engine->running++;
 	tick_begin(record->tick, object);
 }

@@ -27,6 +27,9 @@ void exporter_commit(struct exporter *exporter, const struct canary_spec *spec, 
 void exporter_sample(struct exporter *exporter, const struct canary_spec *spec, const char *metric,
 		     double value);
 
+/* A tick began this long after it was due. */
+void exporter_late(struct exporter *exporter, int64_t late_us);
+
 /* A series of the process itself: `name` is of a fixed list, see exporter.c. */
 void exporter_set(struct exporter *exporter, const char *name, double value);
 

@@ -168,6 +168,9 @@ void cluster_free(struct cluster *cluster)
 		exchange_end(cluster, cluster->exchanges[0]->id);
 	loop_drop(cluster->loop, cluster);
 	store_fini(&cluster->store);
+	for (size_t i = 0; i < cluster->rolling_room; i++)
+		free(cluster->rolling[i]);
+	free(cluster->rolling);
 	free(cluster->exchanges);
 	free(cluster);
 }

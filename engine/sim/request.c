@@ -39,7 +39,7 @@ char *request_parameter(const char *url, const char *name)
 	return NULL;
 }
 
-static bool in_collection(const struct kube_ref *item, const struct kube_ref *collection)
+bool request_is_of(const struct kube_ref *collection, const struct kube_ref *item)
 {
 	return strcmp(item->api_version, collection->api_version) == 0 &&
 	       strcmp(item->plural, collection->plural) == 0 &&
@@ -98,7 +98,7 @@ static bool matches_fields(const cJSON *object, const char *selector)
 bool request_wants(const struct exchange *exchange, const struct kube_ref *collection,
 		   const struct kube_ref *item, const cJSON *object)
 {
-	if (!in_collection(item, collection))
+	if (!request_is_of(collection, item))
 		return false;
 	SCOPED(text) char *labels = request_parameter(exchange->url, "labelSelector");
 	SCOPED(text) char *fields = request_parameter(exchange->url, "fieldSelector");

@@ -36,6 +36,8 @@ struct cluster {
 	uint64_t ids;
 	cluster_call *on_write;
 	void *on_write_owner;
+	char **rolling; /* paths of Deployments that become ready; NULL: a free slot */
+	size_t rolling_room;
 	cluster_fault_call *fault;
 	void *fault_owner;
 };
@@ -44,6 +46,7 @@ struct cluster {
 
 /* The value of a query parameter, decoded; NULL when it is not there. The caller frees. */
 char *request_parameter(const char *url, const char *name);
+bool request_is_of(const struct kube_ref *collection, const struct kube_ref *item);
 bool request_wants(const struct exchange *exchange, const struct kube_ref *collection,
 		   const struct kube_ref *item, const cJSON *object);
 /* The object in the form that was asked for: whole or its metadata; the caller frees. */

@@ -13,7 +13,27 @@
 
 /* ---- controllers ---- */
 
-static void deployment_ready(void *owner, uint64_t token);
+static void deployment_ready(void *owner, uint64_t slot);
+
+/* Later its pods are ready. */
+static void roll(struct cluster *cluster, const char *path, const cJSON *deployment)
+{
+	size_t slot = 0;
+	while (slot < cluster->rolling_room && cluster->rolling[slot] != NULL)
+		slot++;
+	if (slot == cluster->rolling_room) {
+		cluster->rolling_room = slot == 0 ? 16 : slot * 2;
+		cluster->rolling = xrealloc(cluster->rolling,
+					    cluster->rolling_room * sizeof(*cluster->rolling));
+		memset(cluster->rolling + slot, 0,
+		       (cluster->rolling_room - slot) * sizeof(*cluster->rolling));
+	}
+	cluster->rolling[slot] = xstrdup(path);
+	loop_at(cluster->loop,
+		loop_now(cluster->loop) +
+			deployment_ready_after(deployment, cluster->options.ready_us),
+		deployment_ready, cluster, slot);
+}
 
 /* Something changed: watches, controllers and whoever listens are told. */
 static void changed(struct cluster *cluster, const char *path, const cJSON *object)
@@ -22,35 +42,29 @@ static void changed(struct cluster *cluster, const char *path, const cJSON *obje
 	if (cluster->on_write != NULL)
 		cluster->on_write(cluster->on_write_owner, path, object);
 	if (object != NULL && text_equal(json_string(object, "kind"), "Deployment"))
-		loop_at(cluster->loop,
-			loop_now(cluster->loop) +
-				deployment_ready_after(object, cluster->options.ready_us),
-			deployment_ready, cluster, 0);
+		roll(cluster, path, object);
 }
 
-/* Any Deployment whose time has come: few, and they change seldom. */
-static void deployment_ready(void *owner, uint64_t token)
+static void deployment_ready(void *owner, uint64_t slot)
 {
 	struct cluster *cluster = owner;
-	(void)token;
-	for (size_t i = 0; i < cluster->store.count; i++) {
-		struct stored *stored = cluster->store.items[i];
-		if (strcmp(stored->ref.plural, "deployments") != 0)
-			continue;
-		const cJSON *live = stored->object;
-		bool observed = json_int(live, "status.observedGeneration", 0) ==
-				json_int(live, "metadata.generation", 0);
-		bool down = deployment_is_down(live), never = deployment_never_ready(live);
-		long available = json_int(live, "status.availableReplicas", 0);
-		if (observed && (down ? available == 0
-				      : never || available == json_int(live, "spec.replicas", 1)))
-			continue;
-		cJSON *next = cJSON_Duplicate(live, true);
-		json_put(next, "status",
-			 deployment_status(live, !never && !down, loop_now(cluster->loop)));
-		if (store_replace(&cluster->store, stored, next))
-			changed(cluster, stored->path, stored->object);
-	}
+	SCOPED(text) char *path = cluster->rolling[slot];
+	cluster->rolling[slot] = NULL;
+	struct stored *stored = store_find(&cluster->store, path);
+	if (stored == NULL)
+		return;
+	const cJSON *live = stored->object;
+	bool observed = json_int(live, "status.observedGeneration", 0) ==
+			json_int(live, "metadata.generation", 0);
+	bool down = deployment_is_down(live), never = deployment_never_ready(live);
+	long available = json_int(live, "status.availableReplicas", 0);
+	if (observed &&
+	    (down ? available == 0 : never || available == json_int(live, "spec.replicas", 1)))
+		return;
+	cJSON *next = cJSON_Duplicate(live, true);
+	json_put(next, "status", deployment_status(live, !never && !down, loop_now(cluster->loop)));
+	if (store_replace(&cluster->store, stored, next))
+		changed(cluster, stored->path, stored->object);
 }
 
 /* ---- verbs ---- */

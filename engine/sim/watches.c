@@ -82,6 +82,19 @@ static bool tell_line(struct cluster *cluster, uint64_t id, const char *type, cJ
 	return false;
 }
 
+static const struct change *first_after(const struct store *store, uint64_t version)
+{
+	size_t low = 0, high = store->change_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (store->changes[middle].version <= version)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < store->change_count ? &store->changes[low] : NULL;
+}
+
 static void tell_changes(void *owner, uint64_t id)
 {
 	struct cluster *cluster = owner;
@@ -92,15 +105,12 @@ static void tell_changes(void *owner, uint64_t id)
 		struct exchange *watch = cluster->exchanges[at];
 		watch->told_soon = false;
 		watch->timer = 0;
-		const struct change *next = NULL;
-		for (size_t i = 0; i < cluster->store.change_count && next == NULL; i++) {
-			const struct change *change = &cluster->store.changes[i];
-			if (change->version > watch->cursor)
-				next = change;
-		}
+		const struct change *next = first_after(&cluster->store, watch->cursor);
 		if (next == NULL)
 			return;
 		watch->cursor = next->version;
+		if (!request_is_of(&watch->ref, &next->ref))
+			continue;
 		SCOPED(json) cJSON *object = cJSON_Parse(next->text);
 		if (!request_wants(watch, &watch->ref, &next->ref, object))
 			continue;
