@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli test-scenarios test-cluster e2e demo bench-policies lint fmt tidy clean
+.PHONY: all help test test-unit test-cli test-scenarios test-cluster e2e demo bench-policies bench-fleet lint fmt tidy clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -119,6 +119,14 @@ $(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.
 
 bench-policies: $(OUT)/bench-policies ## what hostile policies take of the engine's time
 	$(Q)$(OUT)/bench-policies
+
+$(OUT)/bench-fleet: $(OUT)/tools/bench/fleet.o $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-fleet: $(OUT)/sluice $(OUT)/bench-fleet ## memory and time of the daemon with many canaries (five minutes)
+	$(Q)$(OUT)/bench-fleet $(OUT)/sluice 1000 release
+	$(Q)$(OUT)/bench-fleet $(OUT)/sluice 10000
 
 # What is fetched and built once for it: tools/README.md.
 e2e: export PEER := $(value PEER)

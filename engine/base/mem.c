@@ -1,7 +1,10 @@
 #include "base/mem.h"
 
+#include <malloc.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 static void *check(void *block)
 {
@@ -104,4 +107,37 @@ bool text_ends(const char *text, const char *suffix)
 {
 	size_t len = strlen(text), wanted = strlen(suffix);
 	return len >= wanted && memcmp(text + len - wanted, suffix, wanted) == 0;
+}
+
+void mem_be_frugal(void)
+{
+	/* Set, the threshold does not grow with what is freed: a page of a list is mapped by
+	 * itself. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+	mallopt(M_ARENA_MAX, 1);
+}
+
+/* Code is never written, so it can be let go of at any time: what is used comes back from the page
+ * cache. Initialising TLS libraries touches 6 MB of it that are not needed again. */
+static void give_back_code(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	if (maps == NULL)
+		return;
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		unsigned long from, to, inode;
+		char rights[5];
+		if (sscanf(line, "%lx-%lx %4s %*x %*x:%*x %lu", &from, &to, rights, &inode) == 4 &&
+		    strcmp(rights, "r-xp") == 0 && inode != 0)
+			(void)madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED);
+	}
+	fclose(maps);
+}
+
+void mem_give_back(void)
+{
+	malloc_trim(0);
+	give_back_code();
 }

@@ -115,9 +115,18 @@ void asks_free(struct asks *asks)
 	free(asks);
 }
 
-bool asks_are_waiting(const struct asks *asks)
+bool asks_are_away(const struct asks *asks)
 {
-	return asks->waiting > 0;
+	bool away = false;
+	for (size_t i = 0; i < asks->count; i++) {
+		const struct entry *entry = asks->entries[i];
+		if (entry->here)
+			continue;
+		if (entry->question == ABOUT_OBJECT || entry->question == ABOUT_WRITE)
+			return false;
+		away = true;
+	}
+	return away;
 }
 
 static struct entry *find(const struct asks *asks, enum question question, const char *label)

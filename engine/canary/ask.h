@@ -53,7 +53,8 @@ void asks_free(struct asks *asks);
 void asks_clear(struct asks *asks);
 /* Forgets the objects too: the next reads go to the API server. */
 void asks_forget_objects(struct asks *asks);
-bool asks_are_waiting(const struct asks *asks);
+/* Nothing is under way but calls of hooks, questions to metric stores, and pauses. */
+bool asks_are_away(const struct asks *asks);
 
 /* The object at a path. `error` is NONE with a NULL object where there is none (404); other
  * failures say so. */

@@ -28,7 +28,7 @@ struct record {
 	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
 	uint64_t version;	  /* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
-	bool queued, again, thorough, resting;
+	bool queued, again, thorough, resting, away;
 	bool stale; /* the last tick met what is newer than it knew: read before the next */
 	struct record *next_in_bucket; /* by id */
 };
@@ -46,7 +46,7 @@ struct engine {
 	size_t count, room;
 	uint64_t *line; /* ids in the order in which they shall be ticked */
 	size_t line_len, line_room;
-	size_t running;
+	size_t running, away;		 /* ticks; of those, that hold no slot */
 	struct record *buckets[BUCKETS]; /* by id */
 	uint64_t ids;
 	bool owns;
@@ -109,6 +109,8 @@ static void end_tick(struct engine *engine, struct record *record)
 {
 	if (record->tick != NULL) {
 		engine->running--;
+		engine->away -= record->away;
+		record->away = false;
 		record->paid_before = record->tick->paid_before;
 	}
 	tick_free(record->tick);
@@ -288,12 +290,29 @@ static void keep_committed(struct engine *engine, struct record *record)
 		exporter_see(engine->world->exporter, object);
 }
 
+/* Who waits for a hook makes room for another. */
+static void set_away(struct engine *engine, struct record *record, bool away)
+{
+	if (away == record->away)
+		return;
+	record->away = away;
+	engine->away += away ? 1 : SIZE_MAX;
+	if (away && engine->line_len > 0)
+		loop_ready(engine->loop, work_off, engine, 0);
+}
+
+static bool has_room(const struct engine *engine)
+{
+	return engine->running - engine->away < ENGINE_SLOTS && engine->away < ENGINE_AWAY;
+}
+
 static void go_on(struct engine *engine, struct record *record)
 {
 	for (;;) {
 		struct tick *tick = record->tick;
 		switch (tick_run(tick)) {
 		case TICK_WAITING:
+			set_away(engine, record, tick_is_away(tick));
 			return;
 		case TICK_COMMITTED:
 			record->backoff_us = 0;
@@ -343,7 +362,7 @@ static void work_off(void *owner, uint64_t token)
 	struct engine *engine = owner;
 	(void)token;
 	size_t taken = 0;
-	while (taken < engine->line_len && engine->running < ENGINE_SLOTS && engine->owns) {
+	while (taken < engine->line_len && has_room(engine) && engine->owns) {
 		struct record *record = record_by_id(engine, engine->line[taken++]);
 		if (record == NULL)
 			continue;

@@ -2,16 +2,18 @@
  * engine.h - all canaries of a cluster, each ticked when something happened or is due.
  *
  * Watches Canaries, and what they ask for (canary/kept.h). A canary at rest is a record of a few
- * kilobytes without a timer; one that progresses has a tick. At most ENGINE_SLOTS ticks run at a
- * time; the others wait in line. One bad canary never stops the others: what is wrong with it
- * becomes an event and the condition "Valid" on the object.
+ * kilobytes without a timer; one that progresses has a tick. A tick is a hundred kilobytes of trees
+ * while it runs, so at most ENGINE_SLOTS work with the API server at a time and the others wait in
+ * line; one that waits for a hook or a metric store holds no slot, up to ENGINE_AWAY. One bad
+ * canary never stops the others: what is wrong with it becomes an event and the condition "Valid"
+ * on the object.
  */
 #ifndef SLUICE_CANARY_ENGINE_H
 #define SLUICE_CANARY_ENGINE_H
 
 #include "canary/tick.h"
 
-enum { ENGINE_SLOTS = 256 };
+enum { ENGINE_SLOTS = 16, ENGINE_AWAY = 512 };
 
 struct engine;
 

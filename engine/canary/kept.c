@@ -22,7 +22,8 @@ struct kept_entry {
 	uint64_t sense;	  /* digest of what matters of that version */
 	uint64_t noted;	  /* see kept_note; 0: nothing */
 	char *text;
-	size_t text_len;
+	uint32_t text_len;
+	unsigned round; /* of the list that it was seen in last */
 	enum state state;
 	bool told; /* its watch has spoken since it was last asked for */
 };
@@ -33,6 +34,7 @@ struct watched {
 	struct kube_kind kind;
 	char api_version[128], plural[64];
 	struct watch *watch;
+	unsigned round;	   /* counts its lists */
 	bool whole, early; /* early: watched before anybody asked */
 };
 
@@ -94,7 +96,7 @@ static void put_text(struct kept *kept, struct kept_entry *entry, const cJSON *o
 		return;
 	}
 	entry->text = text;
-	entry->text_len = len;
+	entry->text_len = (uint32_t)len;
 	kept->text_bytes += len;
 }
 
@@ -217,12 +219,31 @@ static void gone(struct kept *kept, struct kept_entry *entry, const struct watch
 	kept->changed(kept->owner, entry->keeping->id, watched->plural, true);
 }
 
+/* What a complete list did not have is gone. */
+static void sweep(struct watched *watched)
+{
+	static const cJSON nothing = {0};
+	struct kept *kept = watched->kept;
+	for (size_t i = 0; i < kept->bucket_count; i++) {
+		struct kept_entry *entry = kept->buckets[i], *next;
+		for (; entry != NULL; entry = next) {
+			next = entry->next_in_bucket;
+			if (entry->watched == watched && entry->round != watched->round)
+				gone(kept, entry, watched, &nothing);
+		}
+	}
+}
+
 static void told(void *owner, enum watch_event event, cJSON *object)
 {
 	struct watched *watched = owner;
 	struct kept *kept = watched->kept;
 	char path[KUBE_PATH_MAX];
-	if (event == WATCH_SYNCED ||
+	if (event == WATCH_LISTING)
+		watched->round++;
+	if (event == WATCH_SYNCED)
+		sweep(watched);
+	if (object == NULL ||
 	    !kube_path(path, &watched->kind, json_string(object, "metadata.namespace"),
 		       json_string(object, "metadata.name")))
 		return;
@@ -233,6 +254,7 @@ static void told(void *owner, enum watch_event event, cJSON *object)
 		next = entry->next_in_bucket;
 		if (entry->hash != hash)
 			continue;
+		entry->round = watched->round;
 		if (event == WATCH_PUT)
 			put(kept, entry, watched, object);
 		else
@@ -255,8 +277,8 @@ static struct watched *watch_kind(struct kept *kept, const char *api_version, co
 	watched->whole = strcmp(plural, kube_deployment.plural) == 0;
 	watched->next = kept->watched;
 	kept->watched = watched;
-	const struct watch_options options = {.namespace = kept->namespace,
-					      .metadata_only = !watched->whole};
+	const struct watch_options options = {
+		.namespace = kept->namespace, .metadata_only = !watched->whole, .forgetful = true};
 	watched->watch = watch_new(kept->kube, &watched->kind, &options, told, watched);
 	return watched;
 }
@@ -336,6 +358,7 @@ void kept_know(struct kept *kept, struct keeping *keeping, const char *path, con
 	struct kept_entry *entry = entry_of(kept, keeping, path);
 	if (entry == NULL)
 		return;
+	entry->round = entry->watched->round;
 	if (object == NULL) {
 		/* Unless it came to be while we asked. */
 		entry->state = entry->told ? IS_UNKNOWN : IS_ABSENT;

@@ -76,12 +76,19 @@ void tick_begin(struct tick *tick, const cJSON *object)
 		  json_string_or(object, "metadata.resourceVersion", ""));
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 	tick->committing = false;
+	tick->objects_done = tick->routes_done = false;
+}
+
+bool tick_is_away(const struct tick *tick)
+{
+	return asks_are_away(tick->asks);
 }
 
 void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
 	tick->rerouted = false;
+	tick->objects_done = tick->routes_done = false;
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 }
 
@@ -414,9 +421,12 @@ static enum step run(struct tick *tick)
 	bool asked = tick->thorough;
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
-	step = converge_objects(tick);
-	if (step == STEP_ON)
+	if (!tick->objects_done)
+		step = converge_objects(tick);
+	tick->objects_done |= step == STEP_ON;
+	if (step == STEP_ON && !tick->routes_done)
 		step = converge_routes(tick);
+	tick->routes_done |= step == STEP_ON;
 	tick->thorough = asked;
 	if (step == STEP_ON && tick->landed)
 		return tick->status.memory.due_us != 0 ? wait_anew(tick)

@@ -35,7 +35,7 @@ enum step {
 };
 
 enum tick_result {
-	TICK_WAITING,	/* will wake its owner */
+	TICK_WAITING,	/* will wake its owner; see tick_is_away */
 	TICK_COMMITTED, /* a move was made: tick_renew and run again */
 	TICK_DONE,	/* until due_us, or until something changes */
 	TICK_STALE,	/* somebody else wrote the canary: read it again */
@@ -56,6 +56,7 @@ struct tick {
 	bool pending;  /* as far as this run knows: the routes are not in force yet */
 	bool landed;   /* of this run: now they are, and before they were not */
 	bool thorough; /* look at every owned object, not only at those that moved */
+	bool objects_done, routes_done; /* since the last move: not compared again */
 
 	/* Observed; borrowed from the asks until the end of a run. */
 	const cJSON *target, *primary;
@@ -97,6 +98,9 @@ void tick_begin(struct tick *tick, const cJSON *object);
 enum tick_result tick_run(struct tick *tick);
 /* After TICK_COMMITTED: forgets the answers of the last move, but not the objects. */
 void tick_renew(struct tick *tick);
+
+/* What it waits for is not the API server: a hook, a metric store. */
+bool tick_is_away(const struct tick *tick);
 
 /* For the parts of a tick. A failure of the world; always STEP_END. */
 enum step tick_trouble(struct tick *tick, const struct error *err);

@@ -27,6 +27,7 @@
 static const char lease_name[] = "sluice-leader-election";
 /* What is under way at SIGTERM has this long: kubelet kills after 30 s. */
 static const int64_t grace_us = 5 * DURATION_SECOND;
+static const int64_t trim_us = DURATION_SECOND;
 
 struct daemon {
 	struct loop *loop;
@@ -44,7 +45,9 @@ struct daemon {
 	struct serve *serve;
 	struct signals *signals;
 	bool ending;
-	uint64_t timer;
+	uint64_t timer, trimmer;
+	uint64_t trimmed_at; /* requests by then */
+	bool was_busy;
 	char identity[160];
 	int64_t began_us;
 };
@@ -265,6 +268,21 @@ static void signalled(void *owner)
 	loop_ready(daemon->loop, wait_for_end, daemon, 0);
 }
 
+/* ---- memory ---- */
+
+/* Once after each time of work: a release leaves holes of many megabytes. */
+static void trim(void *owner, uint64_t token)
+{
+	struct daemon *daemon = owner;
+	(void)token;
+	bool busy = kube_requests(daemon->kube) > daemon->trimmed_at + 8;
+	if (daemon->was_busy && !busy)
+		mem_give_back();
+	daemon->was_busy = busy;
+	daemon->trimmed_at = kube_requests(daemon->kube);
+	daemon->trimmer = loop_at(daemon->loop, loop_now(daemon->loop) + trim_us, trim, daemon, 0);
+}
+
 /* ---- the whole ---- */
 
 static void connect_ports(struct daemon *daemon)
@@ -310,6 +328,7 @@ static void start_engine(struct daemon *daemon)
 struct daemon *daemon_new(struct loop *loop, const struct daemon_options *options,
 			  struct error *err)
 {
+	mem_be_frugal();
 	struct daemon *daemon = xcalloc(1, sizeof(*daemon));
 	const struct serve_options serve = {.port = options->port};
 	daemon->loop = loop;
@@ -337,6 +356,8 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 		return NULL;
 	}
 	daemon->signals = signals_new(loop, signalled, daemon);
+	daemon->was_busy = true;
+	trim(daemon, 0);
 	return daemon;
 }
 
@@ -344,6 +365,7 @@ int daemon_run(struct daemon *daemon)
 {
 	loop_run(daemon->loop, 0);
 	loop_cancel(daemon->loop, daemon->timer);
+	loop_cancel(daemon->loop, daemon->trimmer);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct watch {
 	const struct kube_kind *kind;
 	char path[KUBE_PATH_MAX]; /* of the collection; empty: the namespace is no name */
 	char *label_selector;
-	bool metadata_only;
+	bool metadata_only, forgetful;
 	watch_call *call;
 	void *owner;
 
@@ -61,8 +61,9 @@ static void set_text(char **owned, const char *text)
 
 static void tell_put(struct watch *watch, cJSON *object)
 {
-	known_add(&watch->known, json_string(object, "metadata.namespace"),
-		  json_string(object, "metadata.name"));
+	if (!watch->forgetful)
+		known_add(&watch->known, json_string(object, "metadata.namespace"),
+			  json_string(object, "metadata.name"));
 	json_put_string(object, "apiVersion", watch->kind->api_version);
 	json_put_string(object, "kind", watch->kind->kind);
 	watch->call(watch->owner, WATCH_PUT, object);
@@ -172,6 +173,10 @@ static bool on_item(void *owner, cJSON *item)
 /* The kind is not there (yet): neither is anything of it. */
 static void forget_all(struct watch *watch)
 {
+	if (watch->forgetful) {
+		watch->call(watch->owner, WATCH_LISTING, NULL);
+		watch->call(watch->owner, WATCH_SYNCED, NULL);
+	}
 	known_begin(&watch->known);
 	known_forget_stale(&watch->known, tell_missing, watch);
 }
@@ -230,10 +235,13 @@ static void list(struct watch *watch)
 		snprintf(limit, sizeof(limit), "%d", LIST_PAGE);
 		add_parameter(&url, "limit", limit);
 	}
-	if (watch->more != NULL)
+	if (watch->more != NULL) {
 		add_parameter(&url, "continue", watch->more);
-	else
+	} else {
 		known_begin(&watch->known);
+		if (watch->forgetful)
+			watch->call(watch->owner, WATCH_LISTING, NULL);
+	}
 	const char *accept =
 		watch->metadata_only
 			? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -347,6 +355,7 @@ struct watch *watch_new(struct kube *kube, const struct kube_kind *kind,
 		.kind = kind,
 		.label_selector = xstrdup(options->label_selector),
 		.metadata_only = options->metadata_only,
+		.forgetful = options->forgetful,
 		.call = call,
 		.owner = owner,
 	};

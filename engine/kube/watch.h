@@ -15,10 +15,11 @@
 struct watch;
 
 enum watch_event {
-	WATCH_PUT,    /* added or modified, or found by a list */
-	WATCH_GONE,   /* deleted, or missing from a relist; `object` has metadata.name and
-			 metadata.namespace at least */
-	WATCH_SYNCED, /* the first list, or a relist, is complete; object is NULL */
+	WATCH_PUT,     /* added or modified, or found by a list */
+	WATCH_GONE,    /* deleted, or missing from a relist; `object` has metadata.name and
+			  metadata.namespace at least */
+	WATCH_LISTING, /* a list or relist begins; only for the forgetful; object is NULL */
+	WATCH_SYNCED,  /* it is complete; object is NULL */
 };
 /* Called in loop order. The object is the callee's to keep or change until it returns; then it is
  * freed. Its apiVersion and kind are those of the kind that is watched, always. */
@@ -28,6 +29,8 @@ struct watch_options {
 	const char *namespace;	    /* NULL: all */
 	const char *label_selector; /* NULL: none */
 	bool metadata_only;	    /* PartialObjectMetadata */
+	bool forgetful; /* keeps no names: its owner sees from WATCH_LISTING to WATCH_SYNCED
+			   what is there, and what is not */
 };
 
 struct watch *watch_new(struct kube *kube, const struct kube_kind *kind,

@@ -247,3 +247,28 @@ SPEC("kept: nothing is known of a kind before it was listed")
 	EXPECT(knows(&bed, service));
 	end(&bed);
 }
+
+static enum cluster_fault no_lists(void *owner, const struct http_request *request)
+{
+	(void)owner;
+	return strchr(request->url, '?') != NULL ? FAULT_503 : FAULT_NONE;
+}
+
+SPEC("kept: what a new list lacks is gone, and nothing is known while there is no list")
+{
+	struct bed bed;
+	struct error err = {0};
+	begin(&bed, NULL);
+	put_service(&bed, "a");
+	read_it(&bed, service);
+	cluster_faults(bed.cluster, no_lists, NULL);
+	loop_run(bed.loop, loop_now(bed.loop) + 10 * DURATION_MINUTE);
+	EXPECT(!knows(&bed, service));
+	EXPECT_INT(bed.changes, 0);
+	EXPECT(cluster_delete(bed.cluster, service, &err));
+	cluster_faults(bed.cluster, NULL, NULL);
+	loop_run(bed.loop, loop_now(bed.loop) + DURATION_MINUTE);
+	EXPECT_INT(bed.matters, 1);
+	EXPECT(!knows(&bed, service));
+	end(&bed);
+}
