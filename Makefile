@@ -12,7 +12,7 @@ LIBS := $(shell pkg-config --libs lua5.4 libcurl yaml-0.1 libcjson libmicrohttpd
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-CFLAGS_fuzz    := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer
+CFLAGS_fuzz    := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer -Wno-unused-variable # SCOPED uses it
 CFLAGS_cover   := -O0 -g --coverage
 LDFLAGS_asan   := -fsanitize=address,undefined
 LDFLAGS_fuzz   := -fsanitize=address,undefined
@@ -90,6 +90,7 @@ test: ## install what is missing, and run all tests
 	$(Q)$(MAKE) --no-print-directory test-scenarios
 	$(Q)$(MAKE) --no-print-directory test-crashes STRIDE=41
 	$(Q)$(MAKE) --no-print-directory test-cluster
+	$(Q)$(MAKE) --no-print-directory fuzz-all FUZZ_SECONDS=1
 
 demo: ## a release promoted and one rolled back, on an embedded cluster
 	$(Q)tools/setup.sh build
@@ -135,17 +136,23 @@ e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
 	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
 
-# Fuzzers are clang's; a find is kept in build/fuzz, the seeds are in spec/fuzz/seeds.
+# Fuzzers are clang's. What they come by is kept in build/fuzz/corpus, what breaks in build/fuzz/found.
 FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 $(OUT)/%_fuzz: $(OUT)/spec/fuzz/%_fuzz.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-fuzz-%: ## fuzz a target of spec/fuzz (FUZZ_SECONDS=60)
+.PHONY: fuzzers fuzz-all
+fuzzers: $(FUZZERS:%=$(OUT)/%)
+
+fuzz-all: ## all fuzzers of spec/fuzz (FUZZ_SECONDS=60 each)
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz CC=clang-14 fuzzers
+	$(Q)spec/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+fuzz-%: ## one of them
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz CC=clang-14 $(BUILD)/fuzz/$*_fuzz
-	$(Q)mkdir -p $(BUILD)/fuzz/corpus/$*
-	$(Q)$(BUILD)/fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 \
-	  -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$* $(wildcard spec/fuzz/seeds/$*)
+	$(Q)spec/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $*
 
 lint: ## include graph, banned functions, format, luacheck, shellcheck, stubs, clang-tidy
 	$(Q)tools/lint/run.sh

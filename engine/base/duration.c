@@ -175,7 +175,8 @@ static int write_seconds(int64_t us, char text[TIME_TEXT_MAX])
 	struct tm tm;
 	time_t time = seconds;
 	gmtime_r(&time, &tm);
-	strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	size_t len = (size_t)snprintf(text, TIME_TEXT_MAX, "%04d", tm.tm_year + 1900);
+	strftime(text + len, TIME_TEXT_MAX - len, "-%m-%dT%H:%M:%S", &tm);
 	return (int)rest;
 }
 
@@ -238,6 +239,9 @@ static bool read_zone(const char **at, int *seconds)
 	return true;
 }
 
+/* A zone must not lead out of the years that can be written. In seconds since 1970. */
+static const int64_t year_0 = INT64_C(-62167219200), year_10000 = INT64_C(253402300800);
+
 static bool read_time(const char *at, int64_t *us)
 {
 	int year, month, day, hour, minute, second, zone;
@@ -265,8 +269,9 @@ static bool read_time(const char *at, int64_t *us)
 			.tm_hour = hour,
 			.tm_min = minute,
 			.tm_sec = second};
-	*us = ((int64_t)timegm(&tm) - zone) * DURATION_SECOND + fraction;
-	return true;
+	int64_t seconds = (int64_t)timegm(&tm) - zone;
+	*us = seconds * DURATION_SECOND + fraction;
+	return seconds >= year_0 && seconds < year_10000;
 }
 
 bool time_parse(const char *text, int64_t *us, struct error *err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /* By way of a second buffer, because the arguments may point into `err->text`. */
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
@@ -16,6 +17,7 @@ bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	utf8_clean(text);
 	err->kind = kind;
 	text_copy(err->text, sizeof(err->text), text);
 	return false;

@@ -3,7 +3,7 @@
  *
  * The last parameter of whatever may fail. Nothing is allocated, nothing is to be freed. The kind
  * says what the caller can do about it; the text is one sentence for a person, without a full stop
- * and without secrets.
+ * and without secrets, in UTF-8 whatever it quotes.
  */
 #ifndef SLUICE_BASE_ERROR_H
 #define SLUICE_BASE_ERROR_H

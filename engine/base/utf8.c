@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 static bool continues(unsigned char byte)
 {
@@ -49,4 +50,16 @@ size_t utf8_put(char into[UTF8_MAX], uint32_t point)
 	into[2] = (char)(0x80 | (point >> 6 & 0x3F));
 	into[3] = (char)(0x80 | (point & 0x3F));
 	return 4;
+}
+
+void utf8_clean(char *text)
+{
+	for (size_t at = 0, len = strlen(text); at < len;) {
+		size_t one = utf8_length(text + at, len - at);
+		unsigned char byte = (unsigned char)text[at];
+		bool control = byte == 0x7F || (byte < ' ' && byte != '\t' && byte != '\n');
+		if (one == 0 || control)
+			text[at] = '?';
+		at += one > 0 ? one : 1;
+	}
 }

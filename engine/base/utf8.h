@@ -15,4 +15,8 @@ size_t utf8_length(const char *text, size_t len);
 /* Writes a code point, which must be no surrogate and at most U+10FFFF; gives its length. */
 size_t utf8_put(char into[UTF8_MAX], uint32_t point);
 
+/* Makes a text fit to be shown: "?" for each byte that is no UTF-8 and for control characters but
+ * tab and newline. */
+void utf8_clean(char *text);
+
 #endif

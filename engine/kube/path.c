@@ -94,7 +94,7 @@ static bool take_segment(const char **rest, char *into, size_t size)
 	memcpy(into, at, len);
 	into[len] = '\0';
 	*rest = at + len;
-	return true;
+	return segment_is_safe(into);
 }
 
 static bool at_end(const char *rest)

@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "base/utf8.h"
 
 static const int64_t timeout_us = 5 * DURATION_SECOND;
 
@@ -35,6 +37,7 @@ static void PRINTF_LIKE(2, 3) say(struct sample *sample, const char *format, ...
 	va_start(args, format);
 	vsnprintf(sample->text, sizeof(sample->text), format, args);
 	va_end(args);
+	utf8_clean(sample->text);
 }
 
 static void read_value(const cJSON *pair, struct sample *sample)
@@ -60,7 +63,7 @@ void prometheus_read(int status, const char *body, size_t len, struct sample *sa
 {
 	struct error err = {0};
 	*sample = (struct sample){.kind = SAMPLE_ERROR, .error = ERROR_INVALID};
-	if (status >= 400) {
+	if (status < 200 || status >= 300) {
 		sample->error = error_of_status(status);
 		say(sample, "error response: Status %d: %.*s", status,
 		    (int)text_fit(body, len, 200), body);

@@ -45,7 +45,7 @@ static void put_number(char letter, int precision, bool sharp, double number, st
 	}
 	char text[40];
 	int digits = shortest(number, text);
-	int exponent = atoi(strchr(text, 'e') + 1);
+	int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 	char shape = (char)tolower(letter);
 	if (shape == 'g' && precision >= 0) {
 		buf_printf(into, sharp ? "%#.*g" : "%.*g", precision, number);

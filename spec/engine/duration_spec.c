@@ -117,6 +117,8 @@ SPEC("duration: times are written in UTC as Kubernetes writes them")
 	EXPECT_TEXT(text, "1970-01-01T00:00:00.000000Z");
 	time_text_micro(-1, text);
 	EXPECT_TEXT(text, "1969-12-31T23:59:59.999999Z");
+	time_text(-INT64_C(62135596800000000), text);
+	EXPECT_TEXT(text, "0001-01-01T00:00:00Z");
 	time_text_micro(INT64_MAX, text);
 	EXPECT_CONTAINS(text, "294247-01-10T04:00:54.775807Z");
 	time_text_micro(INT64_MIN, text);
@@ -161,6 +163,8 @@ SPEC("duration: times are read with zone and fraction")
 		"2023-11-14T22:13:20Zx",
 		"23-11-14T22:13:20Z",
 		"2023-00-14T22:13:20Z",
+		"0000-01-01T00:00:00+00:01",
+		"9999-12-31T23:59:59-00:01",
 		"2023-11-00T22:13:20Z",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

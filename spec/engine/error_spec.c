@@ -42,3 +42,10 @@ SPEC("error: a long text is cut between characters")
 	size_t len = strlen(err.text);
 	EXPECT((unsigned char)err.text[len - 1] == 0xA9);
 }
+
+SPEC("error: what it quotes is shown in UTF-8, and moves no cursor")
+{
+	struct error err = {0};
+	error_set(&err, ERROR_INVALID, "\"%s\" is no number", "1\xC3\x28\x1B[2Jé\n");
+	EXPECT_TEXT(err.text, "\"1?(?[2Jé\n\" is no number");
+}

@@ -36,6 +36,10 @@ SPEC("prometheus: garbage and refusals are errors with a sentence")
 	struct sample sample = read_answer(503, "down");
 	EXPECT_INT(sample.kind, SAMPLE_ERROR);
 	EXPECT_TEXT(sample.text, "error response: Status 503: down");
+	EXPECT_INT(read_answer(302, "{\"data\":{\"resultType\":\"scalar\",\"result\":[1,\"7\"]}}")
+			   .kind,
+		   SAMPLE_ERROR);
+	EXPECT_TEXT(read_answer(500, "a\xFF\x1B[2J").text, "error response: Status 500: a??[2J");
 	EXPECT_INT(read_answer(200, "<html>").kind, SAMPLE_ERROR);
 	EXPECT_INT(read_answer(200, "").kind, SAMPLE_ERROR);
 	EXPECT_INT(read_answer(200, "{\"data\":{\"result\":[{\"value\":7}]}}").kind, SAMPLE_ERROR);

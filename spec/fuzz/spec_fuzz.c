@@ -1,23 +1,12 @@
 /*
  * spec_fuzz.c - any bytes as a Canary, in YAML or JSON: either a spec or sentences, never neither.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "canary/spec.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "fuzz.h"
 
 static void check_problems(const struct spec_problems *problems)
 {
@@ -25,27 +14,27 @@ static void check_problems(const struct spec_problems *problems)
 	size_t errors = 0;
 	for (size_t i = 0; i < problems->count; i++) {
 		errors += !problems->items[i].warning;
-		require(problems->items[i].text[0] != '\0');
+		REQUIRE(problems->items[i].text[0] != '\0');
 	}
-	require(errors <= problems->errors && (errors > 0) == (problems->errors > 0));
+	REQUIRE(errors <= problems->errors && (errors > 0) == (problems->errors > 0));
 	buf_init(&text, EVENT_MESSAGE_MAX);
 	spec_problems_text(problems, &text);
-	require((problems->count > 0) == (text.len > 0));
+	REQUIRE((problems->count > 0) == (text.len > 0));
 	buf_fini(&text);
 }
 
 static void check_spec(const struct canary_spec *spec)
 {
-	require(spec->name[0] != '\0' && spec->namespace[0] != '\0' && spec->provider[0] != '\0');
-	require(spec->port >= 1 && spec->port <= 65535);
-	require(spec->threshold >= 1 && spec->interval_us >= 10000000);
-	require(spec->step_weight >= 0 && spec->step_weight <= 100 && spec->max_weight <= 100);
-	require(strlen(spec->primary) <= 63 && strlen(spec->canary) <= 63);
-	require(spec->strategy != STRATEGY_AB_TESTING || spec->match != NULL);
+	REQUIRE(spec->name[0] != '\0' && spec->namespace[0] != '\0' && spec->provider[0] != '\0');
+	REQUIRE(spec->port >= 1 && spec->port <= 65535);
+	REQUIRE(spec->threshold >= 1 && spec->interval_us >= 10000000);
+	REQUIRE(spec->step_weight >= 0 && spec->step_weight <= 100 && spec->max_weight <= 100);
+	REQUIRE(strlen(spec->primary) <= 63 && strlen(spec->canary) <= 63);
+	REQUIRE(spec->strategy != STRATEGY_AB_TESTING || spec->match != NULL);
 	for (size_t i = 0; i < spec->metric_count; i++)
-		require(spec->metrics[i].name[0] != '\0' && spec->metrics[i].interval_us > 0);
+		REQUIRE(spec->metrics[i].name[0] != '\0' && spec->metrics[i].interval_us > 0);
 	for (size_t i = 0; i < spec->webhook_count; i++)
-		require(spec->webhooks[i].url[0] != '\0' && spec->webhooks[i].timeout_us > 0);
+		REQUIRE(spec->webhooks[i].url[0] != '\0' && spec->webhooks[i].timeout_us > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -57,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		struct spec_problems problems = {0};
 		struct canary_spec *spec =
 			canary_spec_new(yaml_document(file, i), &options, &problems);
-		require((spec == NULL) == (problems.errors > 0));
+		REQUIRE((spec == NULL) == (problems.errors > 0));
 		check_problems(&problems);
 		if (spec != NULL)
 			check_spec(spec);

@@ -2,29 +2,18 @@
  * status_fuzz.c - any bytes as a status: reading is total, what is then written fits, and reading
  * that again gives the same.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "canary/status.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "fuzz.h"
 
 /* What the API server stores after a patch of `status`; NULL when there is none to write. */
 static cJSON *stored(const cJSON *before, const struct status *status)
 {
 	struct error err = {0};
 	cJSON *patch = status_patch(status, "1", "Deployment", INT64_C(1795412170000000), &err);
-	require((patch == NULL) == (err.kind != ERROR_NONE));
+	REQUIRE((patch == NULL) == (err.kind != ERROR_NONE));
 	if (patch == NULL)
 		return NULL;
 	cJSON *object = cJSON_CreateObject();
@@ -42,20 +31,20 @@ static void check(const cJSON *json)
 	struct status status, again;
 	char one[HASH_TEXT_MAX], two[HASH_TEXT_MAX];
 	status_read(&status, json);
-	require(status.memory.debt_count <= DEBTS_MAX &&
+	REQUIRE(status.memory.debt_count <= DEBTS_MAX &&
 		status.memory.history_count <= HISTORY_MAX);
-	require(status.canary_weight >= 0 && status.canary_weight <= 100);
+	REQUIRE(status.canary_weight >= 0 && status.canary_weight <= 100);
 	SCOPED(json) cJSON *first = stored(json, &status);
 	if (first != NULL) {
 		status_read(&again, first);
-		require(again.phase == status.phase);
-		require(again.memory.present == status.memory.present);
+		REQUIRE(again.phase == status.phase);
+		REQUIRE(again.memory.present == status.memory.present);
 		status_checksum(&status, one);
 		status_checksum(&again, two);
-		require(strcmp(one, two) == 0);
+		REQUIRE(strcmp(one, two) == 0);
 		SCOPED(json) cJSON *second = stored(first, &again);
-		require(json_equal(json_get(first, "conditions"), json_get(second, "conditions")));
-		require(json_equal(first, second));
+		REQUIRE(json_equal(json_get(first, "conditions"), json_get(second, "conditions")));
+		REQUIRE(json_equal(first, second));
 		status_fini(&again);
 	}
 	status_fini(&status);

@@ -1,16 +1,11 @@
 /*
  * template_fuzz.c - any text as a template: rendered or refused with a sentence, within its limits.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "fuzz.h"
 #include "metric/template.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {

@@ -15,10 +15,11 @@ BEGIN {
 	allow("kube", "base loop ports net")
 	allow("sim", "base loop ports net/serve.h kube/path.h")
 	allow("script", "base loop ports")
-	allow("metric", "base loop ports net/http.h")
-	allow("traffic", "base kube/path.h script canary/spec.h canary/status.h canary/workload.h canary/problems.h")
+	allow("metric", "base loop ports net/http.h script")
+	allow("traffic", "base loop ports kube/path.h script canary/spec.h canary/status.h canary/workload.h canary/problems.h")
 	allow("canary", "base loop ports kube script metric traffic")
-	allow("cli", "base loop ports net kube sim script metric traffic canary")
+	allow("rehearsal", "base loop ports kube/path.h sim script metric traffic canary")
+	allow("cli", "base loop ports net kube sim script metric traffic canary rehearsal")
 	allow("main", "base cli")
 }
 function allow(folder, list, i, n, parts) {
