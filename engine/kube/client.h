@@ -32,8 +32,8 @@ struct kube_options {
 };
 
 /* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT or EXISTS (409),
- * GONE (410), NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT; the text is
- * the server's own message. `object` is borrowed. */
+ * GONE (410), NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT;
+ * the text is the server's own message. `object` is borrowed. */
 struct kube_reply {
 	struct error error;
 	int status;
