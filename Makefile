@@ -25,6 +25,7 @@ ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 ENGINE  := $(filter-out engine/main.c,$(wildcard engine/*.c engine/*/*.c))
 SPECS   := $(wildcard spec/engine/*.c)
 LUA     := $(filter-out lua/meta/%,$(sort $(wildcard lua/*.lua lua/*/*.lua policies/*.lua)))
+CLUSTER_SPECS := $(wildcard spec/cluster/*.c)
 OBJECTS := $(ENGINE:%.c=$(OUT)/%.o) $(OUT)/embedded.o
 SPEC_OBJECTS := $(SPECS:%.c=$(OUT)/%.o)
 TIDY := $(patsubst %.c,$(OUT)/%.tidy,$(wildcard engine/*.c engine/*/*.c spec/engine/*.c spec/cluster/*.c))
@@ -54,7 +55,7 @@ $(OUT)/spec-engine: $(SPEC_OBJECTS) $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(OUT)/spec-cluster: $(OUT)/spec/cluster/cluster.o $(OUT)/spec/engine/golden.o $(OUT)/engine.a
+$(OUT)/spec-cluster: $(CLUSTER_SPECS:%.c=$(OUT)/%.o) $(OUT)/spec/engine/golden.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

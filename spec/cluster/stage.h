@@ -1,0 +1,69 @@
+/*
+ * stage.h - releases of spec/golden against an API server, all at once, each in a namespace of its
+ * own, compared with what Flagger did.
+ *
+ * The cluster and the daemon are real. Fake are the metric store (a verdict a story) and the
+ * receiver of webhooks; and, where there is no controller manager, that Deployments become ready.
+ */
+#ifndef SLUICE_SPEC_CLUSTER_STAGE_H
+#define SLUICE_SPEC_CLUSTER_STAGE_H
+
+#include "../engine/golden.h"
+#include "base/buf.h"
+#include "kube/client.h"
+#include "net/serve.h"
+
+enum { STORIES_MAX = 1024, OBJECTS_MAX = 64 };
+
+enum part { PREPARING, READY_TO_GO, RELEASING, ENDED, TOLD };
+
+struct story {
+	const struct golden_story *golden;
+	char *namespace;
+	cJSON *transcript, *events, *hooks, *statuses, *objects;
+	enum part part;
+	bool changed_again;
+	struct buf complaint; /* what is wrong with it, as far as it was looked at */
+	int looks;	      /* how often it was looked at */
+	int asked;	      /* objects whose state is awaited */
+	int64_t released_us, ended_us;
+};
+
+struct stage_options {
+	const char *only;     /* part of the name of a story, or NULL */
+	long copies;	      /* of each story */
+	const char *interval; /* of each canary */
+	int64_t limit_us;     /* the stories have this long */
+	int64_t rest_us;      /* for so long the daemon goes on after the last one */
+	bool together;	      /* the releases begin once all are initialized */
+	bool make_ready;
+	bool in_memory; /* the API server knows no defaults: built-in kinds are not compared */
+	bool repeats;	/* the daemon is killed: what it told may be told again */
+	bool gaps;	/* the API server is restarted: statuses may go by unseen */
+};
+
+struct stage {
+	const struct stage_options *options;
+	struct loop *loop;
+	struct kube *kube;
+	struct serve *serve;
+	struct watch *canaries, *deployments;
+	struct story *stories;
+	size_t count, ready, told, failed;
+};
+
+/* Makes the stories, with namespaces and objects; then, once the daemon runs, follows them. The
+ * loop is stopped once all are told. */
+void stage_set(struct stage *stage);
+void stage_follow(struct stage *stage);
+void stage_fini(struct stage *stage);
+struct story *stage_story(struct stage *stage, const char *namespace);
+
+/* What stands in for what is not there (fakes.c). */
+void fake_answer(void *owner, const struct serve_request *request);
+void fake_readiness(struct stage *stage, const cJSON *deployment);
+
+/* A write that is sent until it arrives, as an impatient user would (fakes.c). */
+void insist(struct stage *stage, enum kube_verb verb, const char *path, const cJSON *body);
+
+#endif

@@ -1,0 +1,68 @@
+#!/bin/bash
+# Tells stories of the daemon on a real control plane, each in a test bed of its own; metric store, webhooks and readiness
+# are scripted (spec/cluster). Usage: tools/e2e/control.sh [WORD…]: stories whose names have one of the words.
+#
+# $PROGRAMS is the folder of sluice and spec-cluster (build/release). What a story leaves is in build/e2e/control/NAME:
+# what was compared, the audit log, the log of the daemon.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+export PROGRAMS=${PROGRAMS:-$root/build/release}
+
+# Deployments become ready as the story has it; the rest is done by the real controllers.
+export BED_CONTROLLERS=serviceaccount-controller,namespace-controller,garbage-collector-controller
+
+tell() {
+	story=$1
+	folder=$root/build/e2e/control/$(basename "$story" .sh)
+	cd "$root" || exit 1
+	failures=0
+	# shellcheck source=tools/e2e/control/story.sh
+	. "$here/control/story.sh"
+	# shellcheck disable=SC1090
+	. "$story"
+	cp "$BED/audit.log" "$folder/"
+	exit $((failures > 0))
+}
+
+if [ "${1:-}" = --inside ]; then
+	tell "$2"
+fi
+
+for program in jq curl openssl ip unshare; do
+	command -v $program >/dev/null || {
+		echo "control.sh: there is no $program: tools/setup.sh e2e installs it" >&2
+		exit 1
+	}
+done
+"$here/binary.sh" etcd kube-apiserver kube-controller-manager kubectl >/dev/null || exit 1
+
+is_wanted() {
+	local word
+	[ $# -gt 1 ] || return 0
+	for word in "${@:2}"; do
+		case $1 in *"$word"*) return 0 ;; esac
+	done
+	return 1
+}
+
+passed=0
+failed=0
+for story in "$here"/control/[a-z]*-*.sh; do
+	name=$(basename "$story" .sh)
+	is_wanted "$name" "$@" || continue
+	began=$SECONDS
+	echo "== $name: $(sed -n '1s/^# *//p' "$story")"
+	rm -rf "$root/build/e2e/control/$name"
+	mkdir -p "$root/build/e2e/control/$name"
+	if BED=$root/build/e2e/control/$name/bed "$here/bed.sh" in "$here/control.sh" --inside "$story"; then
+		passed=$((passed + 1))
+		echo "   ok in $((SECONDS - began)) s"
+		rm -rf "$root/build/e2e/control/$name/bed"
+	else
+		failed=$((failed + 1))
+		echo "   FAILED: see build/e2e/control/$name"
+	fi
+done
+echo "control plane: $passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

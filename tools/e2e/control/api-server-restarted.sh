@@ -1,0 +1,14 @@
+# the API server is killed in mid-run and comes back: all releases go on and end as Flagger's
+
+given_cluster
+(
+	sleep 5
+	"$here/bed.sh" kill kube-apiserver
+	sleep 2
+	"$here/bed.sh" start kube-apiserver
+	date -u +%T >"$folder/restarted"
+) &
+releases --repeats --gaps --limit 4m "$PROGRAMS/sluice"
+wait
+[ -s "$folder/restarted" ] || wrong "the API server did not come back"
+# What was denied is not looked at: an API server that starts denies all until it has read its roles.

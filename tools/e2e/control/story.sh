@@ -1,0 +1,82 @@
+# What stories of the control plane are told with. control.sh sources it inside a bed, with $BED, $PROGRAMS and $folder
+# (what the story leaves), and then the story. An expectation that is not met is told, and the story goes on.
+# shellcheck shell=bash disable=SC2154
+
+began=$EPOCHREALTIME
+kubectl=$("$here/binary.sh" kubectl)
+account=system:serviceaccount:sluice-system:sluice
+
+elapsed() { awk -v from="$began" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1fs", to - from }'; }
+say() { printf '   %-7s %s\n' "$(elapsed)" "$*"; }
+wrong() {
+	failures=$((failures + 1))
+	say "WRONG: $*"
+}
+
+# given_cluster [ours|flagger]: with these CRDs, those of App Mesh, and our RBAC.
+given_cluster() {
+	"$here/bed.sh" install "${1:-ours}" || wrong "the cluster is not as it should be"
+	say "given a cluster with CRDs: ${1:-ours}"
+}
+
+# A kubeconfig of the same ServiceAccount with a token of its own, by which the audit log tells two daemons apart.
+second_kubeconfig() {
+	sed "s|token: .*}}|token: $("$kubectl" -n sluice-system create token sluice --duration 24h)}}|" "$BED/sluice.kubeconfig"
+}
+
+# releases [FLAGS OF spec-cluster] DAEMON: releases of spec/golden, compared with what Flagger did. DAEMON is sluice, or a
+# script that runs it.
+releases() {
+	local election=(--elect sluice-system)
+	[ "$1" != --no-election ] || {
+		election=()
+		shift
+	}
+	"$PROGRAMS/spec-cluster" --make-ready --as "$BED/sluice.kubeconfig" "${election[@]}" "$@" >"$folder/releases" 2>&1
+	local status=$? counts
+	counts=$(tail -1 "$folder/releases")
+	[ $status = 0 ] || {
+		wrong "releases are not as Flagger's"
+		grep -v '^  ok' "$folder/releases" | head -60
+	}
+	say "releases as Flagger's: ${counts#cluster: }"
+}
+
+# ---- what the API server was asked ----
+
+# requests FROM TO FILTER: of our ServiceAccount between two times, beside watches and what the lease takes. FILTER is of jq.
+requests() {
+	jq -r --arg from "$1" --arg to "$2" --arg account "$account" "select(.user.username == \$account and
+		.stage == \"ResponseComplete\" and .verb != \"watch\" and .objectRef.resource != \"leases\" and
+		.requestReceivedTimestamp >= \$from and .requestReceivedTimestamp <= \$to) | ${3:-.verb}" "$BED/audit.log"
+}
+
+by_count() { sort | uniq -c | sort -rn | awk '{ n = $1; $1 = ""; printf "%s%s%d", sep, substr($0, 2) " ", n; sep = ", " } END { print "" }'; }
+
+expect_nothing_denied() {
+	local denied
+	denied=$(jq -r --arg account "$account" 'select(.user.username == $account and .responseStatus.code == 403) |
+		.verb + " " + .requestURI' "$BED/audit.log" | sort | uniq -c)
+	[ -z "$denied" ] || wrong "the ClusterRole that we ship does not allow: $denied"
+}
+
+# Each change of the writer: "TIME TOKEN", of writes other than the lease's, whatever came of them.
+writers() {
+	jq -r --arg account "$account" 'select(.user.username == $account and .stage == "ResponseComplete" and
+		(.verb == "create" or .verb == "patch" or .verb == "update" or .verb == "delete") and
+		.objectRef.resource != "leases") |
+		.requestReceivedTimestamp + " " + .user.extra["authentication.kubernetes.io/credential-id"][0]' "$BED/audit.log" |
+		sort | uniq -f1
+}
+
+# The first daemon wrote, then the second one, and the first never again. TOLD is what harm.sh told.
+expect_one_takeover() {
+	local changes harmed began_us
+	changes=$(writers | wc -l)
+	harmed=$(awk '/killed|stopped/ { print $1; exit }' "$TOLD")
+	began_us=$(writers | sed -n 2p | cut -d' ' -f1)
+	[ "$changes" = 2 ] || wrong "the writer changed $((changes - 1)) times: $(writers)"
+	[ -n "$began_us" ] || return 0
+	say "from the harm to the first write of the other: $(awk -v a="$(date -d "$harmed" +%s.%N)" -v b="$(date -d "$began_us" +%s.%N)" \
+		'BEGIN { printf "%.1f s", b - a }')"
+}
