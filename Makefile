@@ -115,6 +115,12 @@ test-crashes: $(OUT)/sluice ## each strategy with the daemon killed at each call
 test-cluster: $(OUT)/sluice $(OUT)/spec-cluster ## the daemon against an API server over HTTP (KUBECONFIG=… MAKE_READY=1)
 	$(Q)spec/cluster/run.sh $(OUT)/sluice $(OUT)/spec-cluster
 
+.PHONY: e2e-control
+e2e-control: ## stories of the daemon on a real control plane, which is built once (ONLY=word)
+	$(Q)tools/setup.sh e2e
+	$(Q)$(MAKE) --no-print-directory all $(OUT)/spec-cluster
+	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/control.sh $(ONLY)
+
 $(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -136,6 +142,7 @@ e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=
 	$(Q)tools/setup.sh e2e
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
 	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
+	$(if $(KUBECONFIG)$(ONLY)$(PEER),,$(Q)$(MAKE) --no-print-directory e2e-control)
 
 # Fuzzers are clang's. What they come by is kept in build/fuzz/corpus, what breaks in build/fuzz/found.
 FUZZ_SECONDS ?= 60
