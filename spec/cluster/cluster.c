@@ -78,7 +78,8 @@ static const char *read_words(int count, char **arguments, struct words *words,
 	struct error err = {0};
 	struct flag_texts bare = {0};
 	const struct flag flags[] = {
-		{"only", FLAG_TEXT, &words->only, "TEXT", "stories whose name contains this"},
+		{"only", FLAG_TEXT, &words->only, "WORD,…",
+		 "stories whose names have one of these words"},
 		{"copies", FLAG_TEXT, &words->copies, "N", "of each story (1)"},
 		{"interval", FLAG_TEXT, &words->interval, "DURATION", "of each canary (1s)"},
 		{"limit", FLAG_TEXT, &words->limit, "DURATION", "for all of it (2m)"},

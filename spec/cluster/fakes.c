@@ -11,16 +11,21 @@
 
 /* ---- the metric store ---- */
 
-static const struct story *story_asked_about(struct stage *stage, const char *url)
+/* The longest name that is there: one may be the beginning of another. Skipper's have underscores.
+ */
+static const struct story *story_asked_about(struct stage *stage, const char *asked)
 {
+	const struct story *found = NULL;
+	SCOPED(text) char *url = xstrdup(asked);
+	for (char *c = url; *c != '\0'; c++)
+		*c = *c == '_' ? '-' : *c;
 	for (size_t i = 0; i < stage->count; i++) {
-		const char *namespace = stage->stories[i].namespace;
-		const char *at = strstr(url, namespace);
-		/* the whole name: "%22" is the quote around it */
-		if (at != NULL && text_starts(at + strlen(namespace), "%22"))
-			return &stage->stories[i];
+		const struct story *story = &stage->stories[i];
+		if (strstr(url, story->namespace) != NULL &&
+		    (found == NULL || strlen(story->namespace) > strlen(found->namespace)))
+			found = story;
 	}
-	return NULL;
+	return found;
 }
 
 static void answer_query(struct stage *stage, const struct serve_request *request)

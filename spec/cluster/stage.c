@@ -375,12 +375,23 @@ static void add_story(struct stage *stage, const struct golden_story *golden, lo
 	create_namespace(stage, story->namespace);
 }
 
+/* One of "a,b" is in the name; NULL: any. */
+static bool is_wanted(const char *name, const char *only)
+{
+	SCOPED(text) char *words = only == NULL ? NULL : xstrdup(only);
+	char *rest = words, *word;
+	bool wanted = only == NULL;
+	while ((word = strsep(&rest, ",")) != NULL)
+		wanted |= strstr(name, word) != NULL;
+	return wanted;
+}
+
 void stage_set(struct stage *stage)
 {
 	const struct stage_options *options = stage->options;
 	stage->stories = xcalloc(STORIES_MAX, sizeof(*stage->stories));
 	for (size_t i = 0; i < golden_story_count; i++) {
-		if (options->only != NULL && strstr(golden_stories[i].name, options->only) == NULL)
+		if (!is_wanted(golden_stories[i].name, options->only))
 			continue;
 		for (long copy = 1; copy <= options->copies && stage->count < STORIES_MAX; copy++)
 			add_story(stage, &golden_stories[i], copy);

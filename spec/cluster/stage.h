@@ -30,7 +30,7 @@ struct story {
 };
 
 struct stage_options {
-	const char *only;     /* part of the name of a story, or NULL */
+	const char *only;     /* words, one of which is in the name of a story; or NULL */
 	long copies;	      /* of each story */
 	const char *interval; /* of each canary */
 	int64_t limit_us;     /* the stories have this long */

@@ -8,7 +8,7 @@ given_cluster
 	"$here/bed.sh" start kube-apiserver
 	date -u +%T >"$folder/restarted"
 ) &
-releases --repeats --gaps --limit 4m "$PROGRAMS/sluice"
+releases --only "$meshes" --repeats --gaps --limit 4m "$PROGRAMS/sluice"
 wait
 [ -s "$folder/restarted" ] || wrong "the API server did not come back"
 # What was denied is not looked at: an API server that starts denies all until it has read its roles.

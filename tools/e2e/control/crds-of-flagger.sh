@@ -1,5 +1,5 @@
 # the same with the CRDs of Flagger itself instead of ours
 
 given_cluster flagger
-releases "$PROGRAMS/sluice"
+releases --only "$meshes" "$PROGRAMS/sluice"
 expect_nothing_denied

@@ -3,6 +3,6 @@
 given_cluster
 export HARM=leader-killed TOLD=$folder/harm SECOND=$BED/second.kubeconfig
 second_kubeconfig >"$SECOND"
-releases --repeats --limit 4m "$here/harm.sh"
+releases --only "$meshes" --repeats --limit 4m "$here/harm.sh"
 expect_one_takeover
 expect_nothing_denied

@@ -3,7 +3,7 @@
 given_cluster
 export HARM=leader-stopped TOLD=$folder/harm SECOND=$BED/second.kubeconfig
 second_kubeconfig >"$SECOND"
-releases --repeats --limit 4m --rest 10s "$here/harm.sh"
+releases --only "$meshes" --repeats --limit 4m --rest 10s "$here/harm.sh"
 grep -q woken "$TOLD" || wrong "it was not woken"
 expect_one_takeover
 expect_nothing_denied

@@ -1,5 +1,5 @@
 # every release of spec/golden, as our ServiceAccount and with leader election: events, hook calls, statuses, objects
 
 given_cluster
-releases "$PROGRAMS/sluice"
+releases --only "$meshes" "$PROGRAMS/sluice"
 expect_nothing_denied

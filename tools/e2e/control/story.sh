@@ -4,6 +4,7 @@
 
 began=$EPOCHREALTIME
 kubectl=$("$here/binary.sh" kubectl)
+meshes=appmesh,kubernetes # whose CRDs are there: spec/crds
 account=system:serviceaccount:sluice-system:sluice
 
 elapsed() { awk -v from="$began" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1fs", to - from }'; }
