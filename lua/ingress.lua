@@ -1,5 +1,6 @@
 --- A second Ingress beside the one that `ingressRef` names: what nginx and Skipper have in common.
 
+local json <const> = require("json")
 local route <const> = require("route")
 local shape <const> = require("shape")
 
@@ -43,23 +44,25 @@ function M.copy(canary, objects, turn)
   if not source then shape.fail("ingress %s.%s get query error: not found", name, canary.namespace) end
   local where = string.format("ingress %s.%s", name, canary.namespace)
   local object = route.object(canary, version, "Ingress", M.name(canary))
-  object.metadata.labels = route.copy(shape.at(source, "metadata.labels"))
-  object.metadata.annotations = route.copy(shape.at(source, "metadata.annotations")) or {}
+  object.metadata.labels = route.copy(shape.optional(shape.object, source, "metadata.labels", where))
+  object.metadata.annotations = route.copy(route.annotations(source, where))
   object.metadata.annotations[last_applied] = nil
   object.spec = route.copy(shape.object(source, "spec", where))
   local found = false
-  for i, rule in ipairs(shape.optional(shape.list, source, "spec.rules", where) or {}) do
-    local paths = rule.http and shape.list(source, "spec.rules." .. i .. ".http.paths", where) or {}
-    local turned = {}
-    for _, path in ipairs(route.copy(paths)) do
-      if shape.at(path, "backend.service.name") == canary.apex then
-        found = true
-        turn(path.backend, turned, path)
-      else
-        turned[#turned + 1] = path
+  for i, rule, place in shape.each(source, "spec.rules", where) do
+    if shape.at(rule, "http") then
+      local turned = json.array()
+      for _, path in shape.each(source, place .. ".http.paths", where) do
+        path = route.copy(path)
+        if shape.at(path, "backend.service.name") == canary.apex then
+          found = true
+          turn(path.backend, turned, path)
+        else
+          turned[#turned + 1] = path
+        end
       end
+      object.spec.rules[i].http.paths = turned
     end
-    if rule.http then object.spec.rules[i].http.paths = turned end
   end
   if not found then shape.fail("backend %s not found in ingress %s", canary.apex, name) end
   return object

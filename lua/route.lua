@@ -53,6 +53,14 @@ local function copy_into(target, source)
   return target
 end
 
+--- The annotations of an object, which may have none.
+---@param object KubeObject
+---@param where string
+---@return table<string, string>
+function M.annotations(object, where)
+  return shape.optional(shape.object, object, "metadata.annotations", where) or {}
+end
+
 --- Labels and annotations that `service.apex` asks for, and what keeps GitOps tools from undoing a rollout.
 ---@param canary CanaryView
 ---@param object KubeObject changed
@@ -74,7 +82,8 @@ end
 ---@param object KubeObject
 ---@return boolean
 function M.is_owned(canary, object)
-  for _, owner in ipairs(shape.at(object, "metadata.ownerReferences") or {}) do
+  for _, owner in shape.each({ owners = shape.at(object, "metadata.ownerReferences") or json.array() }, "owners",
+    string.format("%s %s: metadata", object.kind, canary.apex)) do
     if owner.kind == "Canary" and owner.name == canary.name then return true end
   end
   return false
@@ -137,7 +146,8 @@ end
 --- Live when the two weights are a split; else broken with the sentence.
 ---@return Observed
 function M.split(primary, canary, mirror, format, ...)
-  if primary and canary and primary + canary == 100 then return M.live(primary, canary, mirror) end
+  local whole = math.type(primary) == "integer" and math.type(canary) == "integer"
+  if whole and primary >= 0 and canary >= 0 and primary + canary == 100 then return M.live(primary, canary, mirror) end
   return M.broken(format, ...)
 end
 

@@ -118,6 +118,21 @@ function M.object(value, path, where)
   end)
 end
 
+--- Goes through a list of objects: `for i, item, path in shape.each(live, "spec.rules", where) do … end`.
+---@param value any
+---@param path string
+---@param where string|nil
+---@return fun(): integer|nil, table|nil, string|nil
+function M.each(value, path, where)
+  local list, i = M.list(value, path, where), 0
+  return function()
+    i = i + 1
+    if list[i] == nil then return nil end
+    local place = path .. "." .. i
+    return i, M.object(value, place, where), place
+  end
+end
+
 --- `shape.optional(shape.list, route, "spec.http")`: nil when it is missing or null, else as the function says.
 ---@param check fun(value: any, path: string, where: string|nil): any
 ---@param value any

@@ -257,10 +257,12 @@ bool cluster_merge(struct cluster *cluster, const char *path, const cJSON *merge
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "%s not found", path);
+	const cJSON *status = json_get(merged, "status");
+	bool only_status = status != NULL && merged->child == status && status->next == NULL;
 	cJSON *next = cJSON_Duplicate(stored->object, true);
 	json_merge_patch(&next, merged);
 	int code;
-	SCOPED(json) cJSON *answered = verb_replace(cluster, stored, next, false, &code);
+	SCOPED(json) cJSON *answered = verb_replace(cluster, stored, next, only_status, &code);
 	return !failed(answered, code, err);
 }
 

@@ -42,6 +42,7 @@ bool cluster_apply(struct cluster *cluster, const cJSON *object,
 		   struct error *err) MUST_CHECK; /* create or replace the spec */
 /* Where cluster_apply puts it; false when the object has no kind or no name. */
 bool cluster_path(const cJSON *object, char path[KUBE_PATH_MAX]);
+/* A patch that has nothing but a status is one of the status. */
 bool cluster_merge(struct cluster *cluster, const char *path, const cJSON *patch,
 		   struct error *err) MUST_CHECK;
 bool cluster_delete(struct cluster *cluster, const char *path, struct error *err) MUST_CHECK;

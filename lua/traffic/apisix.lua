@@ -31,11 +31,10 @@ function M.needs(canary) return { path_of(canary, name_of(canary)), path_of(cana
 
 --- The one rule of the team's route that leads to the apex, and its backend.
 local function find_rule(canary, source, where)
-  for i, rule in ipairs(shape.optional(shape.list, source, "spec.http", where) or {}) do
-    local backends = shape.optional(shape.list, source, "spec.http." .. i .. ".backends", where) or {}
-    for _, backend in ipairs(backends) do
+  for _, rule, place in shape.each(source, "spec.http", where) do
+    for _, backend in shape.each(source, place .. ".backends", where) do
       if backend.serviceName == canary.apex then
-        if #backends > 1 then shape.fail("%s: only one http backend is supported", where) end
+        if #rule.backends > 1 then shape.fail("%s: only one http backend is supported", where) end
         return rule, backend
       end
     end
@@ -49,8 +48,8 @@ function M.desired(canary, split, objects)
   if not source then shape.fail("%s get query error: not found", where) end
   local found, backend = find_rule(canary, source, where)
   local object = route.object(canary, version, "ApisixRoute", name_of(canary))
-  object.metadata.labels = route.copy(shape.at(source, "metadata.labels"))
-  object.metadata.annotations = route.copy(shape.at(source, "metadata.annotations"))
+  object.metadata.labels = route.copy(shape.optional(shape.object, source, "metadata.labels", where))
+  object.metadata.annotations = route.copy(shape.optional(shape.object, source, "metadata.annotations", where))
   if object.metadata.annotations then
     object.metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"] = nil
   end
@@ -72,8 +71,7 @@ function M.observed(canary, objects)
   local where = string.format("apisix route %s.%s", name_of(canary), canary.namespace)
   if not live then return route.absent("%s not found", where) end
   local found = {}
-  for i in ipairs(shape.list(live, "spec.http.1.backends", where)) do
-    local path = "spec.http.1.backends." .. i
+  for _, _, path in shape.each(live, "spec.http.1.backends", where) do
     found[shape.string(live, path .. ".serviceName", where)] =
       shape.optional(shape.integer, live, path .. ".weight", where)
   end

@@ -105,8 +105,7 @@ function M.observed(canary, objects)
   if not live then return route.absent("HTTPProxy %s.%s not found", canary.apex, canary.namespace) end
   local where = string.format("HTTPProxy %s.%s", canary.apex, canary.namespace)
   local found = {}
-  for i in ipairs(shape.list(live, "spec.routes.1.services", where)) do
-    local path = "spec.routes.1.services." .. i
+  for _, _, path in shape.each(live, "spec.routes.1.services", where) do
     local weight = shape.optional(shape.integer, live, path .. ".weight", where)
     found[shape.string(live, path .. ".name", where)] = weight or 0
   end

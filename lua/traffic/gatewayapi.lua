@@ -272,18 +272,28 @@ return function(provider)
     return true
   end
 
-  --- The first parent that has not taken this generation of the route, as a sentence.
-  local function parent_that_waits(live, where)
-    local generation = shape.at(live, "metadata.generation") or 0
-    for _, ref in ipairs(shape.optional(shape.list, live, "spec.parentRefs", where) or {}) do
-      for _, parent in ipairs(shape.at(live, "status.parents") or {}) do
-        for _, condition in ipairs(same_parent(ref, parent.parentRef or {}) and parent.conditions or {}) do
-          local seen = condition.observedGeneration or 0
-          if condition.type == "Accepted" and (condition.status ~= "True" or seen < generation) then
-            return string.format("%s parent %s is not ready (status: %s, observed generation: %d, current "
-              .. "generation: %d)", where, ref.name, condition.status, seen, generation)
-          end
-        end
+  --- What a parent says of a route: whether it has taken this generation; a sentence when it has not.
+  local function why_not_ready(parent, name, generation, where)
+    if not shape.at(parent, "conditions") then return nil end
+    for _, condition in shape.each(parent, "conditions", where) do
+      local seen = shape.optional(shape.integer, condition, "observedGeneration", where) or 0
+      if condition.type == "Accepted" and (condition.status ~= "True" or seen < generation) then
+        return string.format("%s parent %s is not ready (status: %s, observed generation: %d, current generation: %d)",
+          where, name, condition.status, seen, generation)
+      end
+    end
+    return nil
+  end
+
+  --- Of the first parent that has not taken the route as it is now. A parent that says nothing is believed to have.
+  local function why_pending(live, where)
+    local generation = shape.optional(shape.integer, live, "metadata.generation", where) or 0
+    if not shape.at(live, "spec.parentRefs") or not shape.at(live, "status.parents") then return nil end
+    for _, ref in shape.each(live, "spec.parentRefs", where) do
+      for _, parent in shape.each(live, "status.parents", where) do
+        local why = same_parent(ref, shape.object(parent, "parentRef", where))
+          and why_not_ready(parent, ref.name, generation, where)
+        if why then return why end
       end
     end
     return nil
@@ -291,14 +301,13 @@ return function(provider)
 
   local function read_rule(canary, live, i, where)
     local found = {}
-    local refs = shape.optional(shape.list, live, "spec.rules." .. i .. ".backendRefs", where) or {}
-    for k, ref in ipairs(refs) do
-      local path = "spec.rules." .. i .. ".backendRefs." .. k
+    for _, ref, path in shape.each(live, "spec.rules." .. i .. ".backendRefs", where) do
       found[shape.string(live, path .. ".name", where)] = ref.weight == nil and 1
         or shape.integer(live, path .. ".weight", where)
     end
     local mirrors = false
-    for _, filter in ipairs(shape.at(live, "spec.rules." .. i .. ".filters") or {}) do
+    local filters = shape.optional(shape.list, live, "spec.rules." .. i .. ".filters", where)
+    for _, filter in ipairs(filters or {}) do
       if shape.at(filter, "requestMirror.backendRef.name") == canary.canary then mirrors = true end
     end
     return found[canary.primary], found[canary.canary], mirrors
@@ -317,13 +326,13 @@ return function(provider)
     if not live then return route.absent("HTTPRoute %s.%s not found", canary.apex, canary.namespace) end
     local where = string.format("HTTPRoute %s.%s", canary.apex, canary.namespace)
     local primary, weight, mirror = nil, nil, false
-    for i in ipairs(shape.list(live, "spec.rules", where)) do
+    for i in shape.each(live, "spec.rules", where) do
       local a, b, mirrors = read_rule(canary, live, i, where)
       if a and b then primary, weight = a, b end
       mirror = mirror or mirrors
     end
     mirror = mirror and not always_mirrors(canary)
-    local why = parent_that_waits(live, where)
+    local why = why_pending(live, where)
     if why and primary and weight and primary + weight == 100 then
       return route.pending(primary, weight, mirror, "%s", why)
     end

@@ -121,8 +121,7 @@ return function()
     if not live then return route.absent("RouteTable %s.%s not found", canary.apex, canary.namespace) end
     local where = string.format("RouteTable %s.%s", canary.apex, canary.namespace)
     local found = {}
-    for i in ipairs(shape.list(live, "spec.routes.1.routeAction.multi.destinations", where)) do
-      local path = "spec.routes.1.routeAction.multi.destinations." .. i
+    for _, _, path in shape.each(live, "spec.routes.1.routeAction.multi.destinations", where) do
       found[shape.string(live, path .. ".destination.upstream.name", where)] =
         shape.optional(shape.integer, live, path .. ".weight", where) or 0
     end

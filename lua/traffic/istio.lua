@@ -154,7 +154,7 @@ end
 --- What was there before, so that it can be given back.
 local function keep_original(object, live)
   if not live then return end
-  local annotations = shape.at(live, "metadata.annotations") or {}
+  local annotations = route.annotations(live, "VirtualService")
   if annotations[original] then
     object.metadata.annotations[original] = annotations[original]
   elseif not object.metadata.ownerReferences and not annotations[last_applied] then
@@ -195,11 +195,9 @@ end
 --- Weights by host, of the last route that leads to the canary; and whether it mirrors there.
 local function read_weights(canary, live, protocol, where)
   local primary, weight, mirror
-  for i, item in ipairs(shape.list(live, "spec." .. protocol, where)) do
-    local path = "spec." .. protocol .. "." .. i .. ".route"
+  for _, item, path in shape.each(live, "spec." .. protocol, where) do
     local found = {}
-    for k, target in ipairs(shape.list(live, path, where)) do
-      local place = path .. "." .. k
+    for _, target, place in shape.each(live, path .. ".route", where) do
       found[shape.string(live, place .. ".destination.host", where)] = target.weight == nil and 0
         or shape.integer(live, place .. ".weight", where)
     end

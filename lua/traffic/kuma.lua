@@ -26,9 +26,10 @@ function M.needs(canary) return { path_of(canary) } end
 --- Two canaries of the same name in two namespaces would fight for one object.
 local function expect_ours(canary, live)
   local wanted = tag_of(canary, canary.apex)["kuma.io/service"]
-  local found = shape.at(live, "spec.destinations.1.match")
-  found = found and found["kuma.io/service"]
-  if found and found ~= wanted then
+  local where = string.format("TrafficRoute %s", canary.apex)
+  local match = shape.optional(shape.object, live, "spec.destinations.1.match", where)
+  local found = match and match["kuma.io/service"]
+  if type(found) == "string" and found ~= wanted then
     shape.fail("TrafficRoute %s is about %s, not about %s", canary.apex, found, wanted)
   end
 end
@@ -56,8 +57,7 @@ function M.observed(canary, objects)
   if not live then return route.absent("TrafficRoute %s not found", canary.apex) end
   local where = string.format("TrafficRoute %s", canary.apex)
   local found = {}
-  for i in ipairs(shape.list(live, "spec.conf.split", where)) do
-    local path = "spec.conf.split." .. i
+  for _, _, path in shape.each(live, "spec.conf.split", where) do
     local tags = shape.object(live, path .. ".destination", where)
     found[tags["kuma.io/service"] or ""] = shape.integer(live, path .. ".weight", where)
   end

@@ -3,6 +3,7 @@
 --- API: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary
 
 local ingress <const> = require("ingress")
+local json <const> = require("json")
 local route <const> = require("route")
 
 local prefix <const> = "nginx.ingress.kubernetes.io"
@@ -69,7 +70,7 @@ end
 function M.observed(canary, objects)
   local live = route.get(objects, ingress.path(canary))
   if not live then return route.absent("ingress %s.%s not found", ingress.name(canary), canary.namespace) end
-  local annotations = live.metadata.annotations or {}
+  local annotations = route.annotations(live, string.format("ingress %s.%s", ingress.name(canary), canary.namespace))
   if annotations[prefix .. "/canary-by-cookie"] or annotations[prefix .. "/canary-by-header"] then
     return route.live(0, 100)
   end
@@ -77,7 +78,7 @@ function M.observed(canary, objects)
   local weight = type(text) == "string" and math.tointeger(tonumber(text))
   if annotations[prefix .. "/canary"] ~= "true" or not weight or weight < 0 or weight > 100 then
     return route.broken('ingress %s.%s: metadata.annotations["%s/canary-weight"]: must be a whole number from 0 to '
-      .. "100, is %s", ingress.name(canary), canary.namespace, prefix, text or "missing")
+      .. "100, is %s", ingress.name(canary), canary.namespace, prefix, text == nil and "missing" or json.encode(text))
   end
   return route.live(100 - weight, weight)
 end

@@ -5,7 +5,6 @@
 local ingress <const> = require("ingress")
 local json <const> = require("json")
 local route <const> = require("route")
-local shape <const> = require("shape")
 
 local weights_key <const> = "zalando.org/backend-weights"
 local predicate_key <const> = "zalando.org/skipper-predicate"
@@ -23,7 +22,7 @@ M.needs = ingress.needs
 --- The predicates of the team's Ingress with ours first.
 local function predicates(text, first)
   local list = { first }
-  for part in string.gmatch((text or "") .. "&&", "(.-)&&") do
+  for part in string.gmatch(text .. "&&", "(.-)&&") do
     part = string.match(part, "^%s*(.-)%s*$")
     if part ~= "" and part ~= "Weight(100)" and part ~= "False()" then list[#list + 1] = part end
   end
@@ -40,7 +39,8 @@ function M.desired(canary, split, objects)
   end)
   local annotations = object.metadata.annotations
   annotations[weights_key] = json.encode({ [canary.primary] = split.primary, [canary.canary] = split.canary })
-  annotations[predicate_key] = predicates(annotations[predicate_key],
+  local others = annotations[predicate_key]
+  annotations[predicate_key] = predicates(type(others) == "string" and others or "",
     (split.canary > 0 or canary.phase == "Initializing") and "Weight(100)" or "False()")
   return { own = { object } }
 end
@@ -48,14 +48,14 @@ end
 function M.observed(canary, objects)
   local live = route.get(objects, ingress.path(canary))
   if not live then return route.absent("ingress %s.%s not found", ingress.name(canary), canary.namespace) end
-  local where = string.format('ingress %s.%s: metadata.annotations["%s"]', ingress.name(canary), canary.namespace,
-    weights_key)
-  local text = shape.at(live, "metadata.annotations") and live.metadata.annotations[weights_key]
-  local weights = json.decode(text or "")
-  if not weights then return route.broken("%s: must be JSON, is %s", where, text or "missing") end
+  local where = string.format("ingress %s.%s", ingress.name(canary), canary.namespace)
+  local text = route.annotations(live, where)[weights_key]
+  where = string.format('%s: metadata.annotations["%s"]', where, weights_key)
+  local weights = type(text) == "string" and json.decode(text)
+  if type(weights) ~= "table" then return route.broken("%s: must be an object of weights in JSON", where) end
   local primary, weight = weights[canary.primary], weights[canary.canary]
-  return route.split(math.type(primary) == "integer" and primary, math.type(weight) == "integer" and weight, false,
-    "%s: must have weights for %s and %s", where, canary.primary, canary.canary)
+  return route.split(primary, weight, false, "%s: must have weights for %s and %s", where, canary.primary,
+    canary.canary)
 end
 
 function M.restore(canary) return { delete = { ingress.path(canary) } } end

@@ -57,8 +57,7 @@ return function(provider)
     if not live then return route.absent("TrafficSplit %s.%s not found", canary.apex, canary.namespace) end
     local where = string.format("TrafficSplit %s.%s", canary.apex, canary.namespace)
     local found = {}
-    for i, backend in ipairs(shape.list(live, "spec.backends", where)) do
-      local path = "spec.backends." .. i
+    for _, backend, path in shape.each(live, "spec.backends", where) do
       local weight = backend.weight
       if type(weight) == "string" then weight = math.tointeger(tonumber(weight)) end
       found[shape.string(live, path .. ".service", where)] = weight or shape.integer(live, path .. ".weight", where)

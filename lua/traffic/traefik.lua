@@ -35,8 +35,7 @@ function M.observed(canary, objects)
   if not live then return route.absent("TraefikService %s.%s not found", canary.apex, canary.namespace) end
   local where = string.format("TraefikService %s.%s", canary.apex, canary.namespace)
   local found = { [canary.canary] = 0 }
-  for i in ipairs(shape.list(live, "spec.weighted.services", where)) do
-    local path = "spec.weighted.services." .. i
+  for _, _, path in shape.each(live, "spec.weighted.services", where) do
     local weight = shape.optional(shape.integer, live, path .. ".weight", where)
     found[shape.string(live, path .. ".name", where)] = weight or 1
   end
