@@ -58,5 +58,16 @@ spec "a time that is none" 1 "--at: " "$sluice" dry-run -f "$canary" --metrics h
 spec "a time without a Prometheus" 1 "--at is for --metrics URL" "$sluice" dry-run -f "$canary" --at 2026-01-31T12:00:00Z
 spec "a Prometheus that is down holds" 3 "Couldn't connect to server" "$sluice" dry-run -f "$canary" --limit 5m \
 	--metrics http://127.0.0.1:1 --at 2026-01-31T12:00:00Z
-spec "tells it as a page" 0 "<h1 class=\"good\">succeeded after" "$sluice" dry-run -f "$canary" -o html
+spec "tells it as a page" 0 "<span class=\"badge good\">succeeded</span>" "$sluice" dry-run -f "$canary" -o html
 spec "a way to tell it that is none" 1 '-o must be text, json or html, is "xml"' "$sluice" dry-run -f "$canary" -o xml
+
+# ---- what else can happen
+
+wrong 'scenes:\n  - {at: 1m, pods: {target: away}}\n' "$bad:2: scenes[0].pods must be {target: down}"
+wrong 'scenes:\n  - {at: 1m, patch: {target: {}, canary: {}}}\n' "$bad:2: scenes[0].patch must have one member"
+wrong 'scenes:\n  - {at: 1m, hooks: {a: maybe}}\n' "$bad:2: scenes[0].hooks[\"a\"] must be answers like"
+wrong 'scenes:\n  - {at: 1m}\n' "$bad:2: scenes[0] says nothing that happens"
+wrong 'scenes:\n  - {at: 1m, patch: {ConfigMap/none: {data: {a: b}}}}\n' "$bad:2: scenes[0]: ConfigMap/none not found"
+spec "tells more when asked" 0 "Metric   request-success-rate: 100" "$sluice" dry-run -f "$canary" --verbose
+spec "every crash, in a sample" 0 "the same phases, weights, objects" "$sluice" dry-run -f "$canary" --every-crash --crash-stride 97
+spec "a stride that is none" 1 "--crash-stride must be a whole number" "$sluice" dry-run -f "$canary" --crash-stride 2
