@@ -102,6 +102,29 @@ static enum step ensure_kind(struct tick *tick, const struct kube_kind *kind, cJ
 	return ensure(tick, path, owned_wanted);
 }
 
+enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted)
+{
+	SCOPED(json) cJSON *wanted = owned_wanted;
+	const cJSON *live;
+	enum step step = look_at(tick, kind, json_string_or(wanted, "metadata.name", ""), &live);
+	if (step != STEP_ON || live != NULL)
+		return step;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, kind, tick->spec->namespace, NULL);
+	return write_object(tick, KUBE_CREATE, path, wanted);
+}
+
+enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name)
+{
+	const cJSON *live;
+	enum step step = look_at(tick, kind, name, &live);
+	if (step != STEP_ON || live == NULL)
+		return step;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, kind, tick->spec->namespace, name);
+	return write_object(tick, KUBE_DELETE, path, NULL);
+}
+
 static enum step observe_configs(struct tick *tick)
 {
 	SCOPED(json) cJSON *refs = workload_config_refs(tick->target, &tick->world->workload);

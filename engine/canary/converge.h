@@ -15,6 +15,9 @@ enum step converge_observe(struct tick *tick);
 /* Services, the primary with its configs and its HPA, the apex service; App Mesh routes before the
  * primary, as its pods need their virtual node to become ready. */
 enum step converge_objects(struct tick *tick);
+/* Creates an owned object unless there is one; deletes it unless there is none. */
+enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted);
+enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name);
 /* The routes carry status.memory.split. */
 enum step converge_routes(struct tick *tick);
 /* Before the first rollout the primary is what the target is. */

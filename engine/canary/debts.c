@@ -7,6 +7,7 @@
 #include "canary/converge.h"
 #include "canary/event.h"
 #include "canary/hooks.h"
+#include "canary/pin.h"
 
 static bool is_paid(const struct tick *tick, const struct debt *debt)
 {
@@ -97,6 +98,8 @@ static enum step pay(struct tick *tick, const struct debt *debt)
 		return converge_promotion(tick);
 	case DEBT_SCALE_DOWN:
 		return converge_scale_down(tick);
+	case DEBT_UNPIN:
+		return pin_remove(tick, debt->text);
 	}
 	return STEP_ON;
 }

@@ -25,8 +25,12 @@ static enum step hold(struct tick *tick, const cJSON *proposal)
 {
 	const char *reason = json_string_or(proposal, "reason", "held by the policy");
 	double seconds = json_number(proposal, "seconds", 0);
-	if (seconds > 0 && seconds <= 7 * 86400.0)
-		tick->move.due_us = tick->now_us + (int64_t)(seconds * 1e6);
+	char text[DEBT_TEXT_MAX];
+	snprintf(text, sizeof(text), "Halt %s.%s advancement %s", tick->spec->name,
+		 tick->spec->namespace, reason);
+	tick_notice(tick, text);
+	if (seconds > 0)
+		tick->move.due_us = tick->now_us + (int64_t)(fmax(seconds, 1) * 1e6);
 	tick->move.reason = tick_words(tick, "%s", reason);
 	snprintf(tick->verdict, sizeof(tick->verdict), "hold");
 	text_copy(tick->verdict_text, sizeof(tick->verdict_text), reason);

@@ -125,6 +125,26 @@ static void owe_advance(struct status *next, const struct situation *situation,
 		owe(next, situation, false, checksum, text);
 }
 
+/* The text that was pinned is not needed any more. */
+static void unpin(struct status *next, const struct situation *situation)
+{
+	struct memory *memory = &next->memory;
+	if (!memory->pinned)
+		return;
+	status_owe(next, DEBT_UNPIN, next->phase, "", situation->now_us);
+	struct debt *debt = &memory->debts[memory->debt_count - 1];
+	text_copy(debt->text, sizeof(debt->text), memory->policy);
+	memory->pinned = false;
+}
+
+static void take_policy(struct status *next, const struct situation *situation, const char *hash)
+{
+	if (strcmp(next->memory.policy, hash) == 0)
+		return;
+	unpin(next, situation);
+	text_copy(next->memory.policy, sizeof(next->memory.policy), hash);
+}
+
 /* Where traffic is while a new analysis begins. */
 static void start_split(struct status *next, const struct situation *situation)
 {
@@ -141,7 +161,6 @@ static void begin(struct status *next, const struct situation *situation, const 
 	take_revision(next, situation);
 	start_split(next, situation);
 	next->memory.due_us = situation->now_us;
-	text_copy(next->memory.policy, sizeof(next->memory.policy), situation->policy);
 	char text[DEBT_TEXT_MAX];
 	snprintf(text, sizeof(text), "New revision detected! Scaling up %s.%s", spec->target_name,
 		 spec->namespace);
@@ -156,6 +175,7 @@ static void restart(struct status *next, const struct situation *situation, cons
 	snprintf(text, sizeof(text), "New revision detected! Restarting analysis for %s.%s",
 		 spec->target_name, spec->namespace);
 	owe(next, situation, false, checksum, text);
+	take_policy(next, situation, situation->policy_after);
 	reset_counts(next);
 	take_revision(next, situation);
 	start_split(next, situation);
@@ -181,6 +201,7 @@ static void fail(struct status *next, const struct situation *situation, const c
 		owe(next, situation, true, checksum, text);
 	}
 	status_owe(next, DEBT_POST_ROLLOUT, PHASE_FAILED, checksum, situation->now_us);
+	unpin(next, situation);
 }
 
 static void promote_text(const struct canary_spec *spec, char text[DEBT_TEXT_MAX])
@@ -207,6 +228,7 @@ static void skip(struct status *next, const struct situation *situation, const c
 	snprintf(text, sizeof(text), "Promotion completed! Canary analysis was skipped for %s.%s",
 		 spec->target_name, spec->namespace);
 	owe(next, situation, false, checksum, text);
+	unpin(next, situation);
 }
 
 static void primary(struct status *next, const struct situation *situation, const struct move *move,
@@ -254,6 +276,7 @@ static void finish(struct status *next, const struct situation *situation, const
 	snprintf(text, sizeof(text), "Promotion completed! Scaling down %s.%s", spec->target_name,
 		 spec->namespace);
 	owe(next, situation, false, checksum, text);
+	unpin(next, situation);
 }
 
 static void roll_back(struct status *next, const struct situation *situation,
@@ -335,6 +358,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	for (size_t i = 0; i < move->note_count; i++)
 		status_owe_event(next, move->notes[i].warning, move->notes[i].phase, checksum, now,
 				 "%s", move->notes[i].text);
+	take_policy(next, situation, situation->policy);
 	if (move->state != NULL) {
 		cJSON_Delete(next->memory.state);
 		next->memory.state = cJSON_Duplicate(move->state, true);
@@ -373,6 +397,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_NOTICE_SPEC:
 		take_revision(next, situation);
+		next->memory.due_us = 0;
+		next->memory.hold_since_us = 0;
 		break;
 	case MOVE_WAIT:
 		if (next->phase != PHASE_WAITING)

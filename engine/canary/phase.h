@@ -65,8 +65,9 @@ struct situation {
 	const char *template_hash; /* of the target as it is now */
 	const cJSON *tracked;	   /* its configs */
 	const char *revision;
-	const char *policy; /* hash of the policy that decides */
-	bool routed;	    /* the provider has routes (it is not plain Kubernetes) */
+	const char *policy;	  /* hash of the policy text that decides; "" for a stock policy */
+	const char *policy_after; /* and of the one that does once the analysis starts again */
+	bool routed;		  /* the provider has routes (it is not plain Kubernetes) */
 	/* The primary cannot carry traffic, and the canary carries it all: a new analysis leaves
 	 * it there. */
 	bool stay_on_canary;

@@ -49,6 +49,7 @@ enum debt_kind {
 	DEBT_EVENT,	   /* a Kubernetes event, and the event webhooks */
 	DEBT_POST_ROLLOUT, /* the post-rollout webhooks */
 	DEBT_PROMOTE,	   /* the primary runs the revision (skipAnalysis) */
+	DEBT_UNPIN,	   /* the ConfigMap of the policy whose hash is `text` goes */
 	DEBT_SCALE_DOWN,   /* the target goes to zero, once the primary can carry all */
 };
 struct debt {
@@ -81,7 +82,10 @@ struct memory {
 	size_t debt_count;
 	char notice[HASH_TEXT_MAX];  /* hash of the last notice, so that the same is said once */
 	char applied[HASH_TEXT_MAX]; /* hash of all objects last applied, weights apart */
-	char policy[HASH_TEXT_MAX];  /* hash of the policy that this rollout runs under */
+	char policy[HASH_TEXT_MAX];  /* hash of the policy text that decides; "": a stock policy */
+	bool pinned;		     /* its ConfigMap is there */
+	char refused[HASH_TEXT_MAX]; /* hash of why the named policy was last refused, so that it is
+					said once */
 	long generation;	     /* spec generation that was last acted on */
 	int64_t hold_since_us;	     /* since when nothing could be decided; 0: it can */
 	bool pending;		     /* the routes carry the split, but it is not in force yet */

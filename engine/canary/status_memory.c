@@ -21,10 +21,9 @@ static const struct {
 	const char *name;
 	enum debt_kind kind;
 } debt_kinds[] = {
-	{"event", DEBT_EVENT},
-	{"post-rollout", DEBT_POST_ROLLOUT},
-	{"promote", DEBT_PROMOTE},
-	{"scale-down", DEBT_SCALE_DOWN},
+	{"event", DEBT_EVENT},	   {"post-rollout", DEBT_POST_ROLLOUT},
+	{"promote", DEBT_PROMOTE}, {"scale-down", DEBT_SCALE_DOWN},
+	{"unpin", DEBT_UNPIN},
 };
 
 static const char *debt_kind_name(enum debt_kind kind)
@@ -139,6 +138,8 @@ void memory_read(struct memory *memory, const char *text)
 	read_text(memory->notice, sizeof(memory->notice), json, "notice");
 	read_text(memory->applied, sizeof(memory->applied), json, "applied");
 	read_text(memory->policy, sizeof(memory->policy), json, "policy");
+	memory->pinned = json_bool(json, "pinned", false);
+	read_text(memory->refused, sizeof(memory->refused), json, "refused");
 	memory->generation = (long)time_of(json_get(json, "generation"));
 	memory->hold_since_us = time_of(json_get(json, "holds"));
 	memory->early = json_bool(json, "early", false);
@@ -216,6 +217,9 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	add_text(json, "notice", memory->notice);
 	add_text(json, "applied", memory->applied);
 	add_text(json, "policy", memory->policy);
+	if (memory->pinned)
+		cJSON_AddTrueToObject(json, "pinned");
+	add_text(json, "refused", memory->refused);
 	add_number(json, "generation", memory->generation);
 	add_number(json, "holds", memory->hold_since_us);
 	if (memory->early)

@@ -14,6 +14,7 @@
 #include "canary/debts.h"
 #include "canary/decide.h"
 #include "canary/measure.h"
+#include "canary/pin.h"
 
 /* How much later than the commit a split may be live, and the interval counts from the commit. */
 static const int64_t live_slack_us = DURATION_SECOND;
@@ -52,6 +53,10 @@ static void forget_run(struct tick *tick)
 	tick->notice[0] = '\0';
 	tick->pending = tick->status.memory.pending;
 	tick->landed = false;
+	tick->policy_news = false;
+	text_copy(tick->policy, sizeof(tick->policy), tick->status.memory.policy);
+	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
+	text_copy(tick->refused, sizeof(tick->refused), tick->status.memory.refused);
 	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
 	tick->due_us = 0;
@@ -99,20 +104,26 @@ enum step tick_trouble(struct tick *tick, const struct error *err)
 	return STEP_END;
 }
 
+void tick_notice(struct tick *tick, const char *text)
+{
+	char hex[SHA256_HEX_SIZE];
+	sha256_hex(text, strlen(text), hex);
+	hex[16] = '\0';
+	if (strcmp(hex, tick->status.memory.notice) == 0)
+		return;
+	text_copy(tick->notice, sizeof(tick->notice), hex);
+	move_note(&tick->move, true, tick->status.phase, "%s", text);
+}
+
 enum step tick_halt(struct tick *tick, const char *format, ...)
 {
-	char text[DEBT_TEXT_MAX], hex[SHA256_HEX_SIZE];
+	char text[DEBT_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	sha256_hex(text, strlen(text), hex);
-	hex[16] = '\0';
 	tick->due_us = tick->now_us + look_again_us;
-	if (strcmp(hex, tick->status.memory.notice) == 0)
-		return STEP_END;
-	text_copy(tick->notice, sizeof(tick->notice), hex);
-	move_note(&tick->move, true, tick->status.phase, "%s", text);
+	tick_notice(tick, text);
 	return STEP_END;
 }
 
@@ -129,52 +140,6 @@ const char *tick_words(struct tick *tick, const char *format, ...)
 	vsnprintf(tick->words, sizeof(tick->words), format, args);
 	va_end(args);
 	return tick->words;
-}
-
-/* ---- which policy decides ---- */
-
-static enum step find_own_policy(struct tick *tick, struct policy **own, struct error *err)
-{
-	const struct policy_spec *policy = &tick->spec->policy;
-	char path[KUBE_PATH_MAX];
-	*own = NULL;
-	switch (policy->source) {
-	case POLICY_STOCK:
-		return STEP_ON;
-	case POLICY_NAMED:
-		*own = policies_stock(tick->world->policies, policy->name, err);
-		return STEP_ON;
-	case POLICY_INLINE:
-		*own = policies_text(tick->world->policies, "policy.lua", policy->text,
-				     strlen(policy->text), err);
-		return STEP_ON;
-	case POLICY_CONFIG_MAP: {
-		kube_path(path, &kube_config_map, tick->spec->namespace, policy->name);
-		const struct answer *answer = ask_object(tick->asks, path);
-		if (answer == NULL)
-			return STEP_WAIT;
-		if (answer->error.kind != ERROR_NONE)
-			return tick_trouble(tick, &answer->error);
-		const cJSON *text = json_get(json_get(answer->object, "data"), policy->key);
-		if (!cJSON_IsString(text)) {
-			error_set(err, ERROR_NOT_FOUND, "configmap %s.%s has no key %s",
-				  policy->name, tick->spec->namespace, policy->key);
-			return STEP_ON;
-		}
-		*own = policies_text(tick->world->policies, policy->key, text->valuestring,
-				     strlen(text->valuestring), err);
-		return STEP_ON;
-	}
-	}
-	return STEP_ON;
-}
-
-/* STEP_ON with err->kind set when there is no policy that could decide. */
-static enum step find_policies(struct tick *tick, struct policy_chain *policies, struct error *err)
-{
-	if (!policies_chain(tick->world->policies, tick->spec->strategy, policies, err))
-		return STEP_ON;
-	return find_own_policy(tick, &policies->own, err);
 }
 
 /* ---- readiness ---- */
@@ -238,6 +203,8 @@ static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 	if (policy_error->kind != ERROR_NONE)
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", tick->spec->name,
 				 tick->spec->namespace, policy_error->text);
+	if (tick->now_us < tick->status.memory.due_us)
+		return STEP_END; /* held by the policy */
 	/* A primary past its deadline must not stand in the way of the revision that mends it. */
 	if (!tick->spec->skip_analysis && primary_ready(tick, &why) == READY_NOT_YET &&
 	    !primary_is_broken(tick))
@@ -357,7 +324,7 @@ static enum step decide(struct tick *tick)
 {
 	struct policy_chain policies = {0};
 	struct error policy_error = {0};
-	enum step step = find_policies(tick, &policies, &policy_error);
+	enum step step = pin_find(tick, &policies, &policy_error);
 	if (step != STEP_ON)
 		return step;
 	switch (tick->status.phase) {
@@ -461,7 +428,8 @@ static enum tick_result commit(struct tick *tick)
 		.template_hash = tick->template_hash,
 		.tracked = tick->tracked,
 		.revision = tick->revision,
-		.policy = "",
+		.policy = tick->policy,
+		.policy_after = tick->policy_after,
 		.routed = tick->driver != NULL && tick->driver->can_weigh,
 		.stay_on_canary = tick->primary != NULL && primary_is_broken(tick),
 	};
@@ -475,6 +443,7 @@ static enum tick_result commit(struct tick *tick)
 	take_off_paid(&tick->next, tick);
 	if (tick->notice[0] != '\0')
 		text_copy(tick->next.memory.notice, sizeof(tick->next.memory.notice), tick->notice);
+	text_copy(tick->next.memory.refused, sizeof(tick->next.memory.refused), tick->refused);
 	if (tick->verdict[0] != '\0')
 		status_remember(&tick->next, tick->now_us, tick->verdict, tick->verdict_text);
 	SCOPED(json)
@@ -528,7 +497,7 @@ enum tick_result tick_run(struct tick *tick)
 		return TICK_WAITING;
 	/* What is paid is taken off by the next move, if there will be one soon. */
 	bool settle = tick->paid_any && tick->status.memory.due_us == 0;
-	bool worth = step == STEP_ON || settle || tick->notice[0] != '\0';
+	bool worth = step == STEP_ON || settle || tick->policy_news || tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);
 	int64_t due_us = tick->status.memory.due_us;

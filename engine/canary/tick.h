@@ -72,6 +72,10 @@ struct tick {
 	char verdict[16];	    /* what the history will say, with `verdict_text` */
 	char verdict_text[120];
 	char notice[HASH_TEXT_MAX];
+	/* Of the text that decides, and that will after a restart of the analysis; what
+	 * memory.refused will be; whether there is something to say about it (see pin.h). */
+	char policy[HASH_TEXT_MAX], policy_after[HASH_TEXT_MAX], refused[HASH_TEXT_MAX];
+	bool policy_news;
 
 	/* Debts are paid in their order: all with a lower id are. The next move takes them off; the
 	 * owner carries this from tick to tick, and what a crash loses is paid again. */
@@ -104,6 +108,8 @@ bool tick_is_away(const struct tick *tick);
 
 /* For the parts of a tick. A failure of the world; always STEP_END. */
 enum step tick_trouble(struct tick *tick, const struct error *err);
+/* Said as a Warning event, once until something else is. */
+void tick_notice(struct tick *tick, const char *text);
 /* Something that keeps the rollout waiting: said once as an event. Always STEP_END. */
 enum step tick_halt(struct tick *tick, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The move of this run. Always STEP_ON. */
