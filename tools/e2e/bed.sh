@@ -3,7 +3,8 @@
 #
 #     bed.sh in COMMAND…              runs a command in a bed with namespaces of its own; whatever it starts dies with it
 #     bed.sh up | down                the same without namespaces, on free ports of 127.0.0.1
-#     bed.sh install [ours|flagger]   what a cluster is given: CRDs, ServiceAccount, RBAC; and the CRDs of App Mesh
+#     bed.sh install [ours|flagger] [all]   what a cluster is given: CRDs, ServiceAccount, RBAC; and the CRDs of App Mesh, or
+#                                           of all meshes
 #     bed.sh start|stop|kill|restart etcd|kube-apiserver|kube-controller-manager
 #
 # All of it is in the folder $BED (build/e2e/bed): admin.kubeconfig, sluice.kubeconfig (our ServiceAccount: after
@@ -213,6 +214,18 @@ up() {
 
 # ---- what the cluster is given ----
 
+all_meshes() {
+	local file
+	for file in "$root"/spec/crds/meshes/*.gz; do
+		printf -- '---\n'
+		gzip -dc "$file"
+	done
+	for file in "$root"/tools/deploy/meshes/*.yaml; do
+		printf -- '---\n'
+		cat "$file"
+	done
+}
+
 # The daemon runs beside the cluster, so its Deployment is there with no pods.
 install() {
 	local kubectl crds=${1:-ours}
@@ -221,6 +234,7 @@ install() {
 		$kubectl kustomize "$root/tools/deploy" | sed 's/^  replicas: 2$/  replicas: 0/'
 		printf -- '---\n'
 		cat "$root/spec/crds/appmesh-v1beta2.yaml"
+		[ "${2:-}" != all ] || all_meshes
 	} | $kubectl apply --server-side --force-conflicts -f - >/dev/null
 	case $crds in
 	ours) ;;

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 programs="etcd kube-apiserver kube-controller-manager kubectl"
 # All of the control plane's but the one of two hundred canaries, which takes five minutes.
-stories="as-flagger crds install requests killed stopped restarted"
+stories="as-flagger all-meshes crds install requests killed stopped restarted"
 
 skip() {
 	echo "e2e: NOT RUN: $*"

@@ -14,9 +14,9 @@ wrong() {
 	say "WRONG: $*"
 }
 
-# given_cluster [ours|flagger]: with these CRDs, those of App Mesh, and our RBAC.
+# given_cluster [ours|flagger] [all]: with these CRDs, those of App Mesh or of all meshes, and our RBAC.
 given_cluster() {
-	"$here/bed.sh" install "${1:-ours}" || wrong "the cluster is not as it should be"
+	"$here/bed.sh" install "${1:-ours}" "${2:-}" 2>"$folder/install" || wrong "the cluster is not as it should be"
 	say "given a cluster with CRDs: ${1:-ours}"
 }
 

@@ -1,0 +1,5 @@
+# every release of spec/golden on every mesh, with the vendors' CRDs: what is written passes the API server's validation
+
+given_cluster ours all
+releases --limit 4m "$PROGRAMS/sluice"
+expect_nothing_denied
