@@ -19,6 +19,16 @@ cJSON *json_get(const cJSON *object, const char *key)
 	return NULL;
 }
 
+void json_wipe(cJSON *json)
+{
+	if (json == NULL)
+		return;
+	if (json->valuestring != NULL && (json->type & cJSON_IsReference) == 0)
+		explicit_bzero(json->valuestring, strlen(json->valuestring));
+	for (cJSON *child = json->child; child != NULL; child = child->next)
+		json_wipe(child);
+}
+
 static size_t count_children(const cJSON *parent)
 {
 	size_t count = 0;

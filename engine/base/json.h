@@ -57,6 +57,9 @@ void json_remove(cJSON *root, const char *path);
  * releases of cJSON 1.7.15 refuse to do in the middle of a list. */
 void json_insert(cJSON *list, size_t index, cJSON *owned_value);
 
+/* Overwrites every text in it: for objects that hold secrets, before they are deleted. */
+void json_wipe(cJSON *json);
+
 bool json_equal(const cJSON *a, const cJSON *b); /* order of keys is nothing */
 /* Whether `live` already says all that `wanted` says: objects may have more members, lists must be
  * as long. */

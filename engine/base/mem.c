@@ -73,6 +73,18 @@ void secret_free(char *owned_text)
 	free(owned_text);
 }
 
+void secret_hide(char *text, const char *secret)
+{
+	enum { LEAST = 4 };
+	size_t len = secret == NULL ? 0 : strlen(secret);
+	if (len < LEAST)
+		return;
+	for (char *at = strstr(text, secret); at != NULL; at = strstr(at, secret)) {
+		memset(at, '*', len);
+		at += len;
+	}
+}
+
 size_t text_fit(const char *text, size_t len, size_t limit)
 {
 	if (len <= limit)

@@ -35,6 +35,8 @@ void mem_give_back(void);
 
 /* Frees a text and leaves nothing of it in memory; NULL is nothing. */
 void secret_free(char *owned_text);
+/* Stars wherever `secret` stands in `text`; one of less than four bytes, or NULL, hides nothing. */
+void secret_hide(char *text, const char *secret);
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))

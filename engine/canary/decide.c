@@ -59,6 +59,7 @@ enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 		move_note(&tick->move, true, tick->status.phase,
 			  "Halt %s.%s advancement waiting for approval %s", spec->name,
 			  spec->namespace, failed->name);
+	tick->move.muted = failed->mute_alert;
 	return tick_move(tick, MOVE_WAIT);
 }
 
@@ -170,6 +171,7 @@ static enum step roll_back_by_hook(struct tick *tick, bool *rolls_back)
 		move_note(&tick->move, true, tick->status.phase, "Rollback check %s passed",
 			  webhook->name);
 		tick->move.reason = "manual webhook invoked";
+		tick->move.by_hook = true;
 		*rolls_back = true;
 		return tick_move(tick, MOVE_ROLL_BACK);
 	}
@@ -223,6 +225,7 @@ static enum step gate_promotion(struct tick *tick, bool *open)
 		move_note(&tick->move, true, tick->status.phase,
 			  "Halt %s.%s advancement waiting for promotion approval %s",
 			  tick->spec->name, tick->spec->namespace, failed->name);
+	tick->move.muted = failed->mute_alert;
 	return tick_move(tick, MOVE_WAIT_PROMOTION);
 }
 
@@ -243,6 +246,8 @@ static enum step gate_increase(struct tick *tick, bool *open)
 		  "Halt %s.%s advancement waiting for traffic increase approval %s",
 		  tick->spec->name, tick->spec->namespace, failed->name);
 	tick->move.reason = "waiting for traffic increase approval";
+	tick->move.muted = failed->mute_alert;
+	tick->move.gated = true;
 	return tick_move(tick, MOVE_HOLD);
 }
 

@@ -465,12 +465,24 @@ static void object_changed(void *owner, uint64_t id, const char *plural, bool ma
 
 /* ---- the engine ---- */
 
+/* Its alerts are out. */
+static void alerts_done(void *owner, const char *namespace, const char *name)
+{
+	struct engine *engine = owner;
+	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
+	struct record *record = record_of(engine, key);
+	if (record != NULL)
+		enqueue(engine, record);
+}
+
 struct engine *engine_new(const struct tick_world *world, const struct engine_options *options)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
 	engine->world = world;
 	engine->options = *options;
 	engine->kube = world->asks.kube;
+	if (world->alerts != NULL)
+		alerts_on_done(world->alerts, alerts_done, engine);
 	engine->loop = kube_loop(engine->kube);
 	const struct watch_options all = {.namespace = options->namespace};
 	engine->canaries = watch_new(engine->kube, &kube_canary, &all, canary_changed, engine);
@@ -488,6 +500,8 @@ void engine_free(struct engine *engine)
 	if (engine == NULL)
 		return;
 	watch_free(engine->canaries);
+	if (engine->world->alerts != NULL)
+		alerts_on_done(engine->world->alerts, NULL, NULL);
 	for (size_t i = 0; i < engine->count; i++)
 		record_free(engine, engine->records[i]);
 	kept_free(engine->kept);

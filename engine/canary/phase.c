@@ -106,6 +106,20 @@ static void owe(struct status *next, const struct situation *situation, bool war
 	status_owe_event(next, warning, next->phase, checksum, situation->now_us, "%s", text);
 }
 
+static void PRINTF_LIKE(5, 6)
+	alert(struct status *next, const struct situation *situation, enum alert_severity severity,
+	      bool detailed, const char *format, ...)
+{
+	char text[ALERT_TEXT_MAX];
+	va_list args;
+	if ((situation->alerts & 1u << severity) == 0)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	status_owe_alert(next, severity, detailed, text);
+}
+
 /* "Advance podinfo.test canary weight 5" and its relatives, for a ROUTE without words of its own.
  */
 static void owe_advance(struct status *next, const struct situation *situation,
@@ -165,6 +179,8 @@ static void begin(struct status *next, const struct situation *situation, const 
 	snprintf(text, sizeof(text), "New revision detected! Scaling up %s.%s", spec->target_name,
 		 spec->namespace);
 	owe(next, situation, false, checksum, text);
+	alert(next, situation, ALERT_INFO, true,
+	      "New revision detected, progressing canary analysis.");
 }
 
 static void restart(struct status *next, const struct situation *situation, const char *checksum)
@@ -229,6 +245,8 @@ static void skip(struct status *next, const struct situation *situation, const c
 		 spec->target_name, spec->namespace);
 	owe(next, situation, false, checksum, text);
 	unpin(next, situation);
+	alert(next, situation, ALERT_INFO, false,
+	      "Canary analysis was skipped, promotion finished.");
 }
 
 static void primary(struct status *next, const struct situation *situation, const struct move *move,
@@ -277,6 +295,25 @@ static void finish(struct status *next, const struct situation *situation, const
 		 spec->namespace);
 	owe(next, situation, false, checksum, text);
 	unpin(next, situation);
+	alert(next, situation, ALERT_INFO, false,
+	      "Canary analysis completed successfully, promotion finished.");
+}
+
+static void alert_of_failure(struct status *next, const struct situation *situation,
+			     const struct move *move)
+{
+	const char *why = move->reason;
+	static const char threshold[] = "failed checks threshold reached";
+	if (move->kind == MOVE_CANCEL)
+		return; /* whoever took the release back knows */
+	if (why == NULL)
+		alert(next, situation, ALERT_ERROR, false, "Progress deadline exceeded %s",
+		      move->note_count == 0 ? "" : move->notes[move->note_count - 1].text);
+	else if (text_starts(why, threshold))
+		alert(next, situation, ALERT_ERROR, false, "F%s", why + 1);
+	else
+		alert(next, situation, move->by_hook ? ALERT_WARN : ALERT_ERROR, false,
+		      "Rolling back %s", why);
 }
 
 static void roll_back(struct status *next, const struct situation *situation,
@@ -296,6 +333,7 @@ static void roll_back(struct status *next, const struct situation *situation,
 			 spec->target_name, spec->namespace, spec->primary_target, spec->namespace);
 		owe(next, situation, true, checksum, text);
 	}
+	alert_of_failure(next, situation, move);
 	/* The last backend that works keeps the traffic, whatever was found wrong with it. */
 	fail(next, situation, checksum,
 	     situation->stay_on_canary ? (struct split){.canary = 100} : all_primary);
@@ -384,6 +422,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		snprintf(text, sizeof(text), "Initialization done! %s.%s", spec->name,
 			 spec->namespace);
 		owe(next, situation, false, checksum, text);
+		alert(next, situation, ALERT_INFO, true,
+		      "New %s detected, initialization completed.", spec->target_kind);
 		break;
 	}
 	case MOVE_ADOPT:
@@ -401,8 +441,12 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		next->memory.hold_since_us = 0;
 		break;
 	case MOVE_WAIT:
-		if (next->phase != PHASE_WAITING)
+		if (next->phase != PHASE_WAITING) {
 			enter(next, PHASE_WAITING, situation);
+			if (!move->muted)
+				alert(next, situation, ALERT_WARN, false,
+				      "Canary is waiting for approval.");
+		}
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_BEGIN:
@@ -427,8 +471,12 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_HOLD:
-		if (next->memory.hold_since_us == 0)
+		if (next->memory.hold_since_us == 0) {
 			next->memory.hold_since_us = now;
+			if (move->gated && !move->muted)
+				alert(next, situation, ALERT_WARN, false,
+				      "Canary traffic increase is waiting for approval.");
+		}
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_ROUTE:
@@ -442,8 +490,12 @@ bool phase_next(const struct status *status, const struct situation *situation,
 			next->canary_weight = move->split.canary;
 		break;
 	case MOVE_WAIT_PROMOTION:
-		if (next->phase != PHASE_WAITING_PROMOTION)
+		if (next->phase != PHASE_WAITING_PROMOTION) {
 			enter(next, PHASE_WAITING_PROMOTION, situation);
+			if (!move->muted)
+				alert(next, situation, ALERT_WARN, false,
+				      "Canary promotion is waiting for approval.");
+		}
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_PROMOTE: {
@@ -472,6 +524,9 @@ bool phase_next(const struct status *status, const struct situation *situation,
 			 spec->target_name, spec->namespace,
 			 move->reason == NULL ? "" : move->reason);
 		owe(next, situation, true, checksum, text);
+		alert(next, situation, ALERT_ERROR, false,
+		      "Promotion failed, primary not ready: %s",
+		      move->reason == NULL ? "" : move->reason);
 		fail(next, situation, checksum, (struct split){.canary = 100});
 		break;
 	}

@@ -53,6 +53,9 @@ struct move {
 	int iteration;
 	const char *message; /* ROUTE, PRIMARY: instead of the usual event; "" for none */
 	const char *reason;  /* HOLD, ROLL_BACK, CANCEL, PROMOTION_FAILED: a sentence; or NULL */
+	bool muted;	     /* WAIT, WAIT_PROMOTION, HOLD: the gate's webhook mutes alerts */
+	bool gated;	     /* HOLD: by confirm-traffic-increase */
+	bool by_hook;	     /* ROLL_BACK: a rollback webhook said so */
 	int64_t due_us;	     /* when to decide again; 0: the usual time of the move */
 	const cJSON *state;  /* the policy's memory from now on; NULL leaves it */
 	struct note notes[NOTES_MAX];
@@ -71,6 +74,7 @@ struct situation {
 	/* The primary cannot carry traffic, and the canary carries it all: a new analysis leaves
 	 * it there. */
 	bool stay_on_canary;
+	unsigned alerts; /* severities (1 << ALERT_INFO, …) that somebody wants to be told of */
 };
 
 void move_note(struct move *move, bool warning, enum phase phase, const char *format, ...)

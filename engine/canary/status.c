@@ -240,6 +240,21 @@ void status_owe_event(struct status *status, bool warning, enum phase phase, con
 	text_copy(debt->text, sizeof(debt->text), text);
 }
 
+void status_owe_alert(struct status *status, enum alert_severity severity, bool detailed,
+		      const char *text)
+{
+	struct memory *memory = &status->memory;
+	if (memory->alert_count == ALERTS_MAX) {
+		memory->alert_count--;
+		memmove(&memory->alerts[0], &memory->alerts[1],
+			memory->alert_count * sizeof(memory->alerts[0]));
+	}
+	struct owed_alert *alert = &memory->alerts[memory->alert_count++];
+	*alert = (struct owed_alert){
+		.id = memory->next_debt++, .severity = severity, .detailed = detailed};
+	text_copy(alert->text, sizeof(alert->text), text);
+}
+
 void status_owe(struct status *status, enum debt_kind kind, enum phase phase, const char *checksum,
 		int64_t now_us)
 {

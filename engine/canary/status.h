@@ -62,6 +62,16 @@ struct debt {
 	char text[DEBT_TEXT_MAX];
 };
 
+/* What somebody shall be told of; sent beside whatever else goes on (canary/alerts.h). */
+enum alert_severity { ALERT_INFO, ALERT_WARN, ALERT_ERROR };
+enum { ALERTS_MAX = 6, ALERT_TEXT_MAX = 240 };
+struct owed_alert {
+	uint32_t id; /* counted with the debts */
+	enum alert_severity severity;
+	bool detailed; /* with the fields that describe the rollout */
+	char text[ALERT_TEXT_MAX];
+};
+
 struct history_entry { /* one tick that decided something */
 	int64_t time_us;
 	int weight;
@@ -80,6 +90,8 @@ struct memory {
 	uint32_t next_debt; /* id of the next debt */
 	struct debt debts[DEBTS_MAX];
 	size_t debt_count;
+	struct owed_alert alerts[ALERTS_MAX];
+	size_t alert_count;
 	char notice[HASH_TEXT_MAX];  /* hash of the last notice, so that the same is said once */
 	char applied[HASH_TEXT_MAX]; /* hash of all objects last applied, weights apart */
 	char policy[HASH_TEXT_MAX];  /* hash of the policy text that decides; "": a stock policy */
@@ -137,6 +149,9 @@ void status_owe_event(struct status *status, bool warning, enum phase phase, con
 		      int64_t now_us, const char *format, ...) PRINTF_LIKE(6, 7);
 void status_owe(struct status *status, enum debt_kind kind, enum phase phase, const char *checksum,
 		int64_t now_us);
+/* When ALERTS_MAX are owed, the oldest gives way. */
+void status_owe_alert(struct status *status, enum alert_severity severity, bool detailed,
+		      const char *text);
 void status_remember(struct status *status, int64_t now_us, const char *verdict, const char *text);
 /* The checksum of webhook payloads: a hash over tracked configs and the last applied spec. */
 void status_checksum(const struct status *status, char checksum[HASH_TEXT_MAX]);

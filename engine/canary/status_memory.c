@@ -104,6 +104,29 @@ static void read_debts(struct memory *memory, const cJSON *json)
 	}
 }
 
+static const char *const severities[] = {
+	[ALERT_INFO] = "info", [ALERT_WARN] = "warn", [ALERT_ERROR] = "error"};
+
+static void read_alerts(struct memory *memory, const cJSON *list)
+{
+	const cJSON *item;
+	cJSON_ArrayForEach(item, list)
+	{
+		if (memory->alert_count == ALERTS_MAX)
+			return;
+		struct owed_alert *alert = &memory->alerts[memory->alert_count++];
+		const char *severity = json_string_or(item, "severity", "");
+		alert->id = (uint32_t)number_in(json_number(item, "id", 0), 0, UINT32_MAX, 0);
+		for (size_t i = 0; i < ARRAY_LEN(severities); i++)
+			if (strcmp(severity, severities[i]) == 0)
+				alert->severity = (enum alert_severity)i;
+		alert->detailed = json_bool(item, "detailed", false);
+		read_text(alert->text, sizeof(alert->text), item, "text");
+		if (alert->id >= memory->next_debt)
+			memory->next_debt = alert->id + 1;
+	}
+}
+
 static void read_history(struct memory *memory, const cJSON *list)
 {
 	int surplus = cJSON_GetArraySize(list) - HISTORY_MAX, at = 0;
@@ -135,6 +158,7 @@ void memory_read(struct memory *memory, const char *text)
 	memory->due_us = time_of(json_get(json, "due"));
 	memory->since_us = time_of(json_get(json, "since"));
 	read_debts(memory, json);
+	read_alerts(memory, json_get(json, "alerts"));
 	read_text(memory->notice, sizeof(memory->notice), json, "notice");
 	read_text(memory->applied, sizeof(memory->applied), json, "applied");
 	read_text(memory->policy, sizeof(memory->policy), json, "policy");
@@ -198,6 +222,19 @@ static cJSON *debt_json(const struct debt *debt, size_t most)
 	return json;
 }
 
+static cJSON *alert_json(const struct owed_alert *alert, size_t most)
+{
+	char text[ALERT_TEXT_MAX];
+	text_copy(text, most < sizeof(text) ? most + 1 : sizeof(text), alert->text);
+	cJSON *json = cJSON_CreateObject();
+	cJSON_AddNumberToObject(json, "id", alert->id);
+	cJSON_AddStringToObject(json, "severity", severities[alert->severity]);
+	if (alert->detailed)
+		cJSON_AddTrueToObject(json, "detailed");
+	add_text(json, "text", text);
+	return json;
+}
+
 /* With the newest `history` entries, and of each debt's text at most `most` bytes. */
 static char *document(const struct memory *memory, size_t history, size_t most)
 {
@@ -213,6 +250,11 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 		cJSON *list = cJSON_AddArrayToObject(json, "owes");
 		for (size_t i = 0; i < memory->debt_count; i++)
 			cJSON_AddItemToArray(list, debt_json(&memory->debts[i], most));
+	}
+	if (memory->alert_count > 0) {
+		cJSON *list = cJSON_AddArrayToObject(json, "alerts");
+		for (size_t i = 0; i < memory->alert_count; i++)
+			cJSON_AddItemToArray(list, alert_json(&memory->alerts[i], most));
 	}
 	add_text(json, "notice", memory->notice);
 	add_text(json, "applied", memory->applied);

@@ -98,7 +98,8 @@ static cJSON *promoted_condition(const struct status *status, const char *kind, 
 static const char *sluice_reason(const struct status *status)
 {
 	const struct memory *memory = &status->memory;
-	if (phase_is_at_rest(status->phase) && memory->debt_count == 0 && memory->due_us == 0)
+	if (phase_is_at_rest(status->phase) && memory->debt_count == 0 &&
+	    memory->alert_count == 0 && memory->due_us == 0)
 		return "AtRest";
 	if (memory->hold_since_us > 0)
 		return "Holding";

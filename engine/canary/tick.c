@@ -57,6 +57,7 @@ static void forget_run(struct tick *tick)
 	text_copy(tick->policy, sizeof(tick->policy), tick->status.memory.policy);
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
 	text_copy(tick->refused, sizeof(tick->refused), tick->status.memory.refused);
+	tick->told_count = 0;
 	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
 	tick->due_us = 0;
@@ -367,9 +368,23 @@ static enum step wait_anew(struct tick *tick)
 	return tick_move(tick, MOVE_SETTLE);
 }
 
+/* Alerts go out beside everything else; nothing waits for them. */
+static void look_after_alerts(struct tick *tick)
+{
+	const struct memory *memory = &tick->status.memory;
+	SCOPED(buf) struct buf failures = {0};
+	buf_init(&failures, DEBT_TEXT_MAX);
+	for (size_t i = 0; i < memory->alert_count && tick->world->alerts != NULL; i++)
+		if (alerts_are_done(tick->world->alerts, tick->spec, &memory->alerts[i], &failures))
+			tick->told[tick->told_count++] = memory->alerts[i].id;
+	if (failures.len > 0)
+		move_note(&tick->move, true, tick->status.phase, "%s", failures.text);
+}
+
 static enum step run(struct tick *tick)
 {
 	struct error err = {0};
+	look_after_alerts(tick);
 	if (tick->status.phase == PHASE_NONE)
 		return tick_move(tick, MOVE_INITIALIZE);
 	if (tick->spec->suspend)
@@ -415,6 +430,15 @@ static void take_off_paid(struct status *next, const struct tick *tick)
 		if (memory->debts[i].id >= tick->paid_before)
 			memory->debts[kept++] = memory->debts[i];
 	memory->debt_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < memory->alert_count; i++) {
+		bool told = false;
+		for (size_t k = 0; k < tick->told_count; k++)
+			told |= tick->told[k] == memory->alerts[i].id;
+		if (!told)
+			memory->alerts[kept++] = memory->alerts[i];
+	}
+	memory->alert_count = kept;
 }
 
 static enum tick_result commit(struct tick *tick)
@@ -432,6 +456,7 @@ static enum tick_result commit(struct tick *tick)
 		.policy_after = tick->policy_after,
 		.routed = tick->driver != NULL && tick->driver->can_weigh,
 		.stay_on_canary = tick->primary != NULL && primary_is_broken(tick),
+		.alerts = alerts_wanted(tick->world->alerts, tick->spec),
 	};
 	struct error err = {0};
 	status_fini(&tick->next);
@@ -480,6 +505,8 @@ static enum tick_result committed(struct tick *tick)
 	tick->left = tick->status.phase;
 	status_fini(&tick->status);
 	status_copy(&tick->status, &tick->next);
+	if (tick->world->alerts != NULL)
+		alerts_forget(tick->world->alerts, tick->spec->uid, &tick->status.memory);
 	return TICK_COMMITTED;
 }
 
@@ -496,7 +523,7 @@ enum tick_result tick_run(struct tick *tick)
 	if (step == STEP_WAIT)
 		return TICK_WAITING;
 	/* What is paid is taken off by the next move, if there will be one soon. */
-	bool settle = tick->paid_any && tick->status.memory.due_us == 0;
+	bool settle = (tick->paid_any || tick->told_count > 0) && tick->status.memory.due_us == 0;
 	bool worth = step == STEP_ON || settle || tick->policy_news || tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);

@@ -9,6 +9,7 @@
 #ifndef SLUICE_CANARY_TICK_H
 #define SLUICE_CANARY_TICK_H
 
+#include "canary/alerts.h"
 #include "canary/ask.h"
 #include "canary/exporter.h"
 #include "canary/phase.h"
@@ -25,6 +26,7 @@ struct tick_world {
 	const char *metrics_server;
 	const char *event_webhook; /* for canaries without an event webhook of their own; or NULL */
 	const char *component;	   /* of events: "flagger" unless told otherwise */
+	struct alerts *alerts;	   /* or NULL */
 	struct exporter *exporter; /* or NULL */
 };
 
@@ -76,6 +78,8 @@ struct tick {
 	 * memory.refused will be; whether there is something to say about it (see pin.h). */
 	char policy[HASH_TEXT_MAX], policy_after[HASH_TEXT_MAX], refused[HASH_TEXT_MAX];
 	bool policy_news;
+	uint32_t told[ALERTS_MAX]; /* ids of alerts that are done with */
+	size_t told_count;
 
 	/* Debts are paid in their order: all with a lower id are. The next move takes them off; the
 	 * owner carries this from tick to tick, and what a crash loses is paid again. */

@@ -38,6 +38,7 @@ struct daemon {
 	struct kube *kube;
 	struct metrics *metrics;
 	struct policies *policies;
+	struct alerts *alerts;
 	struct exporter *exporter;
 	struct tick_world world;
 	struct engine *engine;
@@ -297,6 +298,7 @@ static void connect_ports(struct daemon *daemon)
 	daemon->metrics =
 		shared_metrics(daemon->loop, lua_metrics(daemon->loop, daemon->http, native));
 	daemon->policies = policies_new();
+	daemon->alerts = alerts_new(daemon->kube, daemon->http, &options->alerts);
 	daemon->exporter = exporter_new(options->mesh_provider);
 	kube_fence(daemon->kube, may_write, daemon);
 }
@@ -312,6 +314,7 @@ static void start_engine(struct daemon *daemon)
 		.metrics_server = options->metrics_server,
 		.event_webhook = options->event_webhook,
 		.component = "flagger",
+		.alerts = daemon->alerts,
 		.exporter = daemon->exporter,
 	};
 	const struct engine_options engine = {
@@ -376,6 +379,7 @@ void daemon_free(struct daemon *daemon)
 	signals_free(daemon->signals);
 	lease_free(daemon->lease);
 	engine_free(daemon->engine);
+	alerts_free(daemon->alerts);
 	serve_free(daemon->serve);
 	policies_free(daemon->policies);
 	daemon->metrics->ops->free(daemon->metrics);

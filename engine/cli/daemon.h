@@ -5,6 +5,7 @@
 #ifndef SLUICE_CLI_DAEMON_H
 #define SLUICE_CLI_DAEMON_H
 
+#include "canary/alerts.h"
 #include "kube/config.h"
 #include "loop/loop.h"
 
@@ -13,7 +14,8 @@ struct daemon_options {
 	double qps, burst;
 	const char *namespace; /* NULL: all */
 	const char *mesh_provider, *metrics_server;
-	const char *event_webhook;		 /* NULL: none */
+	const char *event_webhook; /* NULL: none */
+	struct alerts_options alerts;
 	const char *const *selector_labels;	 /* NULL-terminated */
 	const char *const *include_label_prefix; /* NULL-terminated */
 	bool config_tracking, no_cross_namespace_refs;

@@ -32,7 +32,8 @@ struct run_flags {
 	const char *metrics_server, *log_level, *log_encoding, *port, *event_webhook;
 	const char *lua, *include_label_prefix, *namespace, *mesh_provider, *selector_labels;
 	const char *election_namespace, *min_interval;
-	const char *slack_url, *slack_token, *msteams_url;
+	const char *slack_url, *slack_token, *slack_user, *slack_channel, *slack_proxy;
+	const char *msteams_url, *msteams_proxy, *cluster_name;
 	const char *unused;
 	bool unused_bool, leader_election, config_tracking, no_cross_namespace_refs;
 	bool help, version;
@@ -78,7 +79,9 @@ static void take_environment(struct run_flags *flags)
 		{"EVENT_WEBHOOK_URL", offsetof(struct run_flags, event_webhook)},
 		{"SLACK_URL", offsetof(struct run_flags, slack_url)},
 		{"SLACK_TOKEN", offsetof(struct run_flags, slack_token)},
+		{"SLACK_PROXY_URL", offsetof(struct run_flags, slack_proxy)},
 		{"MSTEAMS_URL", offsetof(struct run_flags, msteams_url)},
+		{"MSTEAMS_PROXY_URL", offsetof(struct run_flags, msteams_proxy)},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		const char *value = unless_empty(getenv(names[i].name));
@@ -108,11 +111,28 @@ static bool set_up_log(const struct run_flags *flags, struct error *err)
 	return true;
 }
 
-static void warn_of_gaps(const struct run_flags *flags)
+/* MS Teams when it has a URL, else Slack. */
+static void choose_receiver(const struct run_flags *flags, struct alerts_options *alerts)
 {
-	if (unless_empty(flags->slack_url) != NULL || unless_empty(flags->slack_token) != NULL ||
-	    unless_empty(flags->msteams_url) != NULL)
-		log_warn(NULL, "alerts to Slack and MS Teams are not there yet: none will be sent");
+	alerts->cluster = unless_empty(flags->cluster_name);
+	if (unless_empty(flags->msteams_url) != NULL) {
+		alerts->driver = "msteams";
+		alerts->url = flags->msteams_url;
+		alerts->proxy = unless_empty(flags->msteams_proxy);
+		return;
+	}
+	if (unless_empty(flags->slack_url) == NULL)
+		return;
+	if (unless_empty(flags->slack_channel) == NULL) {
+		log_error(NULL, "no alerts to Slack: --slack-channel is empty");
+		return;
+	}
+	alerts->driver = "slack";
+	alerts->url = flags->slack_url;
+	alerts->token = unless_empty(flags->slack_token);
+	alerts->proxy = unless_empty(flags->slack_proxy);
+	alerts->username = unless_empty(flags->slack_user);
+	alerts->channel = flags->slack_channel;
 }
 
 static bool fill_options(const struct run_flags *flags, struct daemon_options *options,
@@ -161,7 +181,7 @@ static int run(const struct run_flags *flags)
 		good = error_set(&err, ERROR_INVALID, "--selector-labels names none");
 	struct daemon *daemon = NULL;
 	if (good) {
-		warn_of_gaps(flags);
+		choose_receiver(flags, &options.alerts);
 		daemon = daemon_new(loop, &options, &err);
 	}
 	int status = EXIT_BAD_INPUT;
@@ -208,6 +228,17 @@ int cli_run(int count, char **arguments)
 		 "Prometheus (http://prometheus:9090)"},
 		{"event-webhook", FLAG_TEXT, &f.event_webhook, "URL",
 		 "for canaries without one ($EVENT_WEBHOOK_URL)"},
+		{"slack-url", FLAG_TEXT, &f.slack_url, "URL",
+		 "alerts of canaries that name no receiver ($SLACK_URL)"},
+		{"slack-token", FLAG_TEXT, &f.slack_token, "TOKEN",
+		 "of a Slack bot ($SLACK_TOKEN)"},
+		{"slack-user", FLAG_TEXT, &f.slack_user, "NAME", "(flagger)"},
+		{"slack-channel", FLAG_TEXT, &f.slack_channel, "NAME", "must be there for Slack"},
+		{"slack-proxy-url", FLAG_TEXT, &f.slack_proxy, "URL", "($SLACK_PROXY_URL)"},
+		{"msteams-url", FLAG_TEXT, &f.msteams_url, "URL",
+		 "MS Teams instead of Slack ($MSTEAMS_URL)"},
+		{"msteams-proxy-url", FLAG_TEXT, &f.msteams_proxy, "URL", "($MSTEAMS_PROXY_URL)"},
+		{"cluster-name", FLAG_TEXT, &f.cluster_name, "NAME", "a field of every alert"},
 		{"selector-labels", FLAG_TEXT, &f.selector_labels, "LIST",
 		 "labels by which a target may select its pods"},
 		{"include-label-prefix", FLAG_TEXT, &f.include_label_prefix, "LIST",
@@ -233,15 +264,7 @@ int cli_run(int count, char **arguments)
 		{"help", FLAG_BOOL, &f.help, NULL, "this"},
 		/* Not there yet: said at the start. */
 		{"kubeconfig-service-mesh", FLAG_TEXT, &f.mesh_kubeconfig, "FILE", NULL},
-		{"slack-url", FLAG_TEXT, &f.slack_url, "URL", NULL},
-		{"slack-token", FLAG_TEXT, &f.slack_token, "TOKEN", NULL},
-		{"msteams-url", FLAG_TEXT, &f.msteams_url, "URL", NULL},
 		/* Of no use here, or to what is not there yet. */
-		{"slack-proxy-url", FLAG_TEXT, &f.unused, "URL", NULL},
-		{"slack-user", FLAG_TEXT, &f.unused, "NAME", NULL},
-		{"slack-channel", FLAG_TEXT, &f.unused, "NAME", NULL},
-		{"msteams-proxy-url", FLAG_TEXT, &f.unused, "URL", NULL},
-		{"cluster-name", FLAG_TEXT, &f.unused, "NAME", NULL},
 		{"ingress-annotations-prefix", FLAG_TEXT, &f.unused, "PREFIX", NULL},
 		{"ingress-class", FLAG_TEXT, &f.unused, "NAME", NULL},
 		{"control-loop-interval", FLAG_TEXT, &f.unused, "DURATION", NULL},

@@ -125,16 +125,6 @@ static cJSON *open_secret(const cJSON *secret)
 	return open;
 }
 
-static void close_secret(cJSON *open)
-{
-	cJSON *item;
-	cJSON_ArrayForEach(item, open)
-	{
-		explicit_bzero(item->valuestring, strlen(item->valuestring));
-	}
-	cJSON_Delete(open);
-}
-
 static bool add_headers(struct metric_request *request, const cJSON *provider, struct error *err)
 {
 	const cJSON *header, *value;
@@ -240,6 +230,7 @@ void metric_request_fini(struct metric_request *request)
 	}
 	free(request->text);
 	free(request->address);
-	close_secret(request->secret);
+	json_wipe(request->secret);
+	cJSON_Delete(request->secret);
 	*request = (struct metric_request){0};
 }

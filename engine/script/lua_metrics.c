@@ -15,7 +15,7 @@
 /* Of one query: more than any single request of a driver may take. */
 static const int64_t query_timeout_us = 20 * DURATION_SECOND;
 
-enum { DRIVERS_MAX = 16, SECRET_LEAST = 4 };
+enum { DRIVERS_MAX = 16 };
 
 struct provider {
 	char name[40];
@@ -58,34 +58,19 @@ static struct asked *take(struct lua_metrics *self, uint64_t id)
 
 static void asked_free(struct asked *asked)
 {
-	cJSON *item;
-	cJSON_ArrayForEach(item, asked->secret)
-	{
-		explicit_bzero(item->valuestring, strlen(item->valuestring));
-	}
+	json_wipe(asked->secret);
 	cJSON_Delete(asked->secret);
 	free(asked);
 }
 
 /* ---- samples ---- */
 
-static void hide(char *text, const char *secret)
-{
-	size_t len = strlen(secret);
-	if (len < SECRET_LEAST)
-		return;
-	for (char *at = strstr(text, secret); at != NULL; at = strstr(at, secret)) {
-		memset(at, '*', len);
-		at += len;
-	}
-}
-
 static void hide_secret(char *text, const cJSON *secret)
 {
 	const cJSON *item;
 	cJSON_ArrayForEach(item, secret)
 	{
-		hide(text, item->valuestring);
+		secret_hide(text, item->valuestring);
 	}
 }
 

@@ -14,3 +14,18 @@ error("meta file")
 ---@class MetricDriver
 ---@field name string
 ---@field query fun(ask: MetricAsk): Sample|nil, WebError|nil
+
+---@class Alert what a notify driver is to tell
+---@field url string a secret: never in a message
+---@field token string|nil
+---@field proxy string|nil
+---@field channel string
+---@field username string
+---@field canary string "podinfo.test"
+---@field message string
+---@field severity "info"|"warn"|"error"
+---@field fields { name: string, value: string }[]
+
+---@class NotifyDriver
+---@field name string
+---@field send fun(alert: Alert): true|nil, WebError|nil
