@@ -34,7 +34,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test test-unit test-cli test-scenarios test-cluster e2e demo bench-policies bench-fleet lint fmt tidy clean
+.PHONY: all help test test-unit test-cli test-scenarios test-cluster e2e bench-cluster demo bench-policies bench-fleet lint fmt tidy \
+	clean
 .SECONDARY:
 
 all: $(OUT)/sluice ## build the binary
@@ -143,6 +144,12 @@ e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
 	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
 	$(if $(KUBECONFIG)$(ONLY)$(PEER),,$(Q)$(MAKE) --no-print-directory e2e-control)
+
+bench-cluster: export PEER := $(value PEER)
+bench-cluster: ## requests, CPU, memory and delays of N canaries on a real control plane (N=1000, PEER=…)
+	$(Q)tools/setup.sh e2e
+	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
+	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/bench.sh $(or $(N),1000)
 
 # Fuzzers are clang's. What they come by is kept in build/fuzz/corpus, what breaks in build/fuzz/found.
 FUZZ_SECONDS ?= 60

@@ -2,10 +2,14 @@
  * kubelet.c - a fake kubelet: one Node whose pods are processes of this machine, each behind Envoy.
  *
  *     e2e-kubelet --kubeconfig FILE --app PROGRAM --run FOLDER [--node NAME] [--network N]
+ *                 [--scheduler NAME]
  *
- * Binds every pod to its Node, starts the demo app for it (whatever its image, whose tag becomes
- * the version), probes /readyz through the pod's Envoy, tells the status, and stops and deletes the
- * pod when it is asked to. A pod's address is 10.N.a.b in its status and 127.N.a.b here.
+ * Binds every pod (that names this scheduler) to its Node, starts the demo app for it (whatever its
+ * image, whose tag becomes the version), probes /readyz through the pod's Envoy, tells the status,
+ * and stops and deletes the pod when it is asked to. A pod's address is 10.N.a.b in its status and
+ * 127.N.a.b here.
+ *
+ * --hollow: no processes, every pod is ready at once; for benches of the control plane.
  *
  * Annotations of a pod: e2e.sluice.dev/start-after: 3s, …/never-ready: "true", …/crash: "true".
  * FOLDER has faults/NAMESPACE.WORKLOAD.VERSION and counts/NAMESPACE.POD of the app (app.c), the
@@ -47,9 +51,9 @@ struct kubelet {
 	struct http *http;
 	struct pod *pods;
 	uint64_t numbers;
-	const char *app, *run, *node;
+	const char *app, *run, *node, *scheduler;
 	int network;
-	bool rewrite;
+	bool hollow, rewrite;
 };
 
 static struct pod *pod_numbered(const struct kubelet *kubelet, uint64_t number)
@@ -241,6 +245,11 @@ static void start(void *owner, uint64_t number)
 	struct pod *pod = pod_numbered(kubelet, number);
 	if (pod == NULL || pod->ending || pod->pid != 0)
 		return;
+	if (kubelet->hollow) {
+		pod->hollow = pod->ready = !pod->never_ready;
+		tell_status(kubelet, pod);
+		return;
+	}
 	SCOPED(text) char *name = xasprintf("%s/%s", pod->namespace, pod->name);
 	SCOPED(text)
 	char *faults = xasprintf("%s/faults/%s.%s.%s", kubelet->run, pod->namespace, pod->workload,
@@ -355,7 +364,11 @@ static void pod_came(void *owner, enum watch_event event, cJSON *object)
 	}
 	bool ending = json_string(object, "metadata.deletionTimestamp") != NULL;
 	const char *node = json_string_or(object, "spec.nodeName", "");
-	if (node[0] != '\0' && strcmp(node, kubelet->node) != 0)
+	bool ours = node[0] != '\0' ? strcmp(node, kubelet->node) == 0
+				    : kubelet->scheduler == NULL ||
+					      text_equal(json_string(object, "spec.schedulerName"),
+							 kubelet->scheduler);
+	if (!ours)
 		return;
 	if (pod == NULL) {
 		pod = pod_new(object, kubelet->numbers++, kubelet->network);
@@ -416,11 +429,13 @@ int main(int count, char **arguments)
 		{"app", FLAG_TEXT, &kubelet.app, "PROGRAM", "what runs in each pod"},
 		{"run", FLAG_TEXT, &kubelet.run, "FOLDER", "see kubelet.c"},
 		{"node", FLAG_TEXT, &kubelet.node, "NAME", "fake"},
+		{"hollow", FLAG_BOOL, &kubelet.hollow, NULL, "pods without processes"},
+		{"scheduler", FLAG_TEXT, &kubelet.scheduler, "NAME", "bind its pods only"},
 		{"network", FLAG_TEXT, &network, "N", "pods are 10.N.a.b (244)"},
 		{0},
 	};
 	bool good = flags_parse(flags, count - 1, arguments + 1, &words, &err);
-	if (good && (kubelet.app == NULL || kubelet.run == NULL))
+	if (good && (kubelet.run == NULL || (kubelet.app == NULL && !kubelet.hollow)))
 		good = error_set(&err, ERROR_INVALID, "--app and --run are needed");
 	const struct kube_config_options from = {.path = kubeconfig};
 	if (!good || !kube_config_load(&config, &from, &err)) {

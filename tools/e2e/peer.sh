@@ -1,4 +1,4 @@
-# Two controllers side by side: ours, and that of the command line $PEER, which takes the same objects. Sourced by run.sh.
+# Two controllers side by side: ours, and that of the command line $PEER, which takes the same objects. Sourced by run.sh and bench.sh.
 #
 # Each runs alone, as a ServiceAccount of its own, through a promotion and a rollback at an interval of 10 s, which every
 # controller accepts. $PEER may speak of $KUBECONFIG and $METRICS:
@@ -12,14 +12,10 @@
 ours="$sluice run --kubeconfig \$KUBECONFIG --metrics-server \$METRICS --mesh-provider appmesh:v1beta2 --port 18080"
 
 peer_kubeconfig() {
-	local config=$BED/peer.kubeconfig token
 	"$kubectl" create serviceaccount peer >/dev/null
 	"$kubectl" create clusterrolebinding peer --clusterrole cluster-admin --serviceaccount default:peer >/dev/null
-	token=$("$kubectl" create token peer --duration 24h)
-	(umask 077 && cp "$KUBECONFIG" "$config")
-	"$kubectl" --kubeconfig "$config" config set-credentials peer --token "$token" >/dev/null
-	"$kubectl" --kubeconfig "$config" config set-context --current --user peer >/dev/null
-	echo "$config"
+	as_service_account default peer "$BED/peer.kubeconfig"
+	echo "$BED/peer.kubeconfig"
 }
 
 # Lines of the audit log that are the controller's own, since a time: verb, resource, when.
@@ -33,6 +29,14 @@ now() { date -u +%Y-%m-%dT%H:%M:%S.%6NZ; }
 
 # note WHAT VALUE: a line of the table, for the one that runs.
 note() { printf '%s\t%s\n' "$1" "$2" >>"$table.$who"; }
+
+# All that was noted of ours, and of the peer if it ran.
+print_table() {
+	touch "$table.peer"
+	printf '\n%-36s %16s %16s\n' "" sluice "${PEER:+peer}"
+	awk -F '\t' 'FILENAME ~ /peer$/ { peer[$1] = $2; next } { printf "%-36s %16s %16s\n", $1, $2, peer[$1] }' \
+		"$table.peer" "$table.sluice"
+}
 
 # release_of STORY TAG END: one release by the controller that runs, with what is noted of it.
 release_of() (
@@ -106,8 +110,6 @@ compare() {
 	}
 	through sluice system:serviceaccount:sluice-system:sluice "$daemon_kubeconfig" "$ours"
 	through peer system:serviceaccount:default:peer "$(peer_kubeconfig)" "$PEER"
-	printf '\n%-36s %16s %16s\n' "" sluice peer
-	awk -F '\t' 'NR == FNR { peer[$1] = $2; next } { printf "%-36s %16s %16s\n", $1, $2, peer[$1] }' \
-		"$table.peer" "$table.sluice"
+	print_table
 	[ "$failed" = 0 ]
 }

@@ -5,6 +5,8 @@
 #     plane.sh up | down                   for the cluster of $KUBECONFIG
 #     plane.sh start|stop|kill NAME        kubelet, mesh, envoy-pods, envoy-mesh, prometheus, receiver
 #
+# $SCHEDULER: only pods whose schedulerName is this are run; by default all pods of the cluster that have no node.
+# $HOLLOW: pods have no processes, and there is no mesh: receiver and kubelet alone.
 # All of it is in the folder $PLANE (build/e2e/plane): ports, NAME.log, NAME.pid, faults/, counts/, hooks/.
 # shellcheck disable=SC2154 # ports are read from the file "ports"
 set -euo pipefail
@@ -30,13 +32,19 @@ is_running() {
 
 # spawn NAME COMMAND…
 spawn() {
-	local name=$1
+	local name=$1 tries=0
 	shift
+	touch "$plane/logs/$name.log"
 	# In a subshell, so that it is nobody's job here: how it ends is not told.
 	(
 		setsid "$@" >>"$plane/logs/$name.log" 2>&1 </dev/null &
 		echo $! >"$plane/$name.pid"
 	)
+	# It is not itself before it was executed.
+	until is_running "$name" || [ $tries -ge 100 ]; do
+		tries=$((tries + 1))
+		sleep 0.01
+	done
 }
 
 # stop NAME SIGNAL: returns once it is gone.
@@ -155,7 +163,7 @@ start() {
 		;;
 	kubelet)
 		spawn kubelet "$programs/e2e-kubelet" --kubeconfig "$KUBECONFIG" --app "$programs/e2e-app" --run "$plane" \
-			--network "$network"
+			--network "$network" ${SCHEDULER:+--scheduler "$SCHEDULER"} ${HOLLOW:+--hollow}
 		until_it kubelet test -s "$plane/pods/listeners.json"
 		;;
 	mesh)
@@ -193,7 +201,8 @@ up() {
 	for name in app kubelet mesh receiver; do
 		[ -x "$programs/e2e-$name" ] || fail "$programs/e2e-$name is not built: make e2e does"
 	done
-	"$here/envoy.sh" >/dev/null
+	[ -z "${HOLLOW:-}" ] || components="receiver kubelet"
+	[ -n "${HOLLOW:-}" ] || "$here/envoy.sh" >/dev/null
 	down
 	rm -rf "$plane"
 	trap 'down; exit 1' INT TERM EXIT

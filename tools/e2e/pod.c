@@ -60,6 +60,11 @@ void pod_free(struct pod *pod)
 	free(pod);
 }
 
+static bool is_running(const struct pod *pod)
+{
+	return pod->pid > 0 || pod->hollow;
+}
+
 static void add_condition(cJSON *conditions, const char *type, bool is_so, const char *time)
 {
 	cJSON *condition = cJSON_CreateObject();
@@ -76,9 +81,9 @@ static cJSON *container_status(const struct pod *pod, const cJSON *container, co
 	json_put_string(status, "image", json_string_or(container, "image", ""));
 	json_put_string(status, "imageID", "");
 	json_put_bool(status, "ready", pod->ready);
-	json_put_bool(status, "started", pod->pid > 0);
+	json_put_bool(status, "started", is_running(pod));
 	json_put_number(status, "restartCount", (double)pod->restarts);
-	if (pod->pid > 0)
+	if (is_running(pod))
 		json_put_string(status, "state.running.startedAt", started);
 	else
 		json_put_string(status, "state.waiting.reason",
@@ -92,7 +97,7 @@ cJSON *pod_status(const struct pod *pod, int64_t now_us)
 	cJSON *patch = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
 	time_text(now_us, now);
 	time_text(pod->started_us > 0 ? pod->started_us : now_us, started);
-	bool ran = pod->pid > 0 || pod->restarts > 0;
+	bool ran = is_running(pod) || pod->restarts > 0;
 	json_put_string(patch, "status.phase", ran ? "Running" : "Pending");
 	json_put_string(patch, "status.startTime", started);
 	if (ran) {

@@ -24,6 +24,7 @@ struct pod {
 	/* the process; 0 when there is none */
 	pid_t pid;
 	int pid_fd;
+	bool hollow; /* it is said to run, but has none */
 	long restarts;
 	int64_t started_us;
 	/* what probes found */

@@ -4,7 +4,8 @@
  *     e2e-receiver --port N --run FOLDER
  *
  * A call of /NAME is a line of FOLDER/hooks/calls, "NAME BODY", and is answered with the status in
- * FOLDER/hooks/NAMESPACE.NAME (of the body's namespace), or 200.
+ * FOLDER/hooks/NAMESPACE.NAME (of the body's namespace), or 200. For benches of the control plane
+ * it is a fake Prometheus too, whose every number is good.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +37,24 @@ static int status_of(const struct receiver *receiver, const char *namespace, con
 	return status >= 100 && status <= 599 ? status : 200;
 }
 
+/* 100 percent, or 20 ms. */
+static void answer_query(const struct receiver *receiver, const struct serve_request *request)
+{
+	SCOPED(text)
+	char *text = xasprintf("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\","
+			       "\"result\":[{\"metric\":{},\"value\":[1,\"%d\"]}]}}",
+			       strstr(request->url, "histogram_quantile") != NULL ? 20 : 100);
+	serve_reply(receiver->serve, request->id, 200, "application/json", text, strlen(text));
+}
+
 static void on_request(void *owner, const struct serve_request *request)
 {
 	const struct receiver *receiver = owner;
 	const char *name = strrchr(request->url, '/');
+	if (text_starts(request->url, "/api/v1/query")) {
+		answer_query(receiver, request);
+		return;
+	}
 	SCOPED(json) cJSON *body = json_parse(request->body, request->body_len, NULL);
 	SCOPED(text) char *line = json_text(body);
 	if (name == NULL || body == NULL) {

@@ -14,17 +14,30 @@ export PROGRAMS=${PROGRAMS:-$root/build/release}
 plane=${PLANE:-$root/build/e2e/plane}
 sluice=$PROGRAMS/sluice
 kubectl=$("$here/binary.sh" kubectl) || exit 1
+
+# shellcheck source=tools/e2e/common.sh
+. "$here/common.sh"
 for program in hey jq lua5.4 prometheus; do
 	command -v $program >/dev/null || {
 		echo "run.sh: there is no $program: tools/setup.sh e2e installs it" >&2
 		exit 1
 	}
 done
+# The daemon never runs as admin: daemon_kubeconfig is that of the ServiceAccount and the roles that we ship.
 if [ -n "${BED:-}" ]; then
 	"$here/bed.sh" install || exit 1
 	daemon_kubeconfig=$BED/sluice.kubeconfig
 else
-	daemon_kubeconfig=$KUBECONFIG
+	daemon_kubeconfig=$root/build/e2e/sluice.kubeconfig
+	export SCHEDULER=e2e.sluice.dev # the pods of others are left alone
+	mkdir -p "$root/build/e2e"
+	{
+		"$kubectl" kustomize "$root/tools/deploy" | sed 's/^  replicas: 2$/  replicas: 0/'
+		printf -- '---\n'
+		cat "$root/spec/crds/appmesh-v1beta2.yaml"
+	} | "$kubectl" apply --server-side --force-conflicts -f - >/dev/null || exit 1
+	"$kubectl" wait --for condition=established --timeout 30s crd --all >/dev/null || exit 1
+	as_service_account sluice-system sluice "$daemon_kubeconfig" || exit 1
 fi
 trap '"$here/plane.sh" down' EXIT
 "$here/plane.sh" up || exit 1

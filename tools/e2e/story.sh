@@ -35,6 +35,7 @@ given_podinfo() {
 		  template:
 		    metadata: {labels: {app: podinfo}}
 		    spec:
+		      schedulerName: ${SCHEDULER:-default-scheduler}
 		      containers:
 		        - name: podinfod
 		          image: example.com/podinfo:$1
@@ -124,26 +125,31 @@ hook_answers() {
 	say "webhook $1 answers $2"
 }
 
-# load RATE [FLAGS OF hey]: requests a second to podinfo, by twenty clients, until end_load.
+# load RATE [FLAGS OF hey]: requests a second to podinfo, by twenty clients, until end_load. May be called again: both run.
+loads=0
 load() {
 	local rate=$1
 	shift
-	hey -z 20m -c 20 -q $((rate / 20)) -host "podinfo.$ns" "$@" "http://127.0.0.1:$front/" >"$folder/load" 2>&1 &
-	echo $! >"$folder/load.pid"
-	say "load: $rate requests/s"
+	loads=$((loads + 1))
+	hey -z 20m -c 20 -q $((rate / 20)) -host "podinfo.$ns" "$@" "http://127.0.0.1:$front/" >"$folder/load.$loads" 2>&1 &
+	echo $! >"$folder/load.$loads.pid"
+	say "load: $rate requests/s $*"
 }
 
+# Ends all of it, and sets $good and $bad to how many answers were 200, and how many not.
 end_load() {
-	local pid
-	pid=$(cat "$folder/load.pid")
-	kill -INT "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
-	rm -f "$folder/load.pid"
+	local i pid
+	for ((i = 1; i <= loads; i++)); do
+		pid=$(cat "$folder/load.$i.pid")
+		kill -INT "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+		rm -f "$folder/load.$i.pid"
+	done
 	sleep 0.3 # the pods write their counts ten times a second
-	good=$(awk '/^  \[200\]/ { print $2 }' "$folder/load")
-	bad=$(awk '/^  \[[0-9]+\]/ && !/^  \[200\]/ { n += $2 } /^Error distribution/ { errors = 1 }
-		errors && /^  \[[0-9]+\]/ { sub(/\[/, "", $1); sub(/\]/, "", $1); n += $1 } END { print n + 0 }' "$folder/load")
-	good=${good:-0}
+	# "  [200]  31371 responses" of "Status code distribution", "  [3]  Get …" of "Error distribution"
+	read -r good bad < <(cat "$folder"/load.* | awk '/^[A-Z]/ { errors = /^Error/ }
+		/^  \[[0-9]+\]/ { sub(/\[/, "", $1); sub(/\]/, "", $1); if (errors) bad += $1; else if ($1 == 200) good += $2; else bad += $2 }
+		END { print good + 0, bad + 0 }')
 }
 
 # ---- what is awaited ----
@@ -171,9 +177,11 @@ expect_shares() {
 	sed 's/^/             /' "$folder/shares"
 }
 
-# requests_of WORKLOAD: at its pods, by whatever route.
-requests_of() { cat "$plane/counts/$ns".* | awk -v of="$1" '{ pod = $2; sub(/.*\//, "", pod); sub(/-[^-]*-[^-]*$/, "", pod)
-	if (pod == of) n += $4 } END { print n + 0 }'; }
+# requests_of WORKLOAD [TAG]: at its pods, by whatever route.
+requests_of() {
+	cat "$plane/counts/$ns".* | awk -v of="$1" -v tag="${2:-}" '{ pod = $2; sub(/.*\//, "", pod); sub(/-[^-]*-[^-]*$/, "", pod) }
+		pod == of && (tag == "" || $1 == tag) { n += $4 } END { print n + 0 }'
+}
 
 # The clients saw no failure but those that pods were told to make, and each request that they saw was counted at a pod.
 expect_no_loss() {
@@ -184,7 +192,7 @@ expect_no_loss() {
 	[ "$good" -gt 0 ] || wrong "no request succeeded"
 	[ "$bad" -le "$told" ] || {
 		wrong "$((bad - told)) requests were lost"
-		sed -n '/^Status code/,$p' "$folder/load"
+		sed -n '/^Status code/,$p' "$folder"/load.*
 	}
 	[ "$counted" -ge $((good + bad)) ] || wrong "fewer requests at the pods than answers"
 }
@@ -193,7 +201,7 @@ expect_no_loss() {
 shorten() {
 	grep -vE '^(canary deployment )?[^ ]+ not ready: ' |
 		sed -E 's/(success rate|request duration) [0-9.a-zµ]+/\1 …/; s/\b[0-9.]+(ms|%)? ([<>]) /… \2 /
-			s/(primary not ready:) .*/\1 …/' | uniq
+			s/(primary not ready:|not measured:) .*/\1 …/' | uniq
 }
 # The last ones of before may come late.
 live_events() {
@@ -242,8 +250,8 @@ expect_no_event() { ! live_events | grep -qF "$1" || wrong "event: $1"; }
 
 end_story() {
 	local name
-	for name in load follower daemon; do
-		[ ! -f "$folder/$name.pid" ] || kill "$(cat "$folder/$name.pid")" 2>/dev/null
+	for name in "$folder"/*.pid; do
+		kill "$(cat "$name")" 2>/dev/null
 	done
 	cat "$plane/counts/$ns".* >"$folder/counts" 2>/dev/null
 	"$kubectl" delete namespace "$ns" --wait=false >/dev/null 2>&1

@@ -22,9 +22,13 @@ scenes:
 [ "$(kube get virtualrouter podinfo -o "$weights")" = "100 0" ] || wrong "the canary does not keep the traffic"
 
 release 6.0.2
-until_weight 10
+until_event "New revision detected"
+until_phase Promoting
+fix=$(requests_of podinfo 6.0.2)
+[ "$fix" -ge 2000 ] || wrong "the fix is promoted after $fix requests"
 until_phase Succeeded
 end_load
 
 expect_no_loss
+expect_shares
 expect_image podinfo-primary 6.0.2

@@ -23,3 +23,6 @@ end_load
 expect_no_loss
 expect_shares
 expect_image podinfo-primary 6.0.1
+expect_rehearsal "image: example.com/podinfo:6.0.1
+scenes:
+  - {at: 13s, for: 2m, metrics: down}"

@@ -11,7 +11,7 @@ stepWeight: 10"
 load 900
 begin_release 6.0.2
 until_weight 10
-until_event "Halt advancement success rate"
+until_event "advancement success rate"
 until_event "Rolling back"
 until_phase Failed
 end_load

@@ -11,7 +11,7 @@ load 900
 begin_release 6.0.2
 until_weight 20
 fault podinfo 6.0.2 delay_ms=700
-until_event "Halt advancement request duration"
+until_event "advancement request duration"
 until_event "Rolling back"
 until_phase Failed
 end_load

@@ -1,0 +1,11 @@
+# What run.sh and bench.sh have in common. $kubectl is set by who sources it.
+# shellcheck shell=bash disable=SC2154
+
+# as_service_account NAMESPACE NAME FILE: a kubeconfig with a token of it.
+as_service_account() {
+	local token
+	token=$("$kubectl" -n "$1" create token "$2" --duration 24h) || return 1
+	(umask 077 && "$kubectl" config view --raw --minify --flatten >"$3")
+	"$kubectl" --kubeconfig "$3" config set-credentials e2e --token "$token" >/dev/null
+	"$kubectl" --kubeconfig "$3" config set-context --current --user e2e >/dev/null
+}
