@@ -137,19 +137,19 @@ bench-fleet: $(OUT)/sluice $(OUT)/bench-fleet ## memory and time of the daemon w
 	$(Q)$(OUT)/bench-fleet $(OUT)/sluice 1000 release
 	$(Q)$(OUT)/bench-fleet $(OUT)/sluice 10000
 
-# What is fetched and built once for it: tools/README.md.
-e2e: export PEER := $(value PEER)
+# What is fetched and built once for it: tools/README.md. The value of PEER as it is written: its $NAMES are the shell's.
+e2e: export E2E_PEER := $(value PEER)
 e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…, PEER='another controller')
 	$(Q)tools/setup.sh e2e
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
-	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
+	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
 	$(if $(KUBECONFIG)$(ONLY)$(PEER),,$(Q)$(MAKE) --no-print-directory e2e-control)
 
-bench-cluster: export PEER := $(value PEER)
+bench-cluster: export E2E_PEER := $(value PEER)
 bench-cluster: ## requests, CPU, memory and delays of N canaries on a real control plane (N=1000, PEER=…)
 	$(Q)tools/setup.sh e2e
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
-	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/bench.sh $(or $(N),1000)
+	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/bench.sh $(or $(N),1000)
 
 # Fuzzers are clang's. What they come by is kept in build/fuzz/corpus, what breaks in build/fuzz/found.
 FUZZ_SECONDS ?= 60

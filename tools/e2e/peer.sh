@@ -9,7 +9,7 @@
 # pod was told to fail them; the first action is the first write, but for Events and Leases.
 # shellcheck shell=bash disable=SC2154
 
-ours="$sluice run --kubeconfig \$KUBECONFIG --metrics-server \$METRICS --mesh-provider appmesh:v1beta2 --port 18080"
+ours="$sluice run --kubeconfig \$KUBECONFIG --metrics-server \$METRICS --mesh-provider appmesh:v1beta2 --port 0"
 
 peer_kubeconfig() {
 	"$kubectl" create serviceaccount peer >/dev/null

@@ -10,7 +10,7 @@
 
 #include "loop/loop.h"
 
-enum { POD_LOCAL_PORT = 18080 };
+enum { POD_LOCAL_PORT = 15001 };
 
 struct pod {
 	char path[640], uid[64], namespace[64], name[254];
