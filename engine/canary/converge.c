@@ -20,16 +20,16 @@ static enum step look(struct tick *tick, const char *path, const cJSON **object)
 	return STEP_ON;
 }
 
-static enum step look_at(struct tick *tick, const struct kube_kind *kind, const char *name,
-			 const cJSON **object)
+enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, const char *name,
+			   const cJSON **object)
 {
 	char path[KUBE_PATH_MAX];
 	kube_path(path, kind, tick->spec->namespace, name);
 	return look(tick, path, object);
 }
 
-static enum step write_object(struct tick *tick, enum kube_verb verb, const char *path,
-			      const cJSON *body)
+enum step converge_write(struct tick *tick, enum kube_verb verb, const char *path,
+			 const cJSON *body)
 {
 	char label[KUBE_PATH_MAX + KUBE_NAME_MAX + 16];
 	snprintf(label, sizeof(label), "write %d %s/%s", (int)verb, path,
@@ -57,13 +57,13 @@ static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted,
 		char collection[KUBE_PATH_MAX];
 		text_copy(collection, sizeof(collection), path);
 		*strrchr(collection, '/') = '\0';
-		return write_object(tick, KUBE_CREATE, collection, wanted);
+		return converge_write(tick, KUBE_CREATE, collection, wanted);
 	}
 	if (trusted && json_covers(live, wanted))
 		return STEP_ON;
 	json_put_string(wanted, "metadata.resourceVersion",
 			json_string(live, "metadata.resourceVersion"));
-	return write_object(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted);
+	return converge_write(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted);
 }
 
 /* Creates an owned object, or makes it say what is wanted. `path` is the object's. What was seen to
@@ -80,7 +80,7 @@ static enum step ensure_as(struct tick *tick, const char *path, cJSON *owned_wan
 	enum step step = STEP_ON;
 	if (ours && version[0] != '\0') {
 		json_put_string(wanted, "metadata.resourceVersion", version);
-		step = write_object(tick, KUBE_APPLY, path, wanted);
+		step = converge_write(tick, KUBE_APPLY, path, wanted);
 	} else {
 		step = ensure_seen(tick, path, wanted, ours, trusted);
 	}
@@ -106,23 +106,24 @@ enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON
 {
 	SCOPED(json) cJSON *wanted = owned_wanted;
 	const cJSON *live;
-	enum step step = look_at(tick, kind, json_string_or(wanted, "metadata.name", ""), &live);
+	enum step step =
+		converge_look_at(tick, kind, json_string_or(wanted, "metadata.name", ""), &live);
 	if (step != STEP_ON || live != NULL)
 		return step;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, kind, tick->spec->namespace, NULL);
-	return write_object(tick, KUBE_CREATE, path, wanted);
+	return converge_write(tick, KUBE_CREATE, path, wanted);
 }
 
 enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name)
 {
 	const cJSON *live;
-	enum step step = look_at(tick, kind, name, &live);
+	enum step step = converge_look_at(tick, kind, name, &live);
 	if (step != STEP_ON || live == NULL)
 		return step;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, kind, tick->spec->namespace, name);
-	return write_object(tick, KUBE_DELETE, path, NULL);
+	return converge_write(tick, KUBE_DELETE, path, NULL);
 }
 
 static enum step observe_configs(struct tick *tick)
@@ -137,8 +138,8 @@ static enum step observe_configs(struct tick *tick)
 		bool secret = text_equal(json_string(ref, "kind"), "Secret");
 		const char *name = json_string_or(ref, "name", "");
 		const cJSON *config;
-		enum step step =
-			look_at(tick, secret ? &kube_secret : &kube_config_map, name, &config);
+		enum step step = converge_look_at(tick, secret ? &kube_secret : &kube_config_map,
+						  name, &config);
 		if (step == STEP_END)
 			return step;
 		waiting |= step == STEP_WAIT;
@@ -161,17 +162,16 @@ enum step converge_observe(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
 	const cJSON *target, *primary;
-	enum step first = look_at(tick, &kube_deployment, spec->target_name, &target);
-	enum step second = look_at(tick, &kube_deployment, spec->primary_target, &primary);
+	enum step first = converge_look_at(tick, &kube_deployment, spec->target_name, &target);
+	enum step second = converge_look_at(tick, &kube_deployment, spec->primary_target, &primary);
 	if (first == STEP_END || second == STEP_END)
 		return STEP_END;
 	if (first == STEP_WAIT || second == STEP_WAIT)
 		return STEP_WAIT;
-	if (target == NULL)
-		return tick_halt(tick, "deployment %s.%s get query error: not found",
-				 spec->target_name, spec->namespace);
 	tick->target = target;
 	tick->primary = primary;
+	if (target == NULL)
+		return STEP_ON;
 	struct error err = {0};
 	if (!workload_selector(target, &tick->world->workload, &tick->label, &err))
 		return tick_halt(tick, "%s", err.text);
@@ -188,7 +188,7 @@ enum step converge_observe(struct tick *tick)
 static enum step ensure_service(struct tick *tick, enum service_role role, const char *name)
 {
 	const cJSON *live;
-	enum step step = look_at(tick, &kube_service, name, &live);
+	enum step step = converge_look_at(tick, &kube_service, name, &live);
 	if (step != STEP_ON)
 		return step;
 	SCOPED(json) cJSON *ports = workload_ports(tick->spec, tick->target);
@@ -223,7 +223,7 @@ static enum step ensure_primary(struct tick *tick)
 					    tick->revision, &tick->world->workload));
 	if (step != STEP_ON)
 		return step;
-	return look_at(tick, &kube_deployment, tick->spec->primary_target, &tick->primary);
+	return converge_look_at(tick, &kube_deployment, tick->spec->primary_target, &tick->primary);
 }
 
 /* `also_update`: at a promotion its fields follow the target's; else it is only created. */
@@ -233,7 +233,7 @@ static enum step ensure_hpa(struct tick *tick, bool also_update)
 	if (!text_equal(spec->scaler_kind, "HorizontalPodAutoscaler"))
 		return STEP_ON;
 	const cJSON *hpa, *live;
-	enum step step = look_at(tick, &kube_hpa, spec->scaler_name, &hpa);
+	enum step step = converge_look_at(tick, &kube_hpa, spec->scaler_name, &hpa);
 	if (step != STEP_ON)
 		return step;
 	if (hpa == NULL)
@@ -241,7 +241,7 @@ static enum step ensure_hpa(struct tick *tick, bool also_update)
 				 spec->scaler_name, spec->namespace);
 	char name[KUBE_NAME_MAX];
 	snprintf(name, sizeof(name), "%.240s-primary", spec->scaler_name);
-	step = look_at(tick, &kube_hpa, name, &live);
+	step = converge_look_at(tick, &kube_hpa, name, &live);
 	if (step != STEP_ON || (live != NULL && !also_update))
 		return step;
 	return ensure_kind(tick, &kube_hpa, workload_primary_hpa(spec, hpa));
@@ -250,6 +250,44 @@ static enum step ensure_hpa(struct tick *tick, bool also_update)
 static bool routes_come_first(const struct tick *tick)
 {
 	return text_starts(tick->spec->provider, "appmesh");
+}
+
+/* Copies the target as it is now to the primary. */
+static enum step copy_target(struct tick *tick)
+{
+	enum step step = ensure_configs(tick);
+	if (step != STEP_ON)
+		return step;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->primary_target);
+	SCOPED(json)
+	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
+					  tick->tracked, tick->revision, &tick->world->workload);
+	return converge_write(tick, KUBE_JSON_PATCH, path, patch);
+}
+
+enum step converge_initial(struct tick *tick)
+{
+	if (workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
+			  &tick->world->workload))
+		return STEP_ON;
+	return copy_target(tick);
+}
+
+/* A Service or route that is there already keeps leading to the target until the primary can carry
+ * its traffic. */
+static enum step await_first_primary(struct tick *tick)
+{
+	struct error why = {0};
+	if (tick->status.phase != PHASE_INITIALIZING)
+		return STEP_ON;
+	enum step step = converge_initial(tick);
+	if (step != STEP_ON || tick->spec->skip_analysis ||
+	    workload_ready(tick->primary, tick->spec->primary_ready_threshold,
+			   tick->spec->progress_deadline_us, tick->now_us, &why) == READY)
+		return step;
+	return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
+			 tick->spec->namespace, why.text);
 }
 
 enum step converge_objects(struct tick *tick)
@@ -266,6 +304,8 @@ enum step converge_objects(struct tick *tick)
 		step = converge_routes(tick);
 	if (step == STEP_ON)
 		step = ensure_primary(tick);
+	if (step == STEP_ON)
+		step = await_first_primary(tick);
 	return step == STEP_ON ? ensure_service(tick, SERVICE_APEX, spec->apex) : step;
 }
 
@@ -315,14 +355,14 @@ static enum step write_routes(struct tick *tick, const cJSON *desired, const cha
 	cJSON_ArrayForEach(item, json_get(desired, "edit"))
 	{
 		enum step step =
-			write_object(tick, KUBE_JSON_PATCH, json_string_or(item, "path", ""),
-				     json_get(item, "patch"));
+			converge_write(tick, KUBE_JSON_PATCH, json_string_or(item, "path", ""),
+				       json_get(item, "patch"));
 		if (step != STEP_ON)
 			return step;
 	}
 	cJSON_ArrayForEach(item, json_get(desired, "delete"))
 	{
-		enum step step = write_object(tick, KUBE_DELETE, item->valuestring, NULL);
+		enum step step = converge_write(tick, KUBE_DELETE, item->valuestring, NULL);
 		if (step != STEP_ON)
 			return step;
 	}
@@ -371,15 +411,20 @@ static enum step await_routes(struct tick *tick, const struct traffic_view *view
 	return STEP_ON;
 }
 
-static enum step route(struct tick *tick)
+static struct traffic_view view_of(const struct tick *tick)
 {
-	const struct traffic_view view = {
+	return (struct traffic_view){
 		.driver = tick->driver,
 		.spec = tick->spec,
 		.label = &tick->label,
 		.match = tick->spec->match,
 		.status = &tick->status,
 	};
+}
+
+static enum step route(struct tick *tick)
+{
+	const struct traffic_view view = view_of(tick);
 	struct error err = {0};
 	if (tick->driver->blind) {
 		SCOPED(json)
@@ -414,32 +459,43 @@ enum step converge_routes(struct tick *tick)
 	return step;
 }
 
-/* Copies the target as it is now to the primary. */
-static enum step copy_target(struct tick *tick)
+enum step converge_live_split(struct tick *tick, struct split *split, bool *known)
 {
-	enum step step = ensure_configs(tick);
+	const struct traffic_view view = view_of(tick);
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	struct error why = {0};
+	enum step step = read_routes(tick, &view, paths);
 	if (step != STEP_ON)
 		return step;
-	char path[KUBE_PATH_MAX];
-	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->primary_target);
-	SCOPED(json)
-	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
-					  tick->tracked, tick->revision, &tick->world->workload);
-	return write_object(tick, KUBE_JSON_PATCH, path, patch);
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	enum traffic_state state = tick->driver->observed(&view, objects, split, &why);
+	*known = state == TRAFFIC_LIVE || state == TRAFFIC_PENDING;
+	return STEP_ON;
 }
 
-enum step converge_initial(struct tick *tick)
+enum step converge_restore_routes(struct tick *tick)
 {
-	if (workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
-			  &tick->world->workload))
+	const struct traffic_view view = view_of(tick);
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	struct error err = {0};
+	if (tick->driver->restore == NULL)
 		return STEP_ON;
-	return copy_target(tick);
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	SCOPED(json) cJSON *undo = tick->driver->restore(&view, objects, &err);
+	return undo == NULL ? tick_halt(tick, "%s", err.text) : write_routes(tick, undo, NULL);
 }
 
 enum step converge_promotion(struct tick *tick)
 {
 	struct error err;
 	if (workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+		return ensure_hpa(tick, true);
+	/* Another controller has copied it already, under an id of its own. */
+	if (tick->tracked == NULL && workload_same(tick->spec, tick->target, tick->primary,
+						   &tick->label, NULL, &tick->world->workload))
 		return ensure_hpa(tick, true);
 	if (strcmp(tick->revision, tick->status.memory.revision) != 0) {
 		error_set(&err, ERROR_CONFLICT,
@@ -454,11 +510,11 @@ enum step converge_promotion(struct tick *tick)
 	SCOPED(json)
 	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
 					  tick->tracked, tick->revision, &tick->world->workload);
-	step = write_object(tick, KUBE_JSON_PATCH, path, patch);
+	step = converge_write(tick, KUBE_JSON_PATCH, path, patch);
 	return step == STEP_ON ? ensure_hpa(tick, true) : step;
 }
 
-static enum step scale(struct tick *tick, int replicas)
+enum step converge_scale(struct tick *tick, int replicas)
 {
 	if (json_int(tick->target, "spec.replicas", 1) == replicas)
 		return STEP_ON;
@@ -468,7 +524,7 @@ static enum step scale(struct tick *tick, int replicas)
 	json_put_string(patch, "metadata.resourceVersion",
 			json_string(tick->target, "metadata.resourceVersion"));
 	json_put_number(patch, "spec.replicas", replicas);
-	return write_object(tick, KUBE_MERGE, path, patch);
+	return converge_write(tick, KUBE_MERGE, path, patch);
 }
 
 enum step converge_scale_up(struct tick *tick)
@@ -477,22 +533,23 @@ enum step converge_scale_up(struct tick *tick)
 		return STEP_ON;
 	const cJSON *hpa = NULL;
 	if (text_equal(tick->spec->scaler_kind, "HorizontalPodAutoscaler")) {
-		enum step step = look_at(tick, &kube_hpa, tick->spec->scaler_name, &hpa);
+		enum step step = converge_look_at(tick, &kube_hpa, tick->spec->scaler_name, &hpa);
 		if (step != STEP_ON)
 			return step;
 	}
-	return scale(tick, workload_wanted_replicas(tick->spec, tick->target, tick->primary, hpa));
+	return converge_scale(
+		tick, workload_wanted_replicas(tick->spec, tick->target, tick->primary, hpa));
 }
 
 enum step converge_scale_down(struct tick *tick)
 {
 	struct error why = {0};
-	if (json_int(tick->target, "spec.replicas", 1) == 0)
+	if (tick->target == NULL || json_int(tick->target, "spec.replicas", 1) == 0)
 		return STEP_ON;
 	if (!tick->spec->skip_analysis &&
 	    workload_ready(tick->primary, tick->spec->primary_ready_threshold,
 			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
 		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
 				 tick->spec->namespace, why.text);
-	return scale(tick, 0);
+	return converge_scale(tick, 0);
 }

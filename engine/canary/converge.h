@@ -9,9 +9,13 @@
 
 #include "canary/tick.h"
 
-/* Reads the target, its configs and the primary into the tick. STEP_END with a halt when the target
- * is missing or cannot be selected. */
+/* Reads the target, its configs and the primary into the tick. Without a target, tick->target is
+ * NULL. STEP_END with a halt when it cannot be selected. */
 enum step converge_observe(struct tick *tick);
+/* The split that the routes carry, in force or not. *known is false where they say none. */
+enum step converge_live_split(struct tick *tick, struct split *split, bool *known);
+/* What was adopted of the routes is given back. */
+enum step converge_restore_routes(struct tick *tick);
 /* Services, the primary with its configs and its HPA, the apex service; App Mesh routes before the
  * primary, as its pods need their virtual node to become ready. */
 enum step converge_objects(struct tick *tick);
@@ -28,5 +32,13 @@ enum step converge_promotion(struct tick *tick);
 enum step converge_scale_up(struct tick *tick);
 /* The target has none; never before the primary can carry all traffic. */
 enum step converge_scale_down(struct tick *tick);
+enum step converge_scale(struct tick *tick, int replicas);
+
+/* For the parts of a tick. The object of a kind: *object is NULL where there is none. */
+enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, const char *name,
+			   const cJSON **object);
+/* A write that is fenced by what `body` says; what the API server refuses is said once. */
+enum step converge_write(struct tick *tick, enum kube_verb verb, const char *path,
+			 const cJSON *body);
 
 #endif

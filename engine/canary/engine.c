@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "canary/complaint.h"
 #include "canary/exporter.h"
+#include "canary/leave.h"
 #include "kube/watch.h"
 
 /* One canary. Kept as text: a tree of it would be five times as large. */
@@ -247,6 +248,8 @@ static void begin_tick(struct engine *engine, struct record *record)
 		log_error(record->key, "%s", err.text);
 		return;
 	}
+	if (leave_is_asked(object) && !leave_is_held(object))
+		return;
 	struct spec_problems problems = {0};
 	record->spec = canary_spec_new(object, &engine->options.spec, &problems);
 	if (record->spec == NULL)

@@ -42,8 +42,10 @@ static const struct {
 	[MOVE_SKIP] = {"skip", ANALYSIS},
 	[MOVE_PRIMARY] = {"primary", IN(PHASE_PROMOTING)},
 	[MOVE_FINISH] = {"finish", IN(PHASE_FINALISING)},
-	[MOVE_ROLL_BACK] = {"roll-back", ANALYSIS},
+	[MOVE_ROLL_BACK] = {"roll-back", ANALYSIS | IN(PHASE_PROMOTING)},
 	[MOVE_PROMOTION_FAILED] = {"promotion-failed", RETURNING},
+	[MOVE_TERMINATE] = {"terminate", (ANY_SEEN | IN(PHASE_NONE)) & ~IN(PHASE_TERMINATING)},
+	[MOVE_TERMINATED] = {"terminated", IN(PHASE_TERMINATING)},
 };
 
 const char *move_name(enum move_kind kind)
@@ -379,6 +381,28 @@ static void follow_sessions(struct status *next, const struct canary_spec *spec)
 	}
 }
 
+/* What was owed of a rollout and would undo what its end restores. */
+static void drop_work(struct status *next)
+{
+	struct memory *memory = &next->memory;
+	size_t kept = 0;
+	for (size_t i = 0; i < memory->debt_count; i++)
+		if (memory->debts[i].kind == DEBT_EVENT ||
+		    memory->debts[i].kind == DEBT_POST_ROLLOUT)
+			memory->debts[kept++] = memory->debts[i];
+	memory->debt_count = kept;
+}
+
+/* "Terminating canary podinfo.test" */
+static void tell(struct status *next, const struct situation *situation, const char *checksum,
+		 const char *what)
+{
+	char text[DEBT_TEXT_MAX];
+	snprintf(text, sizeof(text), "%s %s.%s", what, situation->spec->name,
+		 situation->spec->namespace);
+	owe(next, situation, false, checksum, text);
+}
+
 bool phase_next(const struct status *status, const struct situation *situation,
 		const struct move *move, struct status *next, struct error *err)
 {
@@ -430,8 +454,10 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		next->memory.split = move->split;
 		next->memory.since_us = now;
 		next->memory.due_us = phase_is_at_rest(next->phase) ? 0 : now;
+		if (move->differs)
+			break;
 		take_revision(next, situation);
-		if (phase_is_at_rest(next->phase))
+		if (phase_is_at_rest(next->phase) && next->phase != PHASE_FAILED)
 			text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
 				  situation->template_hash);
 		break;
@@ -530,6 +556,16 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		fail(next, situation, checksum, (struct split){.canary = 100});
 		break;
 	}
+	case MOVE_TERMINATE:
+		drop_work(next);
+		enter(next, PHASE_TERMINATING, situation);
+		next->memory.due_us = 0;
+		tell(next, situation, checksum, "Terminating canary");
+		break;
+	case MOVE_TERMINATED:
+		enter(next, PHASE_TERMINATED, situation);
+		tell(next, situation, checksum, "Terminated canary");
+		break;
 	case MOVES:
 		return error_set(err, ERROR_BUG, "not a move");
 	}

@@ -33,6 +33,8 @@ enum move_kind {
 	MOVE_FINISH,	       /* all traffic is on the primary */
 	MOVE_ROLL_BACK,	       /* the canary failed */
 	MOVE_PROMOTION_FAILED, /* the primary does not come up with the new revision */
+	MOVE_TERMINATE,	 /* the canary is being deleted, and shall leave things as they were */
+	MOVE_TERMINATED, /* they are */
 	MOVES,
 };
 const char *move_name(enum move_kind kind);
@@ -57,6 +59,7 @@ struct move {
 	bool gated;	     /* HOLD: by confirm-traffic-increase */
 	bool by_hook;	     /* ROLL_BACK: a rollback webhook said so */
 	int64_t due_us;	     /* when to decide again; 0: the usual time of the move */
+	bool differs;	     /* ADOPT: the target is not what the primary runs: a rollout is due */
 	const cJSON *state;  /* the policy's memory from now on; NULL leaves it */
 	struct note notes[NOTES_MAX];
 	size_t note_count;

@@ -10,9 +10,11 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/adopt.h"
 #include "canary/converge.h"
 #include "canary/debts.h"
 #include "canary/decide.h"
+#include "canary/leave.h"
 #include "canary/measure.h"
 #include "canary/pin.h"
 
@@ -82,6 +84,7 @@ void tick_begin(struct tick *tick, const cJSON *object)
 		  json_string_or(object, "metadata.resourceVersion", ""));
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 	tick->committing = false;
+	tick->held = leave_is_held(object);
 	tick->objects_done = tick->routes_done = false;
 }
 
@@ -313,14 +316,6 @@ static enum step finalising(struct tick *tick)
 	return tick->now_us < tick->status.memory.due_us ? STEP_END : tick_move(tick, MOVE_FINISH);
 }
 
-static enum step adopt(struct tick *tick)
-{
-	/* Flagger has the weight in its status; while it analyses, the routes carry it. */
-	tick->move.split.canary = tick->status.canary_weight;
-	tick->move.split.primary = 100 - tick->status.canary_weight;
-	return tick_move(tick, MOVE_ADOPT);
-}
-
 static enum step decide(struct tick *tick)
 {
 	struct policy_chain policies = {0};
@@ -385,19 +380,29 @@ static enum step run(struct tick *tick)
 {
 	struct error err = {0};
 	look_after_alerts(tick);
-	if (tick->status.phase == PHASE_NONE)
-		return tick_move(tick, MOVE_INITIALIZE);
-	if (tick->spec->suspend)
-		return tick_halt(tick, "skipping canary run as object is suspended");
-	enum step step = debts_pay_events(tick);
+	tick->driver = traffic_find(tick->spec->provider, &err);
+	if (leave_is_asked(tick->spec->object)) {
+		if (tick->driver == NULL)
+			return tick_halt(tick, "%s", err.text);
+		return leave(tick);
+	}
+	enum step step = leave_hold(tick);
 	if (step != STEP_ON)
 		return step;
-	tick->driver = traffic_find(tick->spec->provider, &err);
+	if (tick->status.phase == PHASE_NONE)
+		return tick_move(tick, MOVE_INITIALIZE);
+	step = debts_pay_events(tick);
+	if (step != STEP_ON)
+		return step;
+	if (tick->spec->suspend)
+		return tick_halt(tick, "skipping canary run as object is suspended");
 	if (tick->driver == NULL)
 		return tick_halt(tick, "%s", err.text);
 	step = converge_observe(tick);
 	if (step != STEP_ON)
 		return step;
+	if (tick->target == NULL)
+		return leave_without_target(tick);
 	if (!tick->status.memory.present)
 		return adopt(tick);
 	bool asked = tick->thorough;

@@ -57,6 +57,7 @@ struct tick {
 	int64_t now_us;
 	bool pending;  /* as far as this run knows: the routes are not in force yet */
 	bool landed;   /* of this run: now they are, and before they were not */
+	bool held;     /* our finalizer is on the Canary */
 	bool thorough; /* look at every owned object, not only at those that moved */
 	bool objects_done, routes_done; /* since the last move: not compared again */
 

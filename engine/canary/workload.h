@@ -55,7 +55,11 @@ void workload_revision(const char *template_hash, const cJSON *tracked,
 cJSON *workload_primary_template(const struct canary_spec *spec, const cJSON *target,
 				 const struct selector_label *label, const cJSON *tracked,
 				 const char *revision, const struct workload_options *options);
-/* Whether the primary runs what the target says, but for generated values. */
+/* Whether the primary's template is the target's, but for generated values. */
+bool workload_same_template(const struct canary_spec *spec, const cJSON *target,
+			    const cJSON *primary, const struct selector_label *label,
+			    const cJSON *tracked, const struct workload_options *options);
+/* The same, and it runs with the configs as they are now. */
 bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
 		   const struct selector_label *label, const cJSON *tracked,
 		   const struct workload_options *options);
@@ -77,6 +81,10 @@ cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config,
 			    const struct workload_options *options);
 /* The primary's HPA from the target's. */
 cJSON *workload_primary_hpa(const struct canary_spec *spec, const cJSON *hpa);
+
+/* The label as the primary has it, of a target that is gone. */
+bool workload_selector_of_primary(const cJSON *primary, const struct workload_options *options,
+				  struct selector_label *label) MUST_CHECK;
 
 enum service_role { SERVICE_CANARY, SERVICE_PRIMARY, SERVICE_APEX };
 /* A Service as it shall be. `ports`: discovered ports from workload_ports. `live`: the Service that

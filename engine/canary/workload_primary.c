@@ -182,9 +182,9 @@ cJSON *workload_primary_template(const struct canary_spec *spec, const cJSON *ta
 	return template;
 }
 
-bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
-		   const struct selector_label *label, const cJSON *tracked,
-		   const struct workload_options *options)
+bool workload_same_template(const struct canary_spec *spec, const cJSON *target,
+			    const cJSON *primary, const struct selector_label *label,
+			    const cJSON *tracked, const struct workload_options *options)
 {
 	SCOPED(json) cJSON *wanted = template_without_id(spec, target, label, tracked, options);
 	SCOPED(json) cJSON *live = cJSON_Duplicate(json_at(primary, "spec.template"), true);
@@ -195,7 +195,14 @@ bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJ
 	json_remove(wanted, "metadata.creationTimestamp");
 	if (json_at(live, "metadata.annotations") == NULL)
 		json_put(live, "metadata.annotations", cJSON_CreateObject());
-	if (!json_equal(live, wanted))
+	return json_equal(live, wanted);
+}
+
+bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
+		   const struct selector_label *label, const cJSON *tracked,
+		   const struct workload_options *options)
+{
+	if (!workload_same_template(spec, target, primary, label, tracked, options))
 		return false;
 	/* The template names the configs; what is in them is told by the revision it carries. */
 	if (tracked == NULL)
@@ -211,6 +218,17 @@ bool workload_carries(const struct canary_spec *spec, const cJSON *primary, cons
 	char id[40];
 	flagger_id(spec, revision, id);
 	return text_equal(json_string(json_at(primary, "spec.template"), id_path), id);
+}
+
+bool workload_selector_of_primary(const cJSON *primary, const struct workload_options *options,
+				  struct selector_label *label)
+{
+	static const char suffix[] = "-primary";
+	struct error err;
+	if (!workload_selector(primary, options, label, &err) || !text_ends(label->value, suffix))
+		return false;
+	label->value[strlen(label->value) - (sizeof(suffix) - 1)] = '\0';
+	return true;
 }
 
 /* ---- the Deployment ---- */

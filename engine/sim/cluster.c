@@ -171,6 +171,9 @@ void cluster_free(struct cluster *cluster)
 	for (size_t i = 0; i < cluster->rolling_room; i++)
 		free(cluster->rolling[i]);
 	free(cluster->rolling);
+	for (size_t i = 0; i < cluster->gone_count; i++)
+		free(cluster->gone[i]);
+	free(cluster->gone);
 	free(cluster->exchanges);
 	free(cluster);
 }
@@ -271,7 +274,7 @@ bool cluster_delete(struct cluster *cluster, const char *path, struct error *err
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "%s not found", path);
-	verb_remove(cluster, stored);
+	verb_delete(cluster, stored);
 	return true;
 }
 

@@ -36,6 +36,8 @@ struct cluster {
 	uint64_t ids;
 	cluster_call *on_write;
 	void *on_write_owner;
+	char **gone; /* uids of what was removed, until their dependents were looked for again */
+	size_t gone_count;
 	char **rolling; /* paths of Deployments that become ready; NULL: a free slot */
 	size_t rolling_room;
 	cluster_fault_call *fault;
@@ -75,6 +77,8 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 /* Replaces what is there, keeping the status (or all but the status). */
 cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned_next,
 		    bool only_status, int *code);
+/* At once, or once its finalizers are gone. */
+void verb_delete(struct cluster *cluster, struct stored *stored);
 void verb_remove(struct cluster *cluster, struct stored *stored);
 
 #endif

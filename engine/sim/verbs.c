@@ -125,6 +125,11 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 	return copy;
 }
 
+static bool is_held(const cJSON *object)
+{
+	return cJSON_GetArraySize(json_at(object, "metadata.finalizers")) > 0;
+}
+
 cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned_next,
 		    bool only_status, int *code)
 {
@@ -152,6 +157,9 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 	cJSON *copy = cJSON_Duplicate(stored->object, true);
 	if (wrote)
 		changed(cluster, stored->path, stored->object);
+	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL &&
+	    !is_held(stored->object))
+		verb_remove(cluster, stored);
 	return copy;
 }
 
@@ -232,6 +240,37 @@ static bool depends_on(const cJSON *object, const char *uid)
 	return false;
 }
 
+/* What was made for an owner after it went, by somebody who had not heard of it. */
+static void collect(void *owner, uint64_t token)
+{
+	struct cluster *cluster = owner;
+	char **gone = cluster->gone;
+	size_t count = cluster->gone_count;
+	(void)token;
+	cluster->gone = NULL;
+	cluster->gone_count = 0;
+	for (size_t k = 0; k < count; k++) {
+		for (size_t i = 0; i < cluster->store.count;) {
+			struct stored *stored = cluster->store.items[i];
+			bool orphan = depends_on(stored->object, gone[k]);
+			if (orphan)
+				verb_remove(cluster, stored);
+			i = orphan ? 0 : i + 1;
+		}
+		free(gone[k]);
+	}
+	free(gone);
+}
+
+static void collect_later(struct cluster *cluster, const char *uid)
+{
+	if (cluster->gone_count == 0)
+		loop_at(cluster->loop, loop_now(cluster->loop) + DURATION_SECOND, collect, cluster,
+			0);
+	cluster->gone = xrealloc(cluster->gone, (cluster->gone_count + 1) * sizeof(char *));
+	cluster->gone[cluster->gone_count++] = xstrdup(uid);
+}
+
 void verb_remove(struct cluster *cluster, struct stored *stored)
 {
 	SCOPED(text) char *path = xstrdup(stored->path);
@@ -240,6 +279,7 @@ void verb_remove(struct cluster *cluster, struct stored *stored)
 	bool is_namespace = strcmp(gone.plural, "namespaces") == 0;
 	store_remove(&cluster->store, stored);
 	changed(cluster, path, NULL);
+	collect_later(cluster, uid);
 	for (size_t i = 0; i < cluster->store.count;) {
 		const struct stored *other = cluster->store.items[i];
 		if (depends_on(other->object, uid) ||
@@ -250,6 +290,22 @@ void verb_remove(struct cluster *cluster, struct stored *stored)
 			i++;
 		}
 	}
+}
+
+void verb_delete(struct cluster *cluster, struct stored *stored)
+{
+	char now[TIME_TEXT_MAX];
+	if (!is_held(stored->object)) {
+		verb_remove(cluster, stored);
+		return;
+	}
+	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL)
+		return;
+	cJSON *next = cJSON_Duplicate(stored->object, true);
+	time_text(loop_now(cluster->loop), now);
+	json_put_string(next, "metadata.deletionTimestamp", now);
+	if (store_replace(&cluster->store, stored, next))
+		changed(cluster, stored->path, stored->object);
 }
 
 static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
@@ -307,7 +363,7 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
 		cJSON *copy = cJSON_Duplicate(stored->object, true);
-		verb_remove(cluster, stored);
+		verb_delete(cluster, stored);
 		*code = 200;
 		return copy;
 	}

@@ -1,0 +1,148 @@
+#include "canary/leave.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/converge.h"
+#include "canary/debts.h"
+
+static const char finalizer[] = "finalizer.flagger.app";
+
+bool leave_is_asked(const cJSON *canary)
+{
+	return json_string(canary, "metadata.deletionTimestamp") != NULL;
+}
+
+bool leave_is_held(const cJSON *canary)
+{
+	const cJSON *item;
+	cJSON_ArrayForEach(item, json_at(canary, "metadata.finalizers"))
+	{
+		if (text_equal(cJSON_GetStringValue(item), finalizer))
+			return true;
+	}
+	return false;
+}
+
+/* Ours is put on or taken off; those of others stay. */
+static enum step write_finalizer(struct tick *tick, bool wanted)
+{
+	SCOPED(json) cJSON *patch = cJSON_CreateObject();
+	cJSON *list = cJSON_CreateArray();
+	const cJSON *item;
+	cJSON_ArrayForEach(item, json_at(tick->spec->object, "metadata.finalizers"))
+	{
+		if (!text_equal(cJSON_GetStringValue(item), finalizer))
+			cJSON_AddItemToArray(list, cJSON_Duplicate(item, true));
+	}
+	if (wanted)
+		cJSON_AddItemToArray(list, cJSON_CreateString(finalizer));
+	json_put_string(patch, "metadata.resourceVersion", tick->resource_version);
+	json_put(patch, "metadata.finalizers", list);
+	return converge_write(tick, KUBE_MERGE, tick->path, patch);
+}
+
+enum step leave_hold(struct tick *tick)
+{
+	bool wanted = tick->spec->revert_on_deletion;
+	if (tick->held == wanted)
+		return STEP_ON;
+	enum step step = write_finalizer(tick, wanted);
+	if (step != STEP_ON)
+		return step;
+	const struct answer *answer = ask_object(tick->asks, tick->path);
+	if (answer == NULL)
+		return STEP_WAIT;
+	text_copy(tick->resource_version, sizeof(tick->resource_version),
+		  json_string_or(answer->object, "metadata.resourceVersion", ""));
+	tick->held = wanted;
+	return STEP_ON;
+}
+
+/* As many as the primary has; with a primary that is gone, as many as it takes. */
+static enum step scale_alike(struct tick *tick)
+{
+	long now = json_int(tick->target, "spec.replicas", 1);
+	long wanted = json_int(tick->primary, "spec.replicas", 1);
+	if (tick->primary == NULL)
+		return now > 0 ? STEP_ON : converge_scale_up(tick);
+	return now >= wanted && now > 0 ? STEP_ON
+					: converge_scale(tick, wanted > 0 ? (int)wanted : 1);
+}
+
+/* One that is ours goes with the Canary; one that was adopted selects the target's pods again. */
+static enum step restore_apex(struct tick *tick)
+{
+	const cJSON *apex;
+	enum step step = converge_look_at(tick, &kube_service, tick->spec->apex, &apex);
+	if (step != STEP_ON || apex == NULL || workload_is_owned(tick->spec, apex))
+		return step;
+	const cJSON *selector = json_at(apex, "spec.selector");
+	if (text_equal(cJSON_GetStringValue(json_get(selector, tick->label.key)),
+		       tick->label.value))
+		return STEP_ON;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &kube_service, tick->spec->namespace, tick->spec->apex);
+	SCOPED(json) cJSON *patch = cJSON_CreateObject();
+	cJSON *label = cJSON_CreateObject();
+	cJSON_AddStringToObject(label, tick->label.key, tick->label.value);
+	json_put_string(patch, "metadata.resourceVersion",
+			json_string(apex, "metadata.resourceVersion"));
+	json_put(patch, "spec.selector", label);
+	return converge_write(tick, KUBE_MERGE, path, patch);
+}
+
+static enum step restore(struct tick *tick)
+{
+	struct error why = {0};
+	if (tick->target == NULL)
+		return STEP_ON; /* nothing can be led anywhere */
+	enum step step = scale_alike(tick);
+	if (step != STEP_ON)
+		return step;
+	if (workload_ready(tick->target, tick->spec->canary_ready_threshold,
+			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
+		return tick_halt(tick, "canary deployment %s.%s not ready: %s",
+				 tick->spec->target_name, tick->spec->namespace, why.text);
+	step = restore_apex(tick);
+	return step == STEP_ON ? converge_restore_routes(tick) : step;
+}
+
+enum step leave(struct tick *tick)
+{
+	if (!tick->spec->revert_on_deletion)
+		return leave_hold(tick) == STEP_WAIT ? STEP_WAIT : STEP_END;
+	if (tick->status.phase != PHASE_TERMINATING && tick->status.phase != PHASE_TERMINATED)
+		return tick_move(tick, MOVE_TERMINATE);
+	enum step step = debts_pay(tick);
+	if (step != STEP_ON)
+		return step;
+	if (tick->status.phase == PHASE_TERMINATED)
+		return write_finalizer(tick, false) == STEP_WAIT ? STEP_WAIT : STEP_END;
+	step = converge_observe(tick);
+	if (step == STEP_ON)
+		step = restore(tick);
+	return step == STEP_ON ? tick_move(tick, MOVE_TERMINATED) : step;
+}
+
+enum step leave_without_target(struct tick *tick)
+{
+	enum phase phase = tick->status.phase;
+	const struct canary_spec *spec = tick->spec;
+	bool routed =
+		tick->status.memory.present && tick->primary != NULL &&
+		workload_selector_of_primary(tick->primary, &tick->world->workload, &tick->label);
+	if (routed && (phase == PHASE_PROGRESSING || phase == PHASE_WAITING_PROMOTION ||
+		       phase == PHASE_PROMOTING)) {
+		tick->move.reason = "the target is gone";
+		return tick_move(tick, MOVE_ROLL_BACK);
+	}
+	enum step step = routed ? converge_routes(tick) : STEP_ON;
+	if (step == STEP_ON && routed)
+		step = debts_pay(tick);
+	if (step != STEP_ON)
+		return step;
+	return tick_halt(tick, "deployment %s.%s get query error: not found", spec->target_name,
+			 spec->namespace);
+}

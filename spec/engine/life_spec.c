@@ -1,0 +1,282 @@
+/*
+ * life_spec.c - what happens to a canary beside its releases: other hands on its objects, objects
+ * that go, its own end.
+ */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "bed.h"
+#include "spec.h"
+
+static void begin(struct bed *bed)
+{
+	bed_begin(bed);
+	bed_put_canary(bed, NULL);
+	bed_start_engine(bed);
+	bed_reaches(bed, "Initialized");
+}
+
+static void edit_weights(struct bed *bed, int primary, int canary)
+{
+	SCOPED(json) cJSON *router = cJSON_Duplicate(cluster_get(bed->cluster, bed_router), true);
+	struct error err = {0};
+	cJSON *target;
+	cJSON_ArrayForEach(target,
+			   json_at(router, "spec.routes[0].httpRoute.action.weightedTargets"))
+	{
+		bool is_canary =
+			text_equal(json_string(target, "virtualNodeRef.name"), "podinfo-canary");
+		json_put_number(target, "weight", is_canary ? canary : primary);
+	}
+	json_remove(router, "metadata.resourceVersion");
+	EXPECT(cluster_merge(bed->cluster, bed_router, router, &err));
+}
+
+/* ---- other hands ---- */
+
+SPEC("life: weights that somebody edits during a rollout are put back, and it goes on")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	edit_weights(&bed, 20, 80);
+	bed_run(&bed, 1);
+	EXPECT_INT(bed_weight(&bed), 10);
+	EXPECT(bed_reaches_weight(&bed, 15));
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("life: at rest a route that is edited or deleted is put right at once")
+{
+	struct bed bed;
+	begin(&bed);
+	edit_weights(&bed, 20, 80);
+	bed_run(&bed, 1);
+	EXPECT_INT(bed_weight(&bed), 0);
+	bed_delete(&bed, bed_router);
+	bed_run(&bed, 1);
+	EXPECT_INT(bed_weight(&bed), 0);
+	EXPECT_TEXT(bed_phase(&bed), "Initialized");
+	bed_end(&bed);
+}
+
+SPEC("life: at rest a Service is put right")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_merge(&bed, bed_apex, "{\"spec\":{\"selector\":{\"app\":\"podinfo\"}}}");
+	bed_run(&bed, 1);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	bed_delete(&bed, bed_apex);
+	bed_run(&bed, 1);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	bed_end(&bed);
+}
+
+SPEC("life: a primary that is deleted is made again")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_delete(&bed, bed_primary);
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, bed_primary, "spec.replicas"), "1");
+	EXPECT_TEXT(bed_phase(&bed), "Initialized");
+	bed_end(&bed);
+}
+
+SPEC("life: pods of the primary that come and go at rest cost no request")
+{
+	struct bed bed;
+	begin(&bed);
+	uint64_t before = kube_requests(bed.kube);
+	bed_merge(&bed, bed_primary, "{\"spec\":{\"replicas\":5}}");
+	bed_run(&bed, 5);
+	bed_merge(&bed, bed_primary, "{\"spec\":{\"replicas\":2}}");
+	bed_run(&bed, 5);
+	EXPECT_INT(kube_requests(bed.kube) - before, 0);
+	bed_end(&bed);
+}
+
+/* ---- what goes ---- */
+
+SPEC("life: when the target goes in mid-run, traffic goes to the primary")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	bed_delete(&bed, bed_target);
+	bed_run(&bed, 3);
+	EXPECT_INT(bed_weight(&bed), 0);
+	EXPECT_TEXT(bed_phase(&bed), "Failed");
+	EXPECT_INT(bed_events(&bed, "Rolling back podinfo.test the target is gone"), 1);
+	EXPECT_INT(bed_events(&bed, "deployment podinfo.test get query error: not found"), 1);
+	bed_end(&bed);
+}
+
+SPEC("life: a Canary that is deleted in mid-run takes its objects along and is not worked on")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	bed_delete(&bed, bed_canary);
+	bed_run(&bed, 60);
+	EXPECT(cluster_get(bed.cluster, bed_primary) == NULL);
+	EXPECT(cluster_get(bed.cluster, bed_router) == NULL);
+	EXPECT_INT(engine_canaries(bed.engine), 0);
+	EXPECT_INT(engine_running(bed.engine), 0);
+	bed_end(&bed);
+}
+
+/* ---- its own end ---- */
+
+static const char adopted_service[] =
+	"{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"podinfo\","
+	"\"namespace\":\"test\"},\"spec\":{\"selector\":{\"app\":\"podinfo\"},\"ports\":"
+	"[{\"name\":\"http\",\"port\":9898,\"targetPort\":9898}]}}";
+
+SPEC("life: revertOnDeletion gives the target its pods and the Service its target back, then goes")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put(&bed, adopted_service);
+	bed_put_canary(&bed, "{\"spec\":{\"revertOnDeletion\":true}}");
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, bed_canary, "metadata.finalizers[0]"), "finalizer.flagger.app");
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	bed_merge(&bed, bed_primary, "{\"spec\":{\"replicas\":3}}");
+	bed_run(&bed, 5);
+	bed_delete(&bed, bed_canary);
+	EXPECT(cluster_get(bed.cluster, bed_canary) != NULL);
+	bed_run(&bed, 1); /* its pods take a second more */
+	EXPECT_TEXT(bed_phase(&bed), "Terminating");
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	bed_run(&bed, 12);
+	EXPECT(cluster_get(bed.cluster, bed_canary) == NULL);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo");
+	EXPECT_TEXT(bed_says(&bed, bed_target, "status.availableReplicas"), "3");
+	EXPECT_INT(bed_events(&bed, "Terminating canary podinfo.test"), 1);
+	EXPECT_INT(bed_events(&bed, "Terminated canary podinfo.test"), 1);
+	bed_end(&bed);
+}
+
+SPEC("life: while the target's pods are not ready, a Canary that reverts stays, and its primary")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put(&bed, adopted_service);
+	bed_put_canary(&bed, "{\"spec\":{\"revertOnDeletion\":true}}");
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	bed_merge(&bed, bed_target,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/never-ready\":\"true\"}}}");
+	bed_delete(&bed, bed_canary);
+	bed_run(&bed, 3600);
+	EXPECT_TEXT(bed_phase(&bed), "Terminating");
+	EXPECT(cluster_get(bed.cluster, bed_primary) != NULL);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	/* The way out: not to revert. */
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"revertOnDeletion\":false}}");
+	bed_run(&bed, 2);
+	EXPECT(cluster_get(bed.cluster, bed_canary) == NULL);
+	bed_end(&bed);
+}
+
+SPEC("life: revertOnDeletion taken back takes the finalizer off")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put_canary(&bed, "{\"spec\":{\"revertOnDeletion\":true}}");
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"revertOnDeletion\":false}}");
+	bed_run(&bed, 2);
+	EXPECT_TEXT(bed_says(&bed, bed_canary, "metadata.finalizers[0]"), "");
+	EXPECT_TEXT(bed_phase(&bed), "Initialized");
+	bed_end(&bed);
+}
+
+/* ---- its beginning ---- */
+
+SPEC("life: a Service that was there leads to its pods until the primary is ready")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put(&bed, adopted_service);
+	bed_merge(&bed, bed_target,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/ready-after\":\"20s\"}}}");
+	bed_put_canary(&bed, NULL);
+	bed_start_engine(&bed);
+	bed_run(&bed, 10);
+	EXPECT(cluster_get(bed.cluster, bed_primary) != NULL);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo");
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	bed_end(&bed);
+}
+
+/* ---- what it says of itself ---- */
+
+static const char *valid(const struct bed *bed, const char *member)
+{
+	const cJSON *condition;
+	cJSON_ArrayForEach(condition,
+			   json_at(cluster_get(bed->cluster, bed_canary), "status.conditions"))
+	{
+		if (text_equal(json_string(condition, "type"), "Valid"))
+			return json_string_or(condition, member, "");
+	}
+	return "";
+}
+
+SPEC("life: a wrong Canary says what is wrong, and takes it back once it is right")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put_canary(&bed, "{\"spec\":{\"analysis\":{\"stepWeight\":2.5}}}");
+	bed_start_engine(&bed);
+	bed_run(&bed, 2);
+	EXPECT_TEXT(valid(&bed, "status"), "False");
+	EXPECT_CONTAINS(valid(&bed, "message"), "spec.analysis.stepWeight");
+	EXPECT_INT(bed_events(&bed, "spec.analysis.stepWeight"), 1);
+	EXPECT_TEXT(bed_phase(&bed), "");
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"analysis\":{\"stepWeight\":5}}}");
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(valid(&bed, "status"), "");
+	bed_end(&bed);
+}
+
+SPEC("life: a canary made wrong in mid-run stays where it is, and goes on once it is right")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"analysis\":{\"threshold\":\"many\"}}}");
+	bed_run(&bed, 60);
+	EXPECT_INT(bed_weight(&bed), 10);
+	EXPECT_TEXT(valid(&bed, "status"), "False");
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"analysis\":{\"threshold\":5}}}");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("life: suspended it does nothing and says so once; resumed it goes on")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"suspend\":true}}");
+	bed_run(&bed, 300);
+	EXPECT_INT(bed_weight(&bed), 10);
+	EXPECT_INT(bed_events(&bed, "skipping canary run as object is suspended"), 1);
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"suspend\":false}}");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
