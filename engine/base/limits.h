@@ -27,6 +27,7 @@ enum {
 	DRIVER_RESULT_MAX = 2 * MIB, /* etcd refuses objects over 1.5 MiB */
 	MEMORY_DOC_MAX = 8 * KIB,    /* the condition that carries what Sluice remembers */
 	POLICY_STATE_MAX = 2 * KIB,  /* of which the policy's own memory */
+	POLICY_MATCH_MAX = 2 * KIB,  /* and the conditions that it gave */
 	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
 	QUERY_MAX = 64 * KIB,
 	RAW_SAMPLE_MAX = 64 * KIB, /* of an answer that is shared or written down */

@@ -417,7 +417,8 @@ static struct traffic_view view_of(const struct tick *tick)
 		.driver = tick->driver,
 		.spec = tick->spec,
 		.label = &tick->label,
-		.match = tick->spec->match,
+		.match = tick->status.memory.match != NULL ? tick->status.memory.match
+							   : tick->spec->match,
 		.status = &tick->status,
 	};
 }
@@ -439,7 +440,7 @@ static enum step route(struct tick *tick)
 	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
 	const struct split *wanted = &tick->status.memory.split;
 	bool says = says_split(&view, objects, wanted) != TRAFFIC_BROKEN;
-	if (tick->thorough || !says) {
+	if (tick->thorough || tick->status.memory.rematch || !says) {
 		SCOPED(json) cJSON *desired = tick->driver->desired(&view, wanted, objects, &err);
 		if (desired == NULL)
 			return tick_halt(tick, "%s", err.text);

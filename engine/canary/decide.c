@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "canary/hooks.h"
 #include "canary/measure.h"
@@ -187,7 +188,32 @@ static int proposed_weight(const cJSON *proposal)
 	return (int)floor(weight);
 }
 
-static enum step propose_route(struct tick *tick, const cJSON *proposal)
+/* Who sees the canary from this step on; what the spec says anyway is not kept. */
+static bool ask_match(struct tick *tick, const struct policy_chain *policies, const cJSON *rollout,
+		      struct error *err)
+{
+	SCOPED(json) cJSON *match = NULL;
+	if (!policy_chain_call(policies, HOOK_MATCH, rollout, NULL, &match, err))
+		return false;
+	SCOPED(text) char *text = json_text(match);
+	if (strlen(text) > POLICY_MATCH_MAX)
+		return error_set(err, ERROR_SCRIPT,
+				 "match: the conditions have %zu bytes, %d are allowed",
+				 strlen(text), POLICY_MATCH_MAX);
+	const cJSON *usual = tick->spec->match;
+	if (usual == NULL ? match->child == NULL : json_equal(match, usual))
+		return true;
+	if (!tick->driver->can_match)
+		return error_set(err, ERROR_SCRIPT, "match: %s cannot tell requests apart",
+				 tick->spec->provider);
+	tick->match = match;
+	tick->move.match = match;
+	match = NULL;
+	return true;
+}
+
+static enum step propose_route(struct tick *tick, const struct policy_chain *policies,
+			       const cJSON *rollout, const cJSON *proposal)
 {
 	struct move *move = &tick->move;
 	struct error err = {0};
@@ -201,6 +227,8 @@ static enum step propose_route(struct tick *tick, const cJSON *proposal)
 			  "step: weight must be a number from 0 to 100 for action \"route\"");
 		return fail_script(tick, &err);
 	}
+	if (!ask_match(tick, policies, rollout, &err))
+		return fail_script(tick, &err);
 	move->split.canary = weight;
 	move->split.primary = 100 - weight;
 	move->split.mirror = json_bool(proposal, "mirror", false);
@@ -284,7 +312,8 @@ static enum step propose(struct tick *tick, const struct policy_chain *policies,
 		step = gate_promotion(tick, &open);
 	if (step != STEP_ON || !open)
 		return step;
-	return route ? propose_route(tick, proposal) : tick_move(tick, MOVE_PROMOTE);
+	return route ? propose_route(tick, policies, rollout, proposal)
+		     : tick_move(tick, MOVE_PROMOTE);
 }
 
 /* The check of this tick failed; whether that is enough is asked at the beginning of the next run.

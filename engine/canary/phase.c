@@ -81,8 +81,20 @@ static void enter(struct status *next, enum phase phase, const struct situation 
 	next->memory.notice[0] = '\0';
 }
 
+static void set_match(struct status *next, const cJSON *match)
+{
+	struct memory *memory = &next->memory;
+	memory->rematch = (match == NULL) != (memory->match == NULL) ||
+			  (match != NULL && !json_equal(match, memory->match));
+	if (!memory->rematch)
+		return;
+	cJSON_Delete(memory->match);
+	memory->match = match == NULL ? NULL : cJSON_Duplicate(match, true);
+}
+
 static void reset_counts(struct status *next)
 {
+	set_match(next, NULL);
 	next->canary_weight = 0;
 	next->failed_checks = 0;
 	next->iterations = 0;
@@ -175,6 +187,7 @@ static void begin(struct status *next, const struct situation *situation, const 
 	enter(next, PHASE_PROGRESSING, situation);
 	reset_counts(next);
 	take_revision(next, situation);
+	next->memory.changed = situation->changed;
 	start_split(next, situation);
 	next->memory.due_us = situation->now_us;
 	char text[DEBT_TEXT_MAX];
@@ -196,6 +209,7 @@ static void restart(struct status *next, const struct situation *situation, cons
 	take_policy(next, situation, situation->policy_after);
 	reset_counts(next);
 	take_revision(next, situation);
+	next->memory.changed = situation->changed;
 	start_split(next, situation);
 	next->memory.due_us = situation->now_us;
 }
@@ -210,6 +224,7 @@ static void fail(struct status *next, const struct situation *situation, const c
 	next->failed_checks = 0;
 	next->iterations = 0;
 	next->memory.split = split;
+	set_match(next, NULL);
 	next->memory.due_us = 0;
 	if (split.canary == 0) {
 		char text[DEBT_TEXT_MAX];
@@ -287,6 +302,7 @@ static void finish(struct status *next, const struct situation *situation, const
 	next->iterations = 0;
 	next->failed_checks = 0;
 	next->memory.split = all_primary;
+	set_match(next, NULL);
 	next->memory.due_us = 0;
 	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
 		  next->last_applied_spec);
@@ -508,6 +524,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	case MOVE_ROUTE:
 		owe_advance(next, situation, move, checksum);
 		next->memory.split = move->split;
+		set_match(next, move->match);
 		next->memory.hold_since_us = 0;
 		next->memory.due_us = now + spec->interval_us;
 		if (move->has_iteration)

@@ -53,6 +53,7 @@ struct move {
 	struct split split; /* ROUTE, PRIMARY, ADOPT */
 	bool has_iteration; /* ROUTE: sets status.iterations, and leaves the weight shown alone */
 	int iteration;
+	const cJSON *match;  /* ROUTE: who sees the canary; NULL: as the spec says */
 	const char *message; /* ROUTE, PRIMARY: instead of the usual event; "" for none */
 	const char *reason;  /* HOLD, ROLL_BACK, CANCEL, PROMOTION_FAILED: a sentence; or NULL */
 	bool muted;	     /* WAIT, WAIT_PROMOTION, HOLD: the gate's webhook mutes alerts */
@@ -68,6 +69,7 @@ struct move {
 struct situation {
 	const struct canary_spec *spec;
 	int64_t now_us;
+	unsigned changed;	   /* what a release of it is about: CHANGED_… */
 	const char *template_hash; /* of the target as it is now */
 	const cJSON *tracked;	   /* its configs */
 	const char *revision;

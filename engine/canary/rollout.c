@@ -19,6 +19,7 @@ static cJSON *analysis_table(const struct canary_spec *spec)
 	json_put_number(analysis, "stepWeightPromotion", spec->step_weight_promotion);
 	json_put_bool(analysis, "mirror", spec->mirror);
 	json_put_number(analysis, "mirrorWeight", spec->mirror_weight);
+	json_remove(analysis, "policy"); /* its text may be long, and its params are told apart */
 	if (json_get(analysis, "metrics") == NULL)
 		cJSON_AddArrayToObject(analysis, "metrics");
 	return analysis;
@@ -39,24 +40,38 @@ static cJSON *history_table(const struct memory *memory)
 	return history;
 }
 
-/* What differs between the target and the primary, as far as a policy may care. */
-static cJSON *changed_table(const struct tick *tick)
+unsigned rollout_changes(const struct tick *tick)
 {
-	cJSON *changed = cJSON_CreateObject();
+	const struct memory *memory = &tick->status.memory;
 	const cJSON *now = json_at(tick->target, "spec.template.spec.containers");
 	const cJSON *then = json_at(tick->primary, "spec.template.spec.containers");
-	bool image = false, env = false;
+	unsigned changes = 0;
 	int count = cJSON_GetArraySize(now);
 	for (int i = 0; i < count; i++) {
 		const cJSON *a = cJSON_GetArrayItem(now, i), *b = cJSON_GetArrayItem(then, i);
-		image |= !json_equal(json_get(a, "image"), json_get(b, "image"));
-		env |= !json_equal(json_get(a, "env"), json_get(b, "env"));
+		if (!json_equal(json_get(a, "image"), json_get(b, "image")))
+			changes |= CHANGED_IMAGE;
+		if (!json_equal(json_get(a, "env"), json_get(b, "env")))
+			changes |= CHANGED_ENV;
 	}
-	cJSON_AddBoolToObject(changed, "image", image);
-	cJSON_AddBoolToObject(changed, "env", env);
-	bool same = tick->tracked == NULL && tick->status.tracked_configs == NULL;
-	cJSON_AddBoolToObject(changed, "config",
-			      !same && !json_equal(tick->tracked, tick->status.tracked_configs));
+	/* In mid-run the status knows the configs under analysis, not the promoted ones. */
+	bool none = tick->tracked == NULL && tick->status.tracked_configs == NULL;
+	if (!none && !json_equal(tick->tracked, tick->status.tracked_configs))
+		changes |= CHANGED_CONFIG;
+	return phase_is_at_rest(tick->status.phase) || tick->status.phase == PHASE_WAITING
+		       ? changes
+		       : changes | (memory->changed & CHANGED_CONFIG);
+}
+
+/* A release is about what it was about when it began: at its end the primary is the same. */
+static cJSON *changed_table(const struct tick *tick)
+{
+	bool begun = !phase_is_at_rest(tick->status.phase) && tick->status.phase != PHASE_WAITING;
+	unsigned changes = begun ? tick->status.memory.changed : rollout_changes(tick);
+	cJSON *changed = cJSON_CreateObject();
+	cJSON_AddBoolToObject(changed, "image", (changes & CHANGED_IMAGE) != 0);
+	cJSON_AddBoolToObject(changed, "env", (changes & CHANGED_ENV) != 0);
+	cJSON_AddBoolToObject(changed, "config", (changes & CHANGED_CONFIG) != 0);
 	return changed;
 }
 
@@ -84,7 +99,9 @@ cJSON *rollout_table(const struct tick *tick)
 			json_number(tick->target, "status.availableReplicas", 0));
 	json_put_number(rollout, "ready.primary",
 			json_number(tick->primary, "status.availableReplicas", 0));
-	cJSON_AddItemToObject(rollout, "spec", cJSON_Duplicate(spec->json, true));
+	cJSON *whole = cJSON_Duplicate(spec->json, true);
+	json_remove(whole, "analysis.policy");
+	cJSON_AddItemToObject(rollout, "spec", whole);
 	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
 	cJSON_AddItemToObject(rollout, "history", history_table(&status->memory));
 	cJSON_AddItemToObject(rollout, "changed", changed_table(tick));

@@ -8,6 +8,9 @@
 
 #include "canary/tick.h"
 
+/* What differs between the target and the primary, as far as a policy may care: bits of CHANGED_…
+ */
+unsigned rollout_changes(const struct tick *tick);
 cJSON *rollout_table(const struct tick *tick); /* the caller frees */
 
 #endif

@@ -64,6 +64,7 @@ void status_fini(struct status *status)
 	cJSON_Delete(status->others);
 	cJSON_Delete(status->stored_configs);
 	cJSON_Delete(status->memory.state);
+	cJSON_Delete(status->memory.match);
 	status_init(status);
 }
 
@@ -80,6 +81,7 @@ void status_copy(struct status *into, const struct status *from)
 	into->others = copy(from->others);
 	into->stored_configs = copy(from->stored_configs);
 	into->memory.state = copy(from->memory.state);
+	into->memory.match = copy(from->memory.match);
 }
 
 static int int_of(const cJSON *json, const char *field, int least, int most)

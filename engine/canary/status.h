@@ -79,12 +79,17 @@ struct history_entry { /* one tick that decided something */
 	char text[120];
 };
 
+enum { CHANGED_IMAGE = 1, CHANGED_ENV = 2, CHANGED_CONFIG = 4 };
+
 struct memory {
 	bool present;		      /* the condition was there and readable */
+	unsigned changed;	      /* bits of CHANGED_…: what this release is about */
 	char revision[HASH_TEXT_MAX]; /* of the target under analysis: hash of the template and the
 					 tracked configs */
 	struct split split;	      /* what the routes are to carry */
-	char match_hash[HASH_TEXT_MAX];
+	cJSON *match; /* owned: who sees the canary, as the policy said; NULL: as the spec says */
+	bool rematch; /* that changed with the last move: the routes differ, whatever their weights
+		       */
 	int64_t due_us;	    /* when the next decision is due; 0: at rest */
 	int64_t since_us;   /* when this phase began: deadlines count from here */
 	uint32_t next_debt; /* id of the next debt */

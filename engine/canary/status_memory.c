@@ -153,8 +153,12 @@ void memory_read(struct memory *memory, const char *text)
 		return;
 	memory->present = true;
 	read_text(memory->revision, sizeof(memory->revision), json, "revision");
+	memory->changed = (unsigned)number_in(json_number(json, "changed", 0), 0, 7, 0);
 	memory->split = split_of(json_get(json, "split"));
-	read_text(memory->match_hash, sizeof(memory->match_hash), json, "match");
+	cJSON *match = json_get(json, "match");
+	if (cJSON_IsArray(match))
+		memory->match = cJSON_DetachItemViaPointer(json, match);
+	memory->rematch = json_bool(json, "rematch", false);
 	memory->due_us = time_of(json_get(json, "due"));
 	memory->since_us = time_of(json_get(json, "since"));
 	read_debts(memory, json);
@@ -241,8 +245,12 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	SCOPED(json) cJSON *json = cJSON_CreateObject();
 	cJSON_AddNumberToObject(json, "v", DOCUMENT_VERSION);
 	add_text(json, "revision", memory->revision);
+	add_number(json, "changed", memory->changed);
 	cJSON_AddItemToObject(json, "split", split_json(&memory->split));
-	add_text(json, "match", memory->match_hash);
+	if (memory->match != NULL)
+		cJSON_AddItemToObject(json, "match", cJSON_Duplicate(memory->match, true));
+	if (memory->rematch)
+		cJSON_AddTrueToObject(json, "rematch");
 	add_number(json, "due", memory->due_us);
 	add_number(json, "since", memory->since_us);
 	add_number(json, "next", memory->next_debt);

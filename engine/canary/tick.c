@@ -17,6 +17,7 @@
 #include "canary/leave.h"
 #include "canary/measure.h"
 #include "canary/pin.h"
+#include "canary/rollout.h"
 
 /* How much later than the commit a split may be live, and the interval counts from the commit. */
 static const int64_t live_slack_us = DURATION_SECOND;
@@ -43,6 +44,8 @@ static void forget_run(struct tick *tick)
 	cJSON_Delete(tick->configs);
 	cJSON_Delete(tick->tracked);
 	cJSON_Delete(tick->state);
+	cJSON_Delete(tick->match);
+	tick->match = NULL;
 	tick->configs = NULL;
 	tick->tracked = NULL;
 	tick->state = NULL;
@@ -457,6 +460,7 @@ static enum tick_result commit(struct tick *tick)
 		.template_hash = tick->template_hash,
 		.tracked = tick->tracked,
 		.revision = tick->revision,
+		.changed = rollout_changes(tick),
 		.policy = tick->policy,
 		.policy_after = tick->policy_after,
 		.routed = tick->driver != NULL && tick->driver->can_weigh,

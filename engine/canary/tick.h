@@ -72,6 +72,7 @@ struct tick {
 	struct move move;
 	char words[TICK_FACTS_MAX]; /* what move.message or move.reason points to */
 	cJSON *state;		    /* owned: what move.state points to */
+	cJSON *match;		    /* owned: what move.match points to */
 	char verdict[16];	    /* what the history will say, with `verdict_text` */
 	char verdict_text[120];
 	char notice[HASH_TEXT_MAX];

@@ -560,3 +560,78 @@ SPEC("policies: `start` holds a release as long as it says, with its reason, and
 	pass_until(stage, "app", "Succeeded");
 	stage_free(stage);
 }
+
+/* ---- what a policy sees, and whom it lets see the canary ---- */
+
+SPEC("policies: a release knows what it is about to its end, and the policy what it remembered")
+{
+	struct stage *stage = stage_new();
+	put_policy(stage, "local function told(r) return tostring(r.changed.image) .. "
+			  "tostring(r.changed.env) ..\n"
+			  "  tostring(r.changed.config) .. ' ' .. (r.state.steps or 0) .. ' ' .. "
+			  "r.params.most end\n"
+			  "return { step = function(r)\n"
+			  "  if r.weight >= 20 then return { action = 'promote' } end\n"
+			  "  return { action = 'route', weight = r.weight + 10, message = 'now ' "
+			  ".. told(r),\n"
+			  "    state = { steps = (r.state.steps or 0) + 1 } } end,\n"
+			  "promotion = function(r) error('at last ' .. told(r), 0) end }");
+	put_canary(stage, "app",
+		   "    policy: {configMap: {name: rules, key: mine.lua}, params: {most: 5}}\n");
+	release(stage, "app");
+	pass_until(stage, "app", "Succeeded");
+	EXPECT_CONTAINS(stage->events.text, "now truefalsefalse 0 5\n");
+	EXPECT_CONTAINS(stage->events.text, "now truefalsefalse 1 5\n");
+	EXPECT_CONTAINS(stage->events.text, "at last truefalsefalse 2 5");
+	stage_free(stage);
+}
+
+static const cJSON *first_route(const struct stage *stage)
+{
+	return json_at(
+		cluster_get(stage->cluster,
+			    "/apis/appmesh.k8s.aws/v1beta2/namespaces/test/virtualrouters/app"),
+		"spec.routes[0].httpRoute.match.headers");
+}
+
+SPEC("policies: `match` says who sees the canary, from step to step, over restarts, to the end")
+{
+	struct stage *stage = stage_new();
+	put_policy(stage, "return { match = function(r)\n"
+			  "  local regions = { 'eu', 'eu|us', '.*' }\n"
+			  "  return { { headers = { ['x-region'] = {\n"
+			  "    regex = regions[math.min(r.iterations + 1, #regions)] } } } }\n"
+			  "end }");
+	put_canary(stage, "app",
+		   "    iterations: 3\n    match: [{headers: {x-region: {exact: none}}}]\n"
+		   "    policy: {configMap: {name: rules, key: mine.lua}}\n");
+	EXPECT_TEXT(json_string(first_route(stage), "[0].match.exact"), "none");
+	release(stage, "app");
+	for (int i = 0; i < 60 && json_int(canary(stage, "app"), "status.iterations", 0) < 1; i++)
+		pass(stage, 1);
+	pass(stage, 1);
+	EXPECT_TEXT(json_string(first_route(stage), "[0].match.regex"), "eu");
+	stop_engine(stage);
+	start_engine(stage);
+	pass(stage, 3);
+	EXPECT_TEXT(json_string(first_route(stage), "[0].match.regex"), "eu");
+	pass(stage, 10);
+	EXPECT_TEXT(json_string(first_route(stage), "[0].match.regex"), "eu|us");
+	pass_until(stage, "app", "Succeeded");
+	EXPECT_TEXT(json_string(first_route(stage), "[0].match.exact"), "none");
+	stage_free(stage);
+}
+
+SPEC("policies: a match that the provider cannot do is a failed check")
+{
+	struct stage *stage = stage_new();
+	put_policy(stage, "return { match = function(r)\n"
+			  "  return { { headers = { cookie = { exact = 'a' } } } } end }");
+	put_canary(stage, "app",
+		   "    policy: {configMap: {name: rules, key: mine.lua}}\n"
+		   "  provider: kubernetes\n");
+	release(stage, "app");
+	pass_until(stage, "app", "Failed");
+	EXPECT_CONTAINS(stage->events.text, "match: kubernetes cannot tell requests apart");
+	stage_free(stage);
+}

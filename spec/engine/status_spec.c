@@ -62,7 +62,11 @@ static void fill(struct status *status)
 	memory->present = true;
 	text_copy(memory->revision, HASH_TEXT_MAX, "rev");
 	memory->split = (struct split){.primary = 85, .canary = 15, .mirror = true};
-	text_copy(memory->match_hash, HASH_TEXT_MAX, "match");
+	memory->match = cJSON_Parse("[{\"headers\":{\"cookie\":{\"exact\":\"a\"}}}]");
+	memory->rematch = true;
+	memory->changed = CHANGED_IMAGE | CHANGED_CONFIG;
+	memory->pinned = true;
+	text_copy(memory->refused, HASH_TEXT_MAX, "refused");
 	memory->due_us = NOW + 1;
 	memory->since_us = NOW - 123456;
 	text_copy(memory->notice, HASH_TEXT_MAX, "notice");
@@ -91,7 +95,11 @@ static void expect_same_memory(const struct memory *a, const struct memory *b)
 	EXPECT(a->present == b->present && a->early == b->early && a->pending == b->pending);
 	EXPECT_TEXT(a->revision, b->revision);
 	EXPECT(split_equal(&a->split, &b->split));
-	EXPECT_TEXT(a->match_hash, b->match_hash);
+	EXPECT(json_equal(a->match, b->match));
+	EXPECT_INT(a->rematch, b->rematch);
+	EXPECT_INT(a->changed, b->changed);
+	EXPECT_INT(a->pinned, b->pinned);
+	EXPECT_TEXT(a->refused, b->refused);
 	EXPECT_INT(a->due_us, b->due_us);
 	EXPECT_INT(a->since_us, b->since_us);
 	EXPECT_INT(a->next_debt, b->next_debt);
