@@ -61,6 +61,27 @@ static pid_t start_daemon(const struct stage *stage, const struct words *words, 
 	return pid;
 }
 
+struct running {
+	struct stage *stage;
+	pid_t pid; /* 0 once it ended by itself */
+};
+
+static void see_daemon(void *owner, uint64_t token)
+{
+	struct running *running = owner;
+	struct loop *loop = running->stage->loop;
+	int status = 0;
+	(void)token;
+	if (waitpid(running->pid, &status, WNOHANG) == 0) {
+		loop_at(loop, loop_now(loop) + DURATION_SECOND, see_daemon, running, 0);
+		return;
+	}
+	printf("  FAILED the daemon ended by itself with %d\n", status);
+	running->stage->failed++;
+	running->pid = 0;
+	loop_stop(loop);
+}
+
 static void stop_daemon(struct stage *stage, pid_t pid)
 {
 	int status = 0;
@@ -140,10 +161,12 @@ int main(int count, char **arguments)
 	stage.kube = kube_new(stage.loop, transport, &chance, &kube);
 	stage_set(&stage);
 	stage_follow(&stage);
-	pid_t daemon = start_daemon(&stage, &words, sluice);
+	struct running running = {&stage, start_daemon(&stage, &words, sluice)};
+	see_daemon(&running, 0);
 	loop_run(stage.loop, 0);
 
-	stop_daemon(&stage, daemon);
+	if (running.pid != 0)
+		stop_daemon(&stage, running.pid);
 	watch_free(stage.canaries);
 	watch_free(stage.deployments);
 	kube_free(stage.kube);
