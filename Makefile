@@ -129,6 +129,19 @@ $(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.
 bench-policies: $(OUT)/bench-policies ## what hostile policies take of the engine's time
 	$(Q)$(OUT)/bench-policies
 
+$(OUT)/bench-rehearsals: $(OUT)/tools/bench/rehearsals.o $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: bench bench-rehearsals
+bench-rehearsals: $(OUT)/sluice $(OUT)/bench-rehearsals ## how long a dry run takes
+	$(Q)$(OUT)/bench-rehearsals $(OUT)/sluice
+
+bench: ## all figures that have a bound in the design (six minutes)
+	$(Q)$(MAKE) --no-print-directory bench-rehearsals
+	$(Q)$(MAKE) --no-print-directory bench-policies
+	$(Q)$(MAKE) --no-print-directory bench-fleet
+
 $(OUT)/bench-fleet: $(OUT)/tools/bench/fleet.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
