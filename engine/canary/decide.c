@@ -328,10 +328,13 @@ enum step decide_analysis(struct tick *tick, const struct policy_chain *policies
 {
 	const struct canary_spec *spec = tick->spec;
 	SCOPED(json) cJSON *rollout = rollout_table(tick);
-	bool rolls_back;
-	enum step step = ask_rollback(tick, policies, rollout, &rolls_back);
+	bool rolls_back = false;
+	enum step step = STEP_ON;
+	if (!tick->went_on)
+		step = ask_rollback(tick, policies, rollout, &rolls_back);
 	if (step != STEP_ON || rolls_back || tick->move.kind != MOVE_SETTLE)
 		return step;
+	tick->went_on = true;
 	if (tick->now_us < tick->status.memory.due_us)
 		return STEP_END;
 	step = roll_back_by_hook(tick, &rolls_back);

@@ -30,7 +30,8 @@ struct record {
 	uint64_t version;	  /* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	bool queued, again, thorough, resting, away;
-	bool stale; /* the last tick met what is newer than it knew: read before the next */
+	bool waking; /* it will be resumed */
+	bool stale;  /* the last tick met what is newer than it knew: read before the next */
 	struct record *next_in_bucket; /* by id */
 };
 
@@ -225,11 +226,11 @@ static uint64_t version_of(const cJSON *object)
 	return strtoull(json_string_or(object, "metadata.resourceVersion", "0"), NULL, 10);
 }
 
-/* False when what is known already is newer: a watch lags behind our own writes. */
+/* False when it is known already, or older: a watch tells of our own writes too, and lags. */
 static bool keep_text(struct record *record, cJSON *object)
 {
 	uint64_t version = version_of(object);
-	if (version != 0 && version < record->version)
+	if (version != 0 && version <= record->version)
 		return false;
 	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
 	record->version = version;
@@ -384,7 +385,10 @@ static void resume(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
 	struct record *record = record_by_id(engine, id);
-	if (record == NULL || record->tick == NULL)
+	if (record == NULL)
+		return;
+	record->waking = false;
+	if (record->tick == NULL)
 		return;
 	size_t before = engine->running;
 	go_on(engine, record);
@@ -392,10 +396,15 @@ static void resume(void *owner, uint64_t id)
 		loop_ready(engine->loop, work_off, engine, 0);
 }
 
-/* Not from inside the completion: the tick may free the asks that called. */
+/* Not from inside the completion: the tick may free the asks that called. Once for all that come
+ * at a time. */
 static void woken(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
+	struct record *record = record_by_id(engine, id);
+	if (record == NULL || record->waking)
+		return;
+	record->waking = true;
 	loop_ready(engine->loop, resume, engine, id);
 }
 

@@ -176,9 +176,9 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 		*check = CHECK_FAILED;
 		return STEP_ON;
 	}
-	SCOPED(json) cJSON *checks = NULL;
 	struct error err = {0};
-	if (!policy_chain_call(policies, HOOK_THRESHOLDS, rollout, NULL, &checks, &err)) {
+	if (tick->checks == NULL &&
+	    !policy_chain_call(policies, HOOK_THRESHOLDS, rollout, NULL, &tick->checks, &err)) {
 		move_note(&tick->move, true, tick->status.phase,
 			  "Halt %s.%s advancement policy failed %s", tick->spec->name,
 			  tick->spec->namespace, err.text);
@@ -191,7 +191,7 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 	bool waiting = false;
 	size_t i = 0;
 	const cJSON *entry;
-	cJSON_ArrayForEach(entry, checks)
+	cJSON_ArrayForEach(entry, tick->checks)
 	{
 		struct sample sample;
 		if (take_sample(tick, i++, entry, &sample) == STEP_WAIT)

@@ -74,6 +74,7 @@ void tick_free(struct tick *tick)
 		return;
 	forget_run(tick);
 	asks_free(tick->asks);
+	cJSON_Delete(tick->checks);
 	status_fini(&tick->status);
 	status_fini(&tick->next);
 	free(tick);
@@ -99,7 +100,9 @@ bool tick_is_away(const struct tick *tick)
 void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
-	tick->rerouted = false;
+	tick->rerouted = tick->went_on = false;
+	cJSON_Delete(tick->checks);
+	tick->checks = NULL;
 	tick->objects_done = tick->routes_done = false;
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 }

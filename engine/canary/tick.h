@@ -88,7 +88,10 @@ struct tick {
 	uint32_t paid_before;
 	bool paid_any; /* in this run */
 
-	bool wrote;    /* since this was false */
+	bool wrote; /* since this was false */
+	/* What the policy said in an earlier run of this tick; it would say the same again. */
+	bool went_on;  /* `rollback`: no */
+	cJSON *checks; /* owned: `thresholds`, or NULL */
 	bool rerouted; /* the routes were written since the last commit */
 
 	bool committing;
