@@ -423,6 +423,34 @@ static struct traffic_view view_of(const struct tick *tick)
 	};
 }
 
+enum step converge_inventory(struct tick *tick)
+{
+	const struct traffic_view view = view_of(tick);
+	if (tick->driver->inventory == NULL || tick->spec->route_name == NULL)
+		return STEP_ON;
+	SCOPED(text)
+	char *of = xasprintf("%s/%s", json_string_or(tick->spec->json, "routeRef.kind", ""),
+			     tick->spec->route_name);
+	if (text_equal(json_string(tick->status.memory.inventory, "of"), of))
+		return STEP_ON;
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	struct error err = {0};
+	cJSON *was = NULL;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	if (!tick->driver->inventory(&view, objects, &was, &err))
+		return tick_halt(tick, "%s", err.text);
+	if (was == NULL)
+		return STEP_ON;
+	tick->inventory = cJSON_CreateObject();
+	cJSON_AddStringToObject(tick->inventory, "of", of);
+	cJSON_AddItemToObject(tick->inventory, "was", was);
+	tick->move.inventory = tick->inventory;
+	return tick_move(tick, MOVE_SETTLE);
+}
+
 static enum step route(struct tick *tick)
 {
 	const struct traffic_view view = view_of(tick);

@@ -22,6 +22,9 @@ enum step converge_objects(struct tick *tick);
 /* Creates an owned object unless there is one; deletes it unless there is none. */
 enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted);
 enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name);
+/* What a route that the team owns says before the first edit, is in the status: else it is the move
+ * of this run. */
+enum step converge_inventory(struct tick *tick);
 /* The routes carry status.memory.split. */
 enum step converge_routes(struct tick *tick);
 /* Before the first rollout the primary is what the target is. */

@@ -437,6 +437,10 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		status_owe_event(next, move->notes[i].warning, move->notes[i].phase, checksum, now,
 				 "%s", move->notes[i].text);
 	take_policy(next, situation, situation->policy);
+	if (move->inventory != NULL) {
+		cJSON_Delete(next->memory.inventory);
+		next->memory.inventory = cJSON_Duplicate(move->inventory, true);
+	}
 	if (move->state != NULL) {
 		cJSON_Delete(next->memory.state);
 		next->memory.state = cJSON_Duplicate(move->state, true);

@@ -62,6 +62,7 @@ struct move {
 	int64_t due_us;	     /* when to decide again; 0: the usual time of the move */
 	bool differs;	     /* ADOPT: the target is not what the primary runs: a rollout is due */
 	const cJSON *state;  /* the policy's memory from now on; NULL leaves it */
+	const cJSON *inventory; /* of a route that the team owns, from now on; NULL leaves it */
 	struct note notes[NOTES_MAX];
 	size_t note_count;
 };

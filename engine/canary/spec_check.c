@@ -24,6 +24,11 @@ static struct abilities check_provider(const struct canary_spec *spec,
 		problem_error(problems, "spec.provider", "%s", err.text);
 		return (struct abilities){true, true, true};
 	}
+	const char *route = json_string(spec->json, "routeRef.kind");
+	if (route != NULL && strcmp(route, "ApisixRoute") != 0 &&
+	    (driver->adopts == NULL || !driver->adopts(driver, route)))
+		problem_error(problems, "spec.routeRef.kind", "the provider %s adopts no %s",
+			      spec->provider, route);
 	if (driver->check != NULL) {
 		const struct traffic_view view = {
 			.driver = driver, .spec = spec, .match = spec->match};

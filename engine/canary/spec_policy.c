@@ -1,5 +1,6 @@
 /*
- * spec_policy.c - which policy decides: spec.analysis.policy, or the annotations that stand for it.
+ * spec_policy.c - which policy decides: spec.analysis.policy; and the annotations that stand for
+ * it and for what else is ours.
  *
  * The API server drops fields that its CRD does not know, but keeps annotations, so each field that
  * Sluice adds has an annotation twin. A twin is turned into the field before anything is read. The
@@ -23,12 +24,13 @@
 #define ON_POLICY_CHANGE PREFIX "on-policy-change"
 #define ON_NO_DATA PREFIX "on-no-data"
 #define ON_ERROR PREFIX "on-error"
+#define ROUTE_REF PREFIX "route-ref"
 
-static const char *const twins[] = {POLICY,	POLICY_PARAMS, ON_POLICY_CHANGE,
-				    ON_NO_DATA, ON_ERROR,      NULL};
+static const char *const twins[] = {
+	POLICY, POLICY_PARAMS, ON_POLICY_CHANGE, ON_NO_DATA, ON_ERROR, ROUTE_REF, NULL};
 
 struct fold {
-	cJSON *analysis;
+	cJSON *spec, *analysis;
 	const char *path; /* of the annotation that is folded */
 	struct spec_problems *problems;
 };
@@ -138,6 +140,27 @@ static void fold_into_metrics(const struct fold *fold, const char *text, const c
 	}
 }
 
+/* "HTTPRoute/NAME": the CRD of the reference knows no kind but ApisixRoute. */
+static void fold_route(const struct fold *fold, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	const cJSON *there = json_get(fold->spec, "routeRef");
+	if (there != NULL && !cJSON_IsNull(there)) {
+		problem_warning(fold->problems, fold->path,
+				"has no effect, because spec.routeRef is set");
+		return;
+	}
+	if (slash == NULL || slash == text || slash[1] == '\0' || strchr(slash + 1, '/') != NULL) {
+		problem_error(fold->problems, fold->path,
+			      "must be \"KIND/NAME\", such as \"HTTPRoute/web\", is \"%.100s\"",
+			      text);
+		return;
+	}
+	SCOPED(text) char *kind = xstrndup(text, (size_t)(slash - text));
+	json_put_string(fold->spec, "routeRef.kind", kind);
+	json_put_string(fold->spec, "routeRef.name", slash + 1);
+}
+
 static void fold_one(const struct fold *fold, const char *key, const char *text)
 {
 	if (strcmp(key, POLICY) == 0)
@@ -152,6 +175,8 @@ static void fold_one(const struct fold *fold, const char *key, const char *text)
 		fold_into_metrics(fold, text, "onNoData");
 	else if (strcmp(key, ON_ERROR) == 0)
 		fold_into_metrics(fold, text, "onError");
+	else if (strcmp(key, ROUTE_REF) == 0)
+		fold_route(fold, text);
 	else {
 		const char *meant = words_nearest(key, twins);
 		if (meant != NULL)
@@ -176,7 +201,10 @@ void spec_fold_annotations(cJSON *object, struct spec_problems *problems)
 			continue;
 		char path[PROBLEM_PATH_MAX];
 		problem_path(path, "metadata.annotations", annotation->string);
-		struct fold fold = {.analysis = analysis, .path = path, .problems = problems};
+		struct fold fold = {.spec = json_get(object, "spec"),
+				    .analysis = analysis,
+				    .path = path,
+				    .problems = problems};
 		fold_one(&fold, annotation->string, annotation->valuestring);
 	}
 }

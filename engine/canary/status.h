@@ -110,7 +110,9 @@ struct memory {
 	char configs[HASH_TEXT_MAX]; /* hash of the versions of the configs that tracked_configs was
 					made of */
 	int replicas;		     /* of the target before it was scaled to zero; 0 unknown */
-	cJSON *state;		     /* owned: the policy's memory, an object, or NULL */
+	cJSON *inventory; /* owned: {"of": "Kind/name", "was": …} of a route that the team owns, as
+			     it was before the first edit, or NULL */
+	cJSON *state;	  /* owned: the policy's memory, an object, or NULL */
 	struct history_entry history[HISTORY_MAX]; /* newest last */
 	size_t history_count;
 };

@@ -174,6 +174,9 @@ void memory_read(struct memory *memory, const char *text)
 	memory->pending = json_bool(json, "pending", false);
 	read_text(memory->configs, sizeof(memory->configs), json, "configs");
 	memory->replicas = (int)number_in(json_number(json, "replicas", 0), 0, INT32_MAX, 0);
+	cJSON *inventory = json_get(json, "inventory");
+	if (cJSON_IsObject(inventory))
+		memory->inventory = cJSON_DetachItemViaPointer(json, inventory);
 	cJSON *state = json_get(json, "state");
 	if (cJSON_IsObject(state))
 		memory->state = cJSON_DetachItemViaPointer(json, state);
@@ -278,6 +281,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 		cJSON_AddTrueToObject(json, "pending");
 	add_text(json, "configs", memory->configs);
 	add_number(json, "replicas", memory->replicas);
+	if (memory->inventory != NULL)
+		cJSON_AddItemToObject(json, "inventory", cJSON_Duplicate(memory->inventory, true));
 	if (memory->state != NULL)
 		cJSON_AddItemToObject(json, "state", cJSON_Duplicate(memory->state, true));
 	cJSON *list = history == 0 ? NULL : cJSON_AddArrayToObject(json, "history");

@@ -46,9 +46,11 @@ static void forget_run(struct tick *tick)
 	cJSON_Delete(tick->state);
 	cJSON_Delete(tick->match);
 	tick->match = NULL;
+	cJSON_Delete(tick->inventory);
 	tick->configs = NULL;
 	tick->tracked = NULL;
 	tick->state = NULL;
+	tick->inventory = NULL;
 	tick->target = NULL;
 	tick->primary = NULL;
 	tick->move = (struct move){.kind = MOVE_SETTLE};
@@ -415,7 +417,10 @@ static enum step run(struct tick *tick)
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
 	if (!tick->objects_done)
-		step = converge_objects(tick);
+		step = converge_inventory(tick);
+	if (step != STEP_ON || tick->move.inventory != NULL)
+		return step;
+	step = converge_objects(tick);
 	tick->objects_done |= step == STEP_ON;
 	if (step == STEP_ON && !tick->routes_done)
 		step = converge_routes(tick);

@@ -71,6 +71,7 @@ struct tick {
 	/* Decided in this run. */
 	struct move move;
 	char words[TICK_FACTS_MAX]; /* what move.message or move.reason points to */
+	cJSON *inventory;	    /* owned: what move.inventory points to */
 	cJSON *state;		    /* owned: what move.state points to */
 	cJSON *match;		    /* owned: what move.match points to */
 	char verdict[16];	    /* what the history will say, with `verdict_text` */

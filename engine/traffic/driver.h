@@ -50,6 +50,16 @@ struct traffic_driver {
 	/* The live split, and whether it is in force. `why` is set unless LIVE. */
 	enum traffic_state (*observed)(const struct traffic_view *view, const cJSON *objects,
 				       struct split *split, struct error *why);
+	/* Whether spec.routeRef may name a route of this kind that the team owns. NULL member:
+	 * none.
+	 */
+	bool (*adopts)(const struct traffic_driver *driver, const char *kind);
+	/* What is about to be changed of a route that the team owns, to be remembered before the
+	 * first edit; *owned_inventory is NULL when there is nothing to remember. NULL member:
+	 * never.
+	 */
+	bool (*inventory)(const struct traffic_view *view, const cJSON *objects,
+			  cJSON **owned_inventory, struct error *err);
 	/* Of a canary that goes away: what gives the routes back, in the form of `desired`; the
 	 * caller frees. NULL member: nothing to undo. */
 	cJSON *(*restore)(const struct traffic_view *view, const cJSON *objects, struct error *err);

@@ -110,6 +110,8 @@ static int push_question(lua_State *L, void *owner)
 	if (view->status != NULL) {
 		set_text(L, "phase", phase_name(view->status->phase));
 		set_number(L, "iteration", view->status->iterations);
+		if (view->status->memory.inventory != NULL)
+			set_json(L, "inventory", json_get(view->status->memory.inventory, "was"));
 		set_text(L, "cookie", view->status->cookie);
 		set_text(L, "previous_cookie", view->status->previous_cookie);
 	}
@@ -241,6 +243,12 @@ static cJSON *restore(const struct traffic_view *view, const cJSON *objects, str
 	return checked(view, "restore", NULL, objects, err);
 }
 
+static bool inventory(const struct traffic_view *view, const cJSON *objects,
+		      cJSON **owned_inventory, struct error *err)
+{
+	return ask(view, "inventory", NULL, objects, owned_inventory, err);
+}
+
 static bool is_percent(double number)
 {
 	return number >= 0 && number <= 100 && number == (double)(int)number;
@@ -313,6 +321,12 @@ static const char *plural(const struct traffic_driver *driver, const char *api_v
 	return cJSON_GetStringValue(json_get(kinds, kind));
 }
 
+static bool adopts(const struct traffic_driver *driver, const char *kind)
+{
+	const struct script *script = (const struct script *)driver;
+	return json_get(json_get(script->facts, "adopts"), kind) != NULL;
+}
+
 static const char *query(const struct traffic_driver *driver, const char *metric)
 {
 	const struct script *script = (const struct script *)driver;
@@ -342,10 +356,10 @@ static bool facts_are_sound(struct script *script, struct error *err)
 {
 	static const char *const must[] = {"needs", "desired", "observed"};
 	static const char *const can[] = {"can_weigh", "can_match", "can_mirror", "can_stick"};
-	static const char *const words[] = {"name",	   "kinds",	"can_weigh", "can_match",
-					    "can_mirror",  "can_stick", "queries",   "needs",
-					    "desired",	   "observed",	"restore",   "check",
-					    "description", NULL};
+	static const char *const words[] = {"name",	 "kinds",      "adopts",      "can_weigh",
+					    "can_match", "can_mirror", "can_stick",   "queries",
+					    "needs",	 "desired",    "observed",    "inventory",
+					    "restore",	 "check",      "description", NULL};
 	const char *path = driver_path(script->file);
 	const cJSON *fact;
 	for (size_t i = 0; i < ARRAY_LEN(must); i++)
@@ -406,6 +420,8 @@ const struct traffic_driver *traffic_script(const char *file, const char *provid
 		.needs = needs,
 		.desired = desired,
 		.observed = observed,
+		.adopts = adopts,
+		.inventory = driver_has(driver, script->table, "inventory") ? inventory : NULL,
 		.restore = driver_has(driver, script->table, "restore") ? restore : NULL,
 		.check = driver_has(driver, script->table, "check") ? check : NULL,
 		.plural = plural,

@@ -26,6 +26,7 @@ error("meta file")
 ---@field phase string "Progressing"; not in `check`
 ---@field iteration integer how many have been; not in `check`
 ---@field cookie string of those who keep to the canary, "name=value" or ""; not in `check`
+---@field inventory table|nil what `inventory` returned, before the first edit; not in `check`
 ---@field previous_cookie string to be taken away; not in `check`
 
 --- Percent, absolute: applying it twice is applying it once. With `canary.match` it is about those who match.
@@ -66,6 +67,7 @@ error("meta file")
 ---@field can_mirror boolean
 ---@field can_stick boolean session affinity
 ---@field kinds table<string, table<string, string>> what it owns: {["group/version"] = {Kind = "plural"}}
+---@field adopts table<string, string>|nil routes of the team that `spec.routeRef` may name: {Kind = "plural"}
 ---@field queries table<string, string>|nil "request-success-rate" and "request-duration", in PromQL
 ---@field description string|nil
 ---@field check nil|fun(canary: CanaryView): Problem[] what this driver cannot do of what is asked for
@@ -73,4 +75,6 @@ error("meta file")
 --- what was read until it names no more; the first is the object that carries the weights
 ---@field desired fun(canary: CanaryView, split: TrafficSplit, objects: table<string, KubeObject>): Desired
 ---@field observed fun(canary: CanaryView, objects: table<string, KubeObject>): Observed
+---@field inventory nil|fun(canary: CanaryView, objects: table<string, KubeObject>): table|nil what is about to be
+--- changed of a route that is somebody else's; kept in the status, and given to `restore`
 ---@field restore nil|fun(canary: CanaryView, objects: table<string, KubeObject>): Desired gives back what was there

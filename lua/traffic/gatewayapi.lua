@@ -2,6 +2,7 @@
 ---
 --- API: https://gateway-api.sigs.k8s.io/reference/spec/
 
+local adopt <const> = require("adopt")
 local json <const> = require("json")
 local route <const> = require("route")
 local shape <const> = require("shape")
@@ -141,13 +142,37 @@ return function(provider)
   local M = {
     name = provider,
     can_weigh = true, can_match = true, can_mirror = true, can_stick = true,
+    adopts = { HTTPRoute = "httproutes", GRPCRoute = "grpcroutes" },
     kinds = { [version] = { HTTPRoute = "httproutes" } },
   }
 
-  local function path_of(canary) return route.path(version, "httproutes", canary.namespace, canary.apex) end
+  ---@type Dialect
+  local dialect <const> = { lists = { "rules" }, backends = "backendRefs", name = "name", default = 1 }
+
+  local function is_adopted(canary) return adopt.ref(canary, M.adopts) ~= nil end
+
+  --- The route that carries the weights: the team's, or ours.
+  local function ref_of(canary)
+    local kind, name = adopt.ref(canary, M.adopts)
+    return kind or "HTTPRoute", name or canary.apex
+  end
+
+  local function path_of(canary)
+    local kind, name = ref_of(canary)
+    return route.path(version, M.adopts[kind], canary.namespace, name)
+  end
+
+  local function where_of(canary)
+    local kind, name = ref_of(canary)
+    return string.format("%s %s.%s", kind, name, canary.namespace)
+  end
 
   function M.check(canary)
     local problems = {}
+    if is_adopted(canary) then
+      adopt.check(canary, problems)
+      return problems
+    end
     if not route.field(canary, "gatewayRefs") then
       problems[1] = route.problem("spec.service.gatewayRefs",
         "GatewayRefs must be specified when using Gateway API as a provider.")
@@ -257,6 +282,10 @@ return function(provider)
 
   function M.desired(canary, split, objects)
     local live = route.get(objects, path_of(canary))
+    if is_adopted(canary) then
+      if not live then shape.fail("%s not found", where_of(canary)) end
+      return adopt.desired(canary, split, path_of(canary), live, dialect, where_of(canary))
+    end
     local object = route.dress(canary, route.object(canary, version, "HTTPRoute", canary.apex, live))
     object.spec = {
       parentRefs = parents_of(canary), hostnames = route.copy(route.field(canary, "hosts")),
@@ -321,23 +350,45 @@ return function(provider)
     return false
   end
 
-  function M.observed(canary, objects)
-    local live = route.get(objects, path_of(canary))
-    if not live then return route.absent("HTTPRoute %s.%s not found", canary.apex, canary.namespace) end
-    local where = string.format("HTTPRoute %s.%s", canary.apex, canary.namespace)
+  --- Weights of the last rule that leads to both, and whether any mirrors to the canary.
+  local function read_rules(canary, live, where)
     local primary, weight, mirror = nil, nil, false
     for i in shape.each(live, "spec.rules", where) do
       local a, b, mirrors = read_rule(canary, live, i, where)
       if a and b then primary, weight = a, b end
       mirror = mirror or mirrors
     end
-    mirror = mirror and not always_mirrors(canary)
+    return primary, weight, mirror and not always_mirrors(canary)
+  end
+
+  function M.observed(canary, objects)
+    local live = route.get(objects, path_of(canary))
+    local where = where_of(canary)
+    if not live then return route.absent("%s not found", where) end
+    local primary, weight, mirror
+    if is_adopted(canary) then
+      primary, weight = adopt.read(canary, live, dialect, where)
+    else
+      primary, weight, mirror = read_rules(canary, live, where)
+    end
     local why = why_pending(live, where)
     if why and primary and weight and primary + weight == 100 then
       return route.pending(primary, weight, mirror, "%s", why)
     end
     return route.split(primary, weight, mirror, "%s does not contain routes for %s and %s", where, canary.primary,
       canary.canary)
+  end
+
+  function M.inventory(canary, objects)
+    local live = route.get(objects, path_of(canary))
+    if not is_adopted(canary) or not live then return nil end
+    return adopt.inventory(canary, live, dialect, where_of(canary))
+  end
+
+  function M.restore(canary, objects)
+    local live = route.get(objects, path_of(canary))
+    if not is_adopted(canary) or not live then return {} end
+    return adopt.restore(canary, path_of(canary), live, dialect, where_of(canary))
   end
 
   return M

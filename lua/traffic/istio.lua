@@ -2,6 +2,7 @@
 ---
 --- API: https://istio.io/latest/docs/reference/config/networking/virtual-service/
 
+local adopt <const> = require("adopt")
 local json <const> = require("json")
 local route <const> = require("route")
 local shape <const> = require("shape")
@@ -14,10 +15,26 @@ local last_applied <const> = "kubectl.kubernetes.io/last-applied-configuration"
 local M = {
   name = "istio",
   can_weigh = true, can_match = true, can_mirror = true, can_stick = true,
+  adopts = { VirtualService = "virtualservices" },
   kinds = { [version] = { VirtualService = "virtualservices", DestinationRule = "destinationrules" } },
 }
 
-local function service_path(canary) return route.path(version, "virtualservices", canary.namespace, canary.apex) end
+---@type Dialect
+local dialect <const> = { lists = { "http", "tcp", "tls" }, backends = "route", name = "destination.host", default = 0 }
+
+--- The VirtualService that carries the weights: the team's, or ours.
+local function service_name(canary)
+  local _, name = adopt.ref(canary, M.adopts)
+  return name or canary.apex
+end
+
+local function is_adopted(canary) return adopt.ref(canary, M.adopts) ~= nil end
+
+local function service_path(canary)
+  return route.path(version, "virtualservices", canary.namespace, service_name(canary))
+end
+
+local function where_of(canary) return string.format("VirtualService %s.%s", service_name(canary), canary.namespace) end
 
 local function is_tcp(canary)
   local protocol = canary.service.appProtocol
@@ -26,6 +43,10 @@ end
 
 function M.check(canary)
   local problems = {}
+  if is_adopted(canary) then
+    adopt.check(canary, problems)
+    return problems
+  end
   if canary.service.delegation == true and (route.field(canary, "hosts") or route.field(canary, "gateways")) then
     problems[1] = route.problem("spec.service.delegation", "VirtualService %s.%s cannot have hosts and gateways when "
       .. "delegation enabled", canary.apex, canary.namespace)
@@ -183,13 +204,16 @@ local function virtual_service(canary, split, live)
 end
 
 function M.desired(canary, split, objects)
-  return {
-    own = {
-      destination_rule(canary, canary.canary),
-      destination_rule(canary, canary.primary),
-      virtual_service(canary, split, route.get(objects, service_path(canary))),
-    },
-  }
+  local rules = { destination_rule(canary, canary.canary), destination_rule(canary, canary.primary) }
+  local live = route.get(objects, service_path(canary))
+  if not is_adopted(canary) then
+    rules[3] = virtual_service(canary, split, live)
+    return { own = rules }
+  end
+  if not live then shape.fail("%s not found", where_of(canary)) end
+  local desired = adopt.desired(canary, split, service_path(canary), live, dialect, where_of(canary))
+  desired.own = rules
+  return desired
 end
 
 --- Weights by host, of the last route that leads to the canary; and whether it mirrors there.
@@ -209,16 +233,27 @@ end
 
 function M.observed(canary, objects)
   local live = route.get(objects, service_path(canary))
-  if not live then return route.absent("VirtualService %s.%s not found", canary.apex, canary.namespace) end
-  local where = string.format("VirtualService %s.%s", canary.apex, canary.namespace)
+  local where = where_of(canary)
+  if not live then return route.absent("%s not found", where) end
+  if is_adopted(canary) then
+    local a, b = adopt.read(canary, live, dialect, where)
+    return route.split(a, b, false, "%s does not split between %s and %s", where, canary.primary, canary.canary)
+  end
   local primary, weight, mirror = read_weights(canary, live, is_tcp(canary) and "tcp" or "http", where)
   return route.split(primary, weight, mirror, "%s does not contain routes for %s-primary and %s-canary", where,
     canary.apex, canary.apex)
 end
 
+function M.inventory(canary, objects)
+  local live = route.get(objects, service_path(canary))
+  if not is_adopted(canary) or not live then return nil end
+  return adopt.inventory(canary, live, dialect, where_of(canary))
+end
+
 function M.restore(canary, objects)
   local live = route.get(objects, service_path(canary))
   if not live then return {} end
+  if is_adopted(canary) then return adopt.restore(canary, service_path(canary), live, dialect, where_of(canary)) end
   local annotations = shape.at(live, "metadata.annotations") or {}
   local spec
   if annotations[last_applied] then
