@@ -32,6 +32,8 @@ struct signals *signals_new(struct loop *loop, signals_call *call, void *owner)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* A peer that is gone is an error of the write, not our end. */
+	signal(SIGPIPE, SIG_IGN);
 	*signals =
 		(struct signals){loop, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), call, owner};
 	if (signals->fd >= 0)
