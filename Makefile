@@ -164,6 +164,24 @@ bench-cluster: ## requests, CPU, memory and delays of N canaries on a real contr
 	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
 	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/bench.sh $(or $(N),1000)
 
+# Between the engine and what may fail: the program stands in for these functions.
+TORTURED := lua_newstate lua_close vm_keep cluster_faults scenario_hook
+$(OUT)/spec-torture: $(OUT)/spec/torture/torture.o $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TORTURED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+.PHONY: test-torture test-valgrind
+test-torture: $(OUT)/spec-torture ## what if just this allocation, this reply had failed: each in turn
+	$(Q)$(OUT)/spec-torture
+
+# What Lua and libcurl keep until the end is reachable; anything else that is left, or read too early, fails.
+VALGRIND := valgrind -q --leak-check=full --error-exitcode=99 --exit-on-first-error=no
+test-valgrind: $(OUT)/sluice $(OUT)/spec-engine ## unit specs and a rehearsal under memcheck
+	$(Q)SPEC_SLOWER=100 $(VALGRIND) $(OUT)/spec-engine $(ONLY)
+	$(Q)$(VALGRIND) $(OUT)/sluice dry-run -f examples/podinfo/canary.yaml --metrics examples/recordings/good.yaml --objects \
+	  >$(OUT)/valgrind.txt
+	$(Q)echo "valgrind: a rehearsal: 1 passed, 0 failed"
+
 # Fuzzers are clang's. What they come by is kept in build/fuzz/corpus, what breaks in build/fuzz/found.
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*_fuzz.c))

@@ -1,6 +1,7 @@
 #include "script/policy.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -55,12 +56,16 @@ SPEC("policy: an unknown hook is told with what was meant")
 	EXPECT_CONTAINS(err.text, "must return a table of hooks, returned a number");
 }
 
-/* Under a sanitizer the work is stopped as early, but takes longer. */
+/* Under a sanitizer, or valgrind, the work is stopped as early, but takes longer. */
+static double slower(void)
+{
 #ifdef __SANITIZE_ADDRESS__
-enum { SLOWER = 20 };
+	return 20;
 #else
-enum { SLOWER = 1 };
+	const char *times = getenv("SPEC_SLOWER");
+	return times == NULL ? 1 : strtod(times, NULL);
 #endif
+}
 
 SPEC("policy: whatever it does, it is stopped in time, and said to be wrong with file and line")
 {
@@ -69,7 +74,9 @@ SPEC("policy: whatever it does, it is stopped in time, and said to be wrong with
 		char told[ERROR_TEXT_MAX];
 		double took = hostile_run(hostiles[i].text, told, sizeof(told));
 		bool said = hostiles[i].told == NULL || strstr(told, hostiles[i].told) != NULL;
-		if (!said || told[0] == '\0' || took > SLOWER * HOSTILE_PAUSE_MS) {
+		/* Where all is slower, the clock may stop it before its work does. */
+		said = said || (slower() > 1 && strstr(told, "it ran for too long") != NULL);
+		if (!said || told[0] == '\0' || took > slower() * HOSTILE_PAUSE_MS) {
 			printf("  %s: %.1f ms, told \"%s\"\n", hostiles[i].kind, took, told);
 			right = false;
 		}
@@ -88,7 +95,7 @@ static void expect_quick(const char *first, const char *again, const char *last)
 		buf_printf(&text, "%s", again);
 	buf_printf(&text, "%s", last);
 	double took = hostile_run(text.text, told, sizeof(told));
-	if (took > SLOWER * HOSTILE_PAUSE_MS)
+	if (took > slower() * HOSTILE_PAUSE_MS)
 		spec_fail(__FILE__, __LINE__, "%s: %.1f ms: %s", again, took, told);
 }
 
