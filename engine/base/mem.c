@@ -141,6 +141,7 @@ static void give_back_code(void)
 	while (fgets(line, sizeof(line), maps) != NULL) {
 		unsigned long from, to, inode;
 		char rights[5];
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers that fit */
 		if (sscanf(line, "%lx-%lx %4s %*x %*x:%*x %lu", &from, &to, rights, &inode) == 4 &&
 		    strcmp(rights, "r-xp") == 0 && inode != 0)
 			(void)madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED);

@@ -18,7 +18,7 @@ touch "$IMAGE/tmp/x" 2>/dev/null && exit 1
 as=(--userspec=65532:65532)
 # In a user namespace there is one user.
 [ "$(awk '{ print $3 }' /proc/self/uid_map)" != 1 ] || as=()
-# shellcheck disable=SC2154
 chroot=$(command -v chroot)
+# shellcheck disable=SC2154
 exec env -i KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT="$api_port" \
 	"$chroot" "${as[@]}" "$IMAGE" /usr/bin/sluice "${given[@]}" --port 18080

@@ -16,7 +16,8 @@ banned() {
 	wrong=1
 }
 
-banned '-' 'has no bound' strcpy strcat stpcpy sprintf vsprintf gets alloca scanf sscanf fscanf
+banned '-' 'has no bound' strcpy strcat stpcpy sprintf vsprintf gets alloca scanf fscanf
+banned 'engine/base/mem\.c' 'is silent about bad input' sscanf
 banned '-' 'is silent about bad input' atoi atol atoll atof
 banned '-' 'keeps state between calls' strtok localtime gmtime ctime asctime setenv putenv
 banned '-' 'runs a shell, or copies the process' system popen fork vfork
