@@ -1,25 +1,30 @@
 /*
- * check.c - `sluice check FILE…`: what is wrong with canaries before they reach a cluster.
+ * check.c - `sluice check FILE…`: what is wrong with canaries and policies before they reach a
+ * cluster.
  *
  * Each wrong field is one sentence with file, line and JSON path. Exit status 1 when there is an
  * error; warnings alone are no error.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "canary/spec.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "script/policy.h"
 #include "cli/overlay.h"
 
 struct check {
 	struct spec_options spec;
 	bool json;
 	cJSON *found; /* list of {file, line, path, text, level} */
-	size_t errors, warnings, canaries;
+	size_t errors, warnings, canaries, policies;
 };
 
 static void tell(struct check *check, const char *file, int line, const char *path,
@@ -43,11 +48,70 @@ static void tell(struct check *check, const char *file, int line, const char *pa
 	cJSON_AddItemToArray(check->found, item);
 }
 
+/* "name:12: sentence" of a policy that is `name`: the line, 1 where there is none, and the
+ * sentence.
+ */
+static int line_in(const char *name, const char **text)
+{
+	size_t len = strlen(name);
+	char *end;
+	if (strncmp(*text, name, len) != 0 || (*text)[len] != ':')
+		return 1;
+	*text += len + 1;
+	long line = strtol(*text, &end, 10);
+	if (end != *text && *end == ':')
+		*text = end + 1;
+	*text += **text == ' ';
+	return line > 0 ? (int)line : 1;
+}
+
+static void check_policy(struct check *check, const char *path)
+{
+	SCOPED(buf) struct buf text = {0};
+	struct error err = {0};
+	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+	buf_init(&text, POLICY_TEXT_MAX);
+	check->policies++;
+	if (!file_read(path, &text, &err)) {
+		tell(check, path, 1, "", err.text, false);
+		return;
+	}
+	struct policy *policy = policy_new(name, text.text, text.len, &err);
+	policy_free(policy);
+	if (policy != NULL)
+		return;
+	const char *told = err.text;
+	int line = line_in(name, &told);
+	tell(check, path, line, "", told, false);
+}
+
+/* The policy that a canary holds or names; one in a ConfigMap is looked at when it is a file. */
+static void check_own_policy(struct check *check, const struct yaml_file *file, size_t i,
+			     const struct policy_spec *spec)
+{
+	struct error err = {0};
+	struct policy *policy = NULL;
+	const char *path = "spec.analysis.policy";
+	if (spec->source == POLICY_INLINE) {
+		path = "spec.analysis.policy.inline";
+		policy = policy_new("policy.lua", spec->text, strlen(spec->text), &err);
+	} else if (spec->source == POLICY_NAMED) {
+		path = "spec.analysis.policy.name";
+		policy = policy_new_stock(spec->name, &err);
+	}
+	policy_free(policy);
+	if (err.kind != ERROR_NONE)
+		tell(check, yaml_name(file), yaml_line(file, i, path), path, err.text, false);
+}
+
 static void check_canary(struct check *check, const struct yaml_file *file, size_t i)
 {
 	struct spec_problems problems = {0};
 	check->canaries++;
-	canary_spec_free(canary_spec_new(yaml_document(file, i), &check->spec, &problems));
+	struct canary_spec *spec = canary_spec_new(yaml_document(file, i), &check->spec, &problems);
+	if (spec != NULL)
+		check_own_policy(check, file, i, &spec->policy);
+	canary_spec_free(spec);
 	for (size_t k = 0; k < problems.count; k++) {
 		const struct spec_problem *problem = &problems.items[k];
 		tell(check, yaml_name(file), yaml_line(file, i, problem->path), problem->path,
@@ -60,6 +124,11 @@ static void check_canary(struct check *check, const struct yaml_file *file, size
 static void check_file(struct check *check, const char *path)
 {
 	struct error err = {0};
+	size_t len = strlen(path);
+	if (len > 4 && strcmp(path + len - 4, ".lua") == 0) {
+		check_policy(check, path);
+		return;
+	}
 	SCOPED(yaml) struct yaml_file *file = yaml_read(path, &err);
 	if (file == NULL) {
 		check->errors++;
@@ -80,13 +149,14 @@ static void check_file(struct check *check, const char *path)
 int cli_check(int count, char **arguments)
 {
 	struct check check = {.spec.default_provider = "kubernetes"};
-	struct flag_texts files = {0};
+	struct flag_texts files = {0}, policies = {0};
 	const char *output = "text";
 	const char *lua = NULL;
 	bool help = false;
 	struct error err = {0};
 	const struct flag flags[] = {
 		{"f", FLAG_TEXTS, &files, "FILE", "a file with canaries; \"-\" is standard input"},
+		{"policy", FLAG_TEXTS, &policies, "FILE", "a policy; as a file that ends in .lua"},
 		{"mesh-provider", FLAG_TEXT, &check.spec.default_provider, "NAME",
 		 "provider of canaries that name none"},
 		{"no-cross-namespace-refs", FLAG_BOOL, &check.spec.no_cross_namespace_refs, NULL,
@@ -101,7 +171,8 @@ int cli_check(int count, char **arguments)
 		return EXIT_BAD_INPUT;
 	}
 	if (help) {
-		puts("usage: sluice check [flags] FILE...\n\nSays what is wrong with canaries.\n");
+		puts("usage: sluice check [flags] FILE...\n\nSays what is wrong with canaries and "
+		     "policies.\n");
 		flags_help(flags);
 		return EXIT_GOOD;
 	}
@@ -110,19 +181,23 @@ int cli_check(int count, char **arguments)
 		fprintf(stderr, "sluice check: -o must be text or json, is \"%s\"\n", output);
 		return EXIT_BAD_INPUT;
 	}
-	if (files.count == 0) {
+	if (files.count + policies.count == 0) {
 		fputs("sluice check: no file given; see sluice check --help\n", stderr);
 		return EXIT_BAD_INPUT;
 	}
 	check.found = cJSON_CreateArray();
 	for (size_t i = 0; i < files.count; i++)
 		check_file(&check, files.items[i]);
+	for (size_t i = 0; i < policies.count; i++)
+		check_policy(&check, policies.items[i]);
 	if (check.json) {
 		SCOPED(text) char *text = json_text(check.found);
 		puts(text);
 	} else {
-		printf("%zu canaries, %zu errors, %zu warnings\n", check.canaries, check.errors,
-		       check.warnings);
+		printf("%zu canaries, ", check.canaries);
+		if (check.policies > 0)
+			printf("%zu policies, ", check.policies);
+		printf("%zu errors, %zu warnings\n", check.errors, check.warnings);
 	}
 	cJSON_Delete(check.found);
 	return check.errors == 0 ? EXIT_GOOD : EXIT_BAD_INPUT;

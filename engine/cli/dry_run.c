@@ -28,7 +28,7 @@ struct dry_run {
 	enum output output;
 	bool show_objects, verbose;
 	cJSON *objects;
-	cJSON *policy;		/* spec.analysis.policy of the canary, or NULL */
+	char *policy;		/* a text that decides instead of the canary's own, or NULL */
 	const char *prometheus; /* asked instead of a recording, or NULL */
 	int64_t at_us;		/* in its past */
 	int canaries;
@@ -197,9 +197,11 @@ static bool add_file(struct dry_run *dry_run, const char *path)
 		if (!text_equal(json_string(object, "kind"), "Canary"))
 			continue;
 		dry_run->canaries++;
-		if (dry_run->policy != NULL)
-			json_put(object, "spec.analysis.policy",
-				 cJSON_Duplicate(dry_run->policy, true));
+		if (dry_run->policy != NULL) {
+			json_remove(object, "spec.analysis.policy.name");
+			json_remove(object, "spec.analysis.policy.configMap");
+			json_put_string(object, "spec.analysis.policy.inline", dry_run->policy);
+		}
 		if (!check_canary(file, i, object))
 			return false;
 	}
@@ -217,8 +219,7 @@ static bool read_policy(struct dry_run *dry_run, const char *path)
 	if (policy == NULL)
 		return complain("%s", err.text);
 	policy_free(policy);
-	dry_run->policy = cJSON_CreateObject();
-	json_put_string(dry_run->policy, "inline", text.text);
+	dry_run->policy = buf_take(&text);
 	return true;
 }
 
@@ -377,6 +378,6 @@ int cli_dry_run(int count, char **arguments)
 	recording_free(recording);
 	scenario_free(scenario);
 	cJSON_Delete(dry_run.objects);
-	cJSON_Delete(dry_run.policy);
+	free(dry_run.policy);
 	return status;
 }

@@ -1,4 +1,6 @@
 --- Doubles the canary's weight at each step: 1, 2, 4, 8 … up to maxWeight; few users see a bad release.
+---
+--- params: factor (2), first (1)
 
 local M = { name = "geometric" }
 
@@ -6,7 +8,8 @@ function M.step(rollout)
   local most = rollout.analysis.maxWeight
   if most <= 0 then most = 100 end
   if rollout.weight >= most then return { action = "promote" } end
-  return { action = "route", weight = math.min(most, math.max(1, rollout.weight * 2)) }
+  local next_weight = rollout.weight * (rollout.params.factor or 2)
+  return { action = "route", weight = math.min(most, math.max(rollout.params.first or 1, next_weight)) }
 end
 
 return M

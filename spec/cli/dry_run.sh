@@ -15,15 +15,6 @@ spec "not finished in time" 3 "not finished" "$sluice" dry-run -f "$canary" --li
 spec "a recording that is not there" 1 "/no/such/file" "$sluice" dry-run -f "$canary" --metrics /no/such/file
 spec "an unknown flag" 1 "did you mean --metrics?" "$sluice" dry-run --metric x
 
-spec "a geometric curve" 0 "canary weight 16" "$sluice" dry-run -f "$canary" --policy examples/policies/geometric.lua
-spec "thresholds by the hour" 0 "succeeded after" "$sluice" dry-run -f "$canary" --policy examples/policies/thresholds_by_hour.lua
-spec "an early rollback" 2 "two checks in a row failed" "$sluice" dry-run -f "$canary" \
-	--policy examples/policies/rollback_early.lua --metrics examples/recordings/slow-leak.yaml
-echo 'return { step = function(r) while true do end end }' >"$bad"
-spec "a policy that never ends is failed checks" 2 "ran for too long" "$sluice" dry-run -f "$canary" --policy "$bad"
-printf 'return {\n  stop = function() end }\n' >"$bad"
-spec "a policy with an unknown hook" 1 'there is no hook "stop"' "$sluice" dry-run -f "$canary" --policy "$bad"
-
 # ---- scenarios
 
 cat >"$bad" <<'END'

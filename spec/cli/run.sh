@@ -2,6 +2,8 @@
 # The program as a user runs it: examples, exit statuses, sentences. Usage: spec/cli/run.sh SLUICE
 set -u
 sluice=$1
+newline='
+'
 passed=0
 failed=0
 
@@ -39,6 +41,7 @@ spec "a wrong field, in a rehearsal" 1 "$bad:27: spec.analysis.stepWeight" "$slu
 spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 
 . spec/cli/dry_run.sh
+. spec/cli/policies.sh
 
 # ---- the daemon, on the in-memory cluster over HTTP
 

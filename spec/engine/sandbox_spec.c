@@ -258,3 +258,45 @@ SPEC("sandbox: a number's shortest form reads back")
 	number_text(100, text);
 	EXPECT_TEXT(text, "100.0");
 }
+
+/* ---- lua/meta: what editors are told ---- */
+
+/* The names of `function NAME(` and of `NAME = ` at the beginning of lines, as keys of an object.
+ */
+static char *stubs_of(const char *path)
+{
+	size_t len;
+	SCOPED(text) char *text = spec_file(path, &len);
+	SCOPED(json) cJSON *names = cJSON_CreateObject();
+	static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.";
+	for (const char *line = text; *line != '\0';) {
+		const char *name = line;
+		bool function = strncmp(line, "function ", 9) == 0;
+		name += function ? 9 : 0;
+		size_t size = strspn(name, word);
+		SCOPED(text) char *copy = xstrndup(name, size);
+		if (size > 0 && (function || strncmp(name + size, " = ", 3) == 0))
+			cJSON_AddTrueToObject(names, copy);
+		const char *end = strchr(line, '\n');
+		line = end == NULL ? line + strlen(line) : end + 1;
+	}
+	return json_canonical(names);
+}
+
+SPEC("sandbox: each function has a stub, and each stub a function")
+{
+	SCOPED(text)
+	char *given = in_sandbox(
+		"local names = {} "
+		"for name, value in pairs(_G) do "
+		"  if name ~= 'describe' then names[#names + 1] = name end "
+		"  if type(value) == 'table' and name ~= '_G' then "
+		"    for inner in pairs(value) do names[#names + 1] = name .. '.' .. inner end "
+		"  end "
+		"end "
+		"table.sort(names) "
+		"for i, name in ipairs(names) do names[i] = '\"' .. name .. '\":true' end "
+		"return '{' .. table.concat(names, ',') .. '}'");
+	SCOPED(text) char *stubs = stubs_of("lua/meta/sandbox.lua");
+	EXPECT_TEXT(given + strlen("true "), stubs);
+}

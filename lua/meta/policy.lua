@@ -1,0 +1,111 @@
+---@meta
+error("meta file")
+--- What a policy is given and may answer: for editors that know LuaLS (`---@type Policy` before the table of hooks).
+
+---@class Metric one of spec.analysis.metrics
+---@field name string
+---@field interval? string
+---@field thresholdRange? { min?: number, max?: number }
+---@field threshold? number
+---@field query? string
+---@field templateRef? { name: string, namespace?: string }
+---@field templateVariables? table<string, string>
+---@field onNoData? "fail"|"hold"
+---@field onError? "fail"|"hold"
+
+---@class Sample
+---@field name string
+---@field kind "ok"|"no-data"|"nan"|"ambiguous"|"error"
+---@field value? number when `ok`
+---@field text? string when not
+---@field range? { min?: number, max?: number }
+---@field metric Metric as `thresholds` gave it
+
+---@class Decision
+---@field time number seconds since 1970
+---@field weight number
+---@field verdict "pass"|"fail"|"hold"|"error"
+---@field text string
+
+---@class Analysis spec.analysis, with defaults filled in
+---@field interval_seconds number
+---@field threshold integer
+---@field iterations integer
+---@field maxWeight integer
+---@field stepWeight integer
+---@field stepWeights? integer[]
+---@field stepWeightPromotion integer
+---@field mirror boolean
+---@field mirrorWeight integer
+---@field metrics Metric[]
+---@field match? Match[]
+
+---@class Match one of spec.analysis.match
+---@field headers? table<string, { exact?: string, prefix?: string, suffix?: string, regex?: string }>
+---@field queryParams? table<string, table>
+---@field sourceLabels? table<string, string>
+
+---@class Rollout a plain table, fresh for each call
+---@field name string
+---@field namespace string
+---@field target string
+---@field primary string
+---@field provider string
+---@field phase string
+---@field strategy "canary"|"ab-testing"|"blue-green"
+---@field revision string
+---@field weight integer of the canary
+---@field primary_weight integer
+---@field mirrored boolean
+---@field iterations integer
+---@field failed_checks integer
+---@field threshold integer
+---@field now number seconds since 1970, UTC
+---@field ready { canary: integer, primary: integer }
+---@field spec table
+---@field analysis Analysis
+---@field changed { image: boolean, env: boolean, config: boolean }
+---@field samples? Sample[] of this check, for `judge` and `step`
+---@field history Decision[] newest last
+---@field params table spec.analysis.policy.params
+---@field state table what `step` returned last
+
+---@class Start
+---@field action "go"|"hold"
+---@field reason? string
+---@field seconds? number
+
+---@class Verdict
+---@field verdict "pass"|"fail"|"hold"
+---@field reason? string
+
+---@class Step
+---@field action "route"|"promote"|"hold"|"rollback"
+---@field weight? number of the canary, 0 to 100
+---@field iteration? integer
+---@field mirror? boolean
+---@field confirm? boolean ask the confirm-promotion webhooks before
+---@field message? string instead of the usual event; "" for none
+---@field reason? string
+---@field seconds? number how long to hold
+---@field state? table what to remember, up to 2 KiB
+
+---@class Rollback
+---@field rollback boolean
+---@field reason? string
+
+---@class Promotion
+---@field weight number of the primary, 0 to 100
+
+--- A hook that is absent, or answers nil, leaves the decision to the stock policy.
+---@class Policy
+---@field name? string
+---@field description? string
+---@field params? table
+---@field start? fun(rollout: Rollout): Start?
+---@field thresholds? fun(rollout: Rollout): Metric[]?
+---@field match? fun(rollout: Rollout): Match[]?
+---@field judge? fun(rollout: Rollout, sample: Sample): Verdict?
+---@field step? fun(rollout: Rollout): Step?
+---@field rollback? fun(rollout: Rollout): Rollback?
+---@field promotion? fun(rollout: Rollout): Promotion?

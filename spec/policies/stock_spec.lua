@@ -1,0 +1,68 @@
+--- The documented decisions of the stock policies.
+
+local spec <const> = ...
+local policy, rollout, curve, it, expect = spec.policy, spec.rollout, spec.curve, spec.it, spec.expect
+
+it("canary: raises the weight by stepWeight up to maxWeight", function()
+  expect(curve(policy(nil, "canary")), "10 20 30 40 50 promote")
+  expect(curve(policy(nil, "canary"), { analysis = { stepWeight = 20 } }), "20 40 60 promote")
+  expect(curve(policy(nil, "canary"), { analysis = { stepWeight = 30, maxWeight = 0 } }), "30 60 90 100 promote")
+end)
+
+it("canary: goes through stepWeights", function()
+  local analysis = { stepWeight = 0, maxWeight = 0, stepWeights = { 1, 10, 80 } }
+  expect(curve(policy(nil, "canary"), { analysis = analysis }), "1 10 80 promote")
+end)
+
+it("canary: mirrors before the first weight", function()
+  expect(curve(policy(nil, "canary"), { analysis = { mirror = true, stepWeight = 25 } }), "m0 25 50 promote")
+end)
+
+it("A/B: routes those who match for its iterations", function()
+  expect(curve(policy(nil, "ab_testing"), { analysis = { iterations = 3 } }), "100 100 100 promote")
+end)
+
+it("blue/green: tests without users, then switches all", function()
+  expect(curve(policy(nil, "blue_green"), { analysis = { iterations = 2 } }), "0 0 100 promote")
+  expect(curve(policy(nil, "blue_green"), { analysis = { iterations = 2 }, provider = "kubernetes" }), "0 0 0 promote")
+end)
+
+local success <const> = { name = "request-success-rate", thresholdRange = { min = 99 } }
+local duration <const> = { name = "request-duration", thresholdRange = { max = 500 } }
+
+local function verdict(metric, sample)
+  sample.metric = metric
+  local answer = policy(nil, "canary").judge(rollout(), sample)
+  return answer.verdict, answer.reason
+end
+
+it("a value within its range passes, one outside fails, and says so", function()
+  expect(verdict(success, { kind = "ok", value = 99 }), "pass")
+  expect(select(2, verdict(success, { kind = "ok", value = 98.5 })),
+    "Halt podinfo.test advancement success rate 98.50% < 99%")
+  expect(select(2, verdict(duration, { kind = "ok", value = 1515 })),
+    "Halt podinfo.test advancement request duration 1.515s > 500ms")
+  expect(select(2, verdict({ name = "errors", query = "up", threshold = 2 }, { kind = "ok", value = 2.5 })),
+    "Halt podinfo.test advancement errors 2.50 > 2")
+end)
+
+it("no data fails and a store that does not answer holds, unless the metric says otherwise", function()
+  expect(verdict(success, { kind = "no-data" }), "fail")
+  expect(verdict(success, { kind = "nan" }), "fail")
+  expect(verdict(success, { kind = "error", text = "timeout" }), "hold")
+  expect(verdict({ name = "a", onNoData = "hold" }, { kind = "no-data" }), "hold")
+  expect(verdict({ name = "a", onError = "fail" }, { kind = "error" }), "fail")
+end)
+
+it("failed checks are enough at the threshold", function()
+  local hooks = policy(nil, "canary")
+  expect(hooks.rollback(rollout({ failed_checks = 4 })).rollback, false)
+  expect(hooks.rollback(rollout({ failed_checks = 5 })).reason, "failed checks threshold reached 5")
+end)
+
+it("the way back is one step, or stepWeightPromotion at a time", function()
+  local hooks = policy(nil, "canary")
+  expect(hooks.promotion(rollout()).weight, 100)
+  expect(hooks.promotion(rollout({ primary_weight = 50, analysis = { stepWeightPromotion = 30 } })).weight, 80)
+  expect(hooks.promotion(rollout({ primary_weight = 80, analysis = { stepWeightPromotion = 30 } })).weight, 100)
+end)
