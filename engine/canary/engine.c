@@ -12,6 +12,7 @@
 #include "canary/complaint.h"
 #include "canary/exporter.h"
 #include "canary/leave.h"
+#include "canary/problems.h"
 #include "kube/watch.h"
 
 /* One canary. Kept as text: a tree of it would be five times as large. */
@@ -23,6 +24,8 @@ struct record {
 	struct tick *tick;
 	struct keeping keeping; /* the objects that it asked for */
 	char uid[40];
+	char *target;	      /* "Deployment/podinfo" */
+	int64_t created_us;   /* the older of two has the target */
 	uint32_t paid_before; /* see tick.h */
 	uint64_t timer;
 	int64_t backoff_us, began_us;
@@ -132,6 +135,7 @@ static void record_free(struct engine *engine, struct record *record)
 	loop_cancel(engine->loop, record->timer);
 	free(record->key);
 	free(record->text);
+	free(record->target);
 	free(record);
 }
 
@@ -236,6 +240,68 @@ static bool keep_text(struct record *record, cJSON *object)
 	record->version = version;
 	free(record->text);
 	record->text = json_text(object);
+	free(record->target);
+	record->target = xasprintf("%s/%s", json_string_or(object, "spec.targetRef.kind", ""),
+				   json_string_or(object, "spec.targetRef.name", ""));
+	if (!time_parse(json_string_or(object, "metadata.creationTimestamp", ""),
+			&record->created_us, NULL))
+		record->created_us = 0;
+	return true;
+}
+
+/* ---- two canaries on one target ---- */
+
+static size_t namespace_len(const struct record *record)
+{
+	return strcspn(record->key, "/") + 1;
+}
+
+/* Calls for each other canary of the same target. They stand side by side with those of their
+ * namespace. */
+static void each_rival(struct engine *engine, const struct record *record,
+		       void (*call)(struct engine *engine, struct record *rival, void *owner),
+		       void *owner)
+{
+	size_t len = namespace_len(record);
+	SCOPED(text) char *prefix = xstrndup(record->key, len);
+	for (size_t i = place(engine, prefix);
+	     i < engine->count && strncmp(engine->records[i]->key, prefix, len) == 0; i++)
+		if (engine->records[i] != record &&
+		    text_equal(engine->records[i]->target, record->target))
+			call(engine, engine->records[i], owner);
+}
+
+struct rivalry {
+	const struct record *record, *first;
+};
+
+static void compare_age(struct engine *engine, struct record *rival, void *owner)
+{
+	struct rivalry *rivalry = owner;
+	const struct record *first = rivalry->first;
+	(void)engine;
+	if (rival->created_us < first->created_us ||
+	    (rival->created_us == first->created_us && strcmp(rival->key, first->key) < 0))
+		rivalry->first = rival;
+}
+
+static void wake_rival(struct engine *engine, struct record *rival, void *owner)
+{
+	(void)owner;
+	enqueue(engine, rival);
+}
+
+/* Two that scale one workload and copy it to one primary would undo each other's work, so the one
+ * that came first has it. */
+static bool has_rival(struct engine *engine, const struct record *record,
+		      struct spec_problems *problems)
+{
+	struct rivalry rivalry = {record, record};
+	each_rival(engine, record, compare_age, &rivalry);
+	if (rivalry.first == record)
+		return false;
+	problem_error(problems, "spec.targetRef", "is the target of canary %s already",
+		      rivalry.first->key + namespace_len(record));
 	return true;
 }
 
@@ -253,6 +319,10 @@ static void begin_tick(struct engine *engine, struct record *record)
 		return;
 	struct spec_problems problems = {0};
 	record->spec = canary_spec_new(object, &engine->options.spec, &problems);
+	if (record->spec != NULL && has_rival(engine, record, &problems)) {
+		canary_spec_free(record->spec);
+		record->spec = NULL;
+	}
 	if (record->spec == NULL)
 		complain(engine, record, object, &problems);
 	spec_problems_fini(&problems);
@@ -366,7 +436,9 @@ static void work_off(void *owner, uint64_t token)
 	struct engine *engine = owner;
 	(void)token;
 	size_t taken = 0;
-	while (taken < engine->line_len && has_room(engine) && engine->owns) {
+	/* Not before all are known: the older of two may be on the next page. */
+	while (taken < engine->line_len && has_room(engine) && engine->owns &&
+	       watch_is_synced(engine->canaries)) {
 		struct record *record = record_by_id(engine, engine->line[taken++]);
 		if (record == NULL)
 			continue;
@@ -437,6 +509,8 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 {
 	struct engine *engine = owner;
 	if (event == WATCH_SYNCED)
+		loop_ready(engine->loop, work_off, engine, 0);
+	if (object == NULL)
 		return;
 	SCOPED(text) char *key = key_of(object);
 	struct record *record = record_of(engine, key);
@@ -444,6 +518,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 		exporter_forget(engine->world->exporter, key);
 		if (record == NULL)
 			return;
+		each_rival(engine, record, wake_rival, NULL);
 		size_t at = place(engine, key);
 		memmove(engine->records + at, engine->records + at + 1,
 			(engine->count - at - 1) * sizeof(*engine->records));

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/duration.h"
 #include "base/mem.h"
 
 #define IN(phase) (1u << (phase))
@@ -419,6 +420,14 @@ static void tell(struct status *next, const struct situation *situation, const c
 	owe(next, situation, false, checksum, text);
 }
 
+/* An event is known by its debt's id, and what we said in an earlier life is not known any more:
+ * seconds since 2020 are more than there were debts. */
+static uint32_t first_debt(int64_t now_us)
+{
+	int64_t seconds = now_us / DURATION_SECOND - 1577836800;
+	return seconds > 0 && seconds < UINT32_MAX ? (uint32_t)seconds : 0;
+}
+
 bool phase_next(const struct status *status, const struct situation *situation,
 		const struct move *move, struct status *next, struct error *err)
 {
@@ -429,6 +438,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		return error_set(err, ERROR_BUG, "no move \"%s\" in phase \"%s\"",
 				 move_name(move->kind), phase_name(status->phase));
 
+	if (move->kind == MOVE_ADOPT)
+		next->memory.next_debt = first_debt(now);
 	next->memory.present = true;
 	next->memory.generation = spec->generation;
 	char checksum[HASH_TEXT_MAX];

@@ -23,7 +23,8 @@ static void give_answer(void *owner, uint64_t i)
 	struct bed *bed = owner;
 	const struct bed_answer answer = bed->answers[i];
 	if (answer.http != NULL) {
-		const struct http_reply reply = {.status = 200, .body = "", .retry_after_us = -1};
+		const struct http_reply reply = {
+			.status = bed->hook_status, .body = "", .retry_after_us = -1};
 		answer.http(answer.owner, answer.token, &reply);
 	} else if (answer.metric != NULL) {
 		const struct sample sample = {.kind = SAMPLE_OK, .value = bed->success};
@@ -107,7 +108,8 @@ void bed_begin(struct bed *bed)
 		.seed = 1, .watch_lag_us = 50000, .ready_us = DURATION_SECOND};
 	const struct kube_options kube_options = {0};
 	log_setup(LOG_OFF, false, NULL);
-	*bed = (struct bed){.success = 100, .http = {&http_ops}, .metrics = {&metrics_ops}};
+	*bed = (struct bed){
+		.hook_status = 200, .success = 100, .http = {&http_ops}, .metrics = {&metrics_ops}};
 	chance_seed(&bed->chance, 1);
 	bed->loop = loop_new_virtual(1700000000 * DURATION_SECOND);
 	bed->cluster = cluster_new(bed->loop, &cluster_options);
@@ -167,6 +169,35 @@ void bed_merge(struct bed *bed, const char *path, const char *patch)
 	SCOPED(json) cJSON *merged = json_parse(patch, strlen(patch), &err);
 	if (merged == NULL || !cluster_merge(bed->cluster, path, merged, &err))
 		spec_fail(__FILE__, __LINE__, "%s: %s", path, err.text);
+}
+
+static void sent(void *owner, uint64_t token, const struct kube_reply *reply)
+{
+	(void)owner;
+	(void)token;
+	if (reply->error.kind != ERROR_NONE)
+		spec_fail(__FILE__, __LINE__, "%s", reply->error.text);
+}
+
+void bed_merge_status(struct bed *bed, const char *patch)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *body = json_parse(patch, strlen(patch), &err);
+	SCOPED(text) char *path = xasprintf("%s/status", bed_canary);
+	kube_send(bed->kube, KUBE_MERGE, path, body, sent, bed, 0);
+	bed_run(bed, 1);
+}
+
+void bed_leave_to_flagger(struct bed *bed)
+{
+	bed_stop_engine(bed);
+	bed_merge_status(bed, "{\"status\":{\"conditions\":[{\"type\":\"Promoted\",\"status\":"
+			      "\"Unknown\",\"reason\":\"x\"}],\"lastAppliedSpec\":\"xyz\","
+			      "\"lastPromotedSpec\":\"xyz\"}}");
+	bed_merge(bed, bed_primary,
+		  "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"flagger-id\":"
+		  "\"3d1ff7a0-5bb4-4b52-9f5c-0d7f1f3a4c11\"}}}}}");
+	bed_run(bed, 3);
 }
 
 void bed_delete(struct bed *bed, const char *path)

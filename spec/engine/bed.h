@@ -16,6 +16,7 @@ struct bed {
 	struct policies *policies;
 	struct tick_world world;
 	struct engine *engine;
+	int hook_status;
 	double success; /* percent, what the metric store says */
 	struct http http;
 	struct metrics metrics;
@@ -39,6 +40,7 @@ void bed_put(struct bed *bed, const char *json);
 /* The example's Canary with a merge patch over it, or NULL. */
 void bed_put_canary(struct bed *bed, const char *patch);
 void bed_merge(struct bed *bed, const char *path, const char *patch);
+void bed_merge_status(struct bed *bed, const char *patch);
 void bed_delete(struct bed *bed, const char *path);
 /* A new revision of the target. */
 void bed_release(struct bed *bed, const char *image);
@@ -49,6 +51,8 @@ bool bed_reaches_weight(struct bed *bed, int weight);
 const char *bed_phase(const struct bed *bed);
 /* A text or a number of an object, as text; "" when there is none. Good until the next call. */
 const char *bed_says(const struct bed *bed, const char *object, const char *path);
+/* The status as another controller would have left it, and no engine. */
+void bed_leave_to_flagger(struct bed *bed);
 /* The canary's weight in the mesh. */
 int bed_weight(const struct bed *bed);
 /* How many events say this. */

@@ -280,3 +280,21 @@ SPEC("life: suspended it does nothing and says so once; resumed it goes on")
 	EXPECT(bed_reaches(&bed, "Succeeded"));
 	bed_end(&bed);
 }
+
+SPEC("life: of two canaries on one target the older has it, the other says so, and takes over")
+{
+	static const char other[] = "/apis/flagger.app/v1beta1/namespaces/test/canaries/another";
+	struct bed bed;
+	begin(&bed);
+	bed_put_canary(&bed, "{\"metadata\":{\"name\":\"another\"}}");
+	bed_run(&bed, 5);
+	EXPECT_TEXT(bed_says(&bed, other, "status.phase"), "");
+	EXPECT_CONTAINS(bed_says(&bed, other, "status.conditions[0].message"),
+			"spec.targetRef: is the target of canary podinfo already");
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_delete(&bed, bed_canary);
+	bed_run(&bed, 20);
+	EXPECT_TEXT(bed_says(&bed, other, "status.phase"), "Initialized");
+	bed_end(&bed);
+}
