@@ -40,6 +40,7 @@ spec "a wrong field, as JSON" 1 '"path":"spec.analysis.stepWeight"' "$sluice" ch
 spec "a wrong field, in a rehearsal" 1 "$bad:27: spec.analysis.stepWeight" "$sluice" dry-run -f "$bad"
 spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 
+. spec/cli/drivers.sh
 . spec/cli/dry_run.sh
 . spec/cli/policies.sh
 

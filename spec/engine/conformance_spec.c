@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/duration.h"
 #include "base/json.h"
@@ -14,6 +16,7 @@
 #include "kube/path.h"
 #include "rehearsal/rehearsal.h"
 #include "script/driver.h"
+#include "script/embed.h"
 #include "spec.h"
 #include "traffic/driver.h"
 
@@ -65,6 +68,34 @@ static void add_provider(struct providers *providers, const char *name)
 		providers->names[providers->count++] = xstrdup(name);
 }
 
+/* The driver that lua/README.md teaches, for --lua: the first block of Lua in it. */
+static void take_readme(struct providers *providers)
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX", folder[64], file[80];
+	size_t len;
+	struct error err = {0};
+	SCOPED(text) char *text = spec_file("lua/README.md", &len);
+	char *start = strstr(text, "```lua\n");
+	EXPECT(start != NULL && mkdtemp(dir) != NULL);
+	start += strlen("```lua\n");
+	*strstr(start, "```") = '\0';
+	snprintf(folder, sizeof(folder), "%s/traffic", dir);
+	snprintf(file, sizeof(file), "%s/brook.lua", folder);
+	EXPECT(mkdir(folder, 0700) == 0);
+	FILE *written = fopen(file, "w");
+	EXPECT(written != NULL);
+	fputs(start, written);
+	fclose(written);
+	embed_overlay(dir);
+	EXPECT(traffic_find("brook", &err) != NULL);
+	EXPECT_TEXT(err.text, "");
+	embed_overlay(NULL);
+	add_provider(providers, "brook");
+	unlink(file);
+	rmdir(folder);
+	rmdir(dir);
+}
+
 /* A file stands for its name, but where it has forms. */
 static void find_providers(struct providers *providers)
 {
@@ -91,6 +122,7 @@ static void find_providers(struct providers *providers)
 		free(files[i]);
 	}
 	EXPECT(providers->count >= 14);
+	take_readme(providers);
 }
 
 /* ---- one driver, tried on objects in memory ---- */
