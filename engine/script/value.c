@@ -61,7 +61,7 @@ static void push(lua_State *L, const cJSON *json, bool exact)
 	} else if (cJSON_IsString(json)) {
 		lua_pushstring(L, json->valuestring);
 	} else if (cJSON_IsArray(json)) {
-		lua_newtable(L);
+		lua_createtable(L, cJSON_GetArraySize(json), 0);
 		if (exact)
 			value_mark_list(L);
 		cJSON_ArrayForEach(item, json)
@@ -70,7 +70,8 @@ static void push(lua_State *L, const cJSON *json, bool exact)
 			lua_rawseti(L, -2, i++);
 		}
 	} else if (cJSON_IsObject(json)) {
-		lua_newtable(L);
+		/* Of its size at once: a table that grows is filled anew each time. */
+		lua_createtable(L, 0, cJSON_GetArraySize(json));
 		cJSON_ArrayForEach(item, json)
 		{
 			lua_pushstring(L, item->string);
