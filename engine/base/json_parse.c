@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -49,8 +50,8 @@ static void skip_space(struct reader *reader)
 
 static cJSON *node(int type)
 {
-	cJSON *item = xcalloc(1, sizeof(*item));
-	item->type = type;
+	cJSON *item = cell_take(sizeof(*item));
+	*item = (cJSON){.type = type};
 	return item;
 }
 
@@ -269,7 +270,9 @@ static char *read_string(struct reader *reader)
 		int c = peek(reader);
 		if (c == '"' && text == NULL) {
 			reader->at++;
-			return xstrndup(from, run);
+			text = memcpy(cell_take(run + 1), from, run);
+			text[run] = '\0';
+			return text;
 		}
 		if (text == NULL || len + run + UTF8_MAX + 1 > room) {
 			room = (len + run + UTF8_MAX + 1) * 2;
@@ -341,7 +344,7 @@ static cJSON *read_container(struct reader *reader, int type, char closing)
 		}
 		cJSON *item = ok ? read_value(reader) : NULL;
 		if (item == NULL) {
-			free(key);
+			cell_give(key);
 			ok = false;
 			break;
 		}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -360,6 +361,7 @@ int cli_dry_run(int count, char **arguments)
 		return EXIT_GOOD;
 	}
 	log_setup(LOG_ERROR, false, NULL);
+	cells_for_json();
 	dry_run.objects = cJSON_CreateArray();
 	struct recording *recording = NULL;
 	struct scenario *scenario = NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cells.h"
 #include "base/mem.h"
 
 enum {
@@ -96,7 +97,7 @@ void *meter_allocate(void *owner, void *block, size_t old, size_t size)
 		old = 0;
 	if (size == 0) {
 		meter->bytes -= old;
-		free(block);
+		cell_give(block);
 		return NULL;
 	}
 	if (meter->running && size > old) {
@@ -112,7 +113,7 @@ void *meter_allocate(void *owner, void *block, size_t old, size_t size)
 		if (refused || (text && size > METER_TEXT_MAX + 64))
 			return NULL;
 	}
-	void *moved = xrealloc(block, size);
+	void *moved = cell_resize(block, old, size);
 	meter->bytes += size - old;
 	return moved;
 }

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/cells.h"
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -146,6 +147,7 @@ int main(int count, char **arguments)
 		return 1;
 	}
 	log_setup(LOG_ERROR, false, NULL);
+	cells_for_json(); /* as dry-run does */
 	cJSON *objects = read_objects();
 	struct recording *recording = recording_read(recording_file, &err);
 	must(recording != NULL, &err);
