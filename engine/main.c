@@ -17,6 +17,7 @@ static const struct verb {
 	{"run", cli_run, "the daemon: take the canaries of a cluster through their releases"},
 	{"follow", cli_follow, "watch releases as they go, with their weights drawn"},
 	{"sim", cli_sim, "an in-memory cluster over HTTP, for kubectl and for `sluice run`"},
+	{"explain", cli_explain, "the phases of a canary, and where each move leads"},
 	{"completion", cli_completion, "print a completion script for bash or zsh"},
 };
 

@@ -115,6 +115,20 @@ void asks_free(struct asks *asks)
 	free(asks);
 }
 
+void asks_shed(struct asks *asks)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < asks->count; i++) {
+		struct entry *entry = asks->entries[i];
+		if (entry->question == ABOUT_OBJECT && entry->here && asks->kept != NULL &&
+		    kept_has(asks->kept, asks->keeping, entry->label))
+			entry_free(asks, entry);
+		else
+			asks->entries[kept++] = entry;
+	}
+	asks->count = kept;
+}
+
 bool asks_are_away(const struct asks *asks)
 {
 	bool away = false;

@@ -53,6 +53,9 @@ void asks_free(struct asks *asks);
 void asks_clear(struct asks *asks);
 /* Forgets the objects too: the next reads go to the API server. */
 void asks_forget_objects(struct asks *asks);
+/* Lets go of the trees of objects that are known beyond the tick: they come again when asked for.
+ */
+void asks_shed(struct asks *asks);
 /* Nothing is under way but calls of hooks, questions to metric stores, and pauses. */
 bool asks_are_away(const struct asks *asks);
 

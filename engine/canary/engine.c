@@ -30,6 +30,7 @@ struct record {
 	uint64_t timer;
 	int64_t backoff_us, began_us;
 	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
+	uint64_t shed_version;	  /* of `text` when its tick was shed */
 	uint64_t version;	  /* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	bool queued, again, thorough, resting, away;
@@ -373,6 +374,29 @@ static void set_away(struct engine *engine, struct record *record, bool away)
 	engine->away += away ? 1 : SIZE_MAX;
 	if (away && engine->line_len > 0)
 		loop_ready(engine->loop, work_off, engine, 0);
+	/* Few that wait keep their trees; many keep only what they have been answered. */
+	if (!away || engine->away <= ENGINE_SLOTS)
+		return;
+	tick_shed(record->tick);
+	canary_spec_free(record->spec);
+	record->spec = NULL;
+	record->shed_version = record->version;
+}
+
+/* False when the canary has changed since: its answers are to questions of yesterday. */
+static bool take_up(struct engine *engine, struct record *record)
+{
+	struct error err = {0};
+	struct spec_problems problems = {0};
+	if (record->version == record->shed_version) {
+		SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
+		record->spec = canary_spec_new(object, &engine->options.spec, &problems);
+		spec_problems_fini(&problems);
+	}
+	if (record->spec == NULL)
+		return false;
+	tick_take_up(record->tick, record->spec);
+	return true;
 }
 
 static bool has_room(const struct engine *engine)
@@ -463,7 +487,12 @@ static void resume(void *owner, uint64_t id)
 	if (record->tick == NULL)
 		return;
 	size_t before = engine->running;
-	go_on(engine, record);
+	if (record->spec == NULL && !take_up(engine, record)) {
+		end_tick(engine, record);
+		enqueue(engine, record);
+	} else {
+		go_on(engine, record);
+	}
 	if (engine->running < before && engine->line_len > 0)
 		loop_ready(engine->loop, work_off, engine, 0);
 }

@@ -392,19 +392,24 @@ void kept_doubt(struct kept *kept, struct keeping *keeping, const char *path)
 	drop_text(kept, entry);
 }
 
+bool kept_has(const struct kept *kept, const struct keeping *keeping, const char *path)
+{
+	const struct kept_entry *entry = find(keeping, path);
+	(void)kept;
+	return entry != NULL && is_current(entry) &&
+	       (entry->state == IS_ABSENT || (entry->state == IS_KNOWN && entry->text != NULL));
+}
+
 bool kept_find(struct kept *kept, const struct keeping *keeping, const char *path,
 	       cJSON **owned_object)
 {
 	const struct kept_entry *entry = find(keeping, path);
-	(void)kept;
 	*owned_object = NULL;
-	if (entry == NULL || entry->state == IS_UNKNOWN || !is_current(entry))
+	if (!kept_has(kept, keeping, path))
 		return false;
-	if (entry->state == IS_ABSENT)
-		return true;
-	if (entry->text != NULL)
+	if (entry->state == IS_KNOWN)
 		*owned_object = json_parse(entry->text, entry->text_len, NULL);
-	return *owned_object != NULL;
+	return entry->state == IS_ABSENT || *owned_object != NULL;
 }
 
 void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uint64_t digest)

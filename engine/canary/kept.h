@@ -50,6 +50,9 @@ void kept_doubt(struct kept *kept, struct keeping *keeping, const char *path);
 bool kept_find(struct kept *kept, const struct keeping *keeping, const char *path,
 	       cJSON **owned_object);
 
+/* Whether kept_find would find it now. */
+bool kept_has(const struct kept *kept, const struct keeping *keeping, const char *path);
+
 /* That the object says what a digest stands for, so that it needs no look to know that again. */
 void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uint64_t digest);
 /* Whether it says so still. Otherwise `version` is that of an object that said something else and

@@ -94,6 +94,18 @@ void tick_begin(struct tick *tick, const cJSON *object)
 	tick->objects_done = tick->routes_done = false;
 }
 
+void tick_shed(struct tick *tick)
+{
+	forget_run(tick);
+	asks_shed(tick->asks);
+	tick->spec = NULL;
+}
+
+void tick_take_up(struct tick *tick, const struct canary_spec *spec)
+{
+	tick->spec = spec;
+}
+
 bool tick_is_away(const struct tick *tick)
 {
 	return asks_are_away(tick->asks);

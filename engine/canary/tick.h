@@ -113,6 +113,10 @@ enum tick_result tick_run(struct tick *tick);
 /* After TICK_COMMITTED: forgets the answers of the last move, but not the objects. */
 void tick_renew(struct tick *tick);
 
+/* Lets go of what can be had again, its spec among it: tick_take_up gives it one anew, before it
+ * runs on. */
+void tick_shed(struct tick *tick);
+void tick_take_up(struct tick *tick, const struct canary_spec *spec);
 /* What it waits for is not the API server: a hook, a metric store. */
 bool tick_is_away(const struct tick *tick);
 

@@ -71,6 +71,8 @@ spec "run: a flag that is wrong" 1 "--kubeconfig-qps must be a number" "$sluice"
 spec "run: a kubeconfig that is not there" 1 "/no/such/file" "$sluice" run --kubeconfig /no/such/file
 spec "run: a mesh in another cluster" 1 "not supported yet" "$sluice" run --kubeconfig-service-mesh x
 spec "run: help" 0 "usage: sluice run" "$sluice" run -h
+spec "explain: the phases" 0 "waits for  a new revision of the target" "$sluice" explain phases
+spec "explain: what there is not" 1 'explains "phases"' "$sluice" explain weights
 spec "follow: a phase that is none" 1 '"Ready" is none of' "$sluice" follow --until Ready
 spec "sim: a port that is none" 1 "--port must be from 0 to 65535" "$sluice" sim --port x
 spec "sim: a file that is not there" 1 "/no/such/file" "$sluice" sim --port 0 -f /no/such/file
