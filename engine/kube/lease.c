@@ -1,5 +1,6 @@
 #include "kube/lease.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/duration.h"
@@ -90,11 +91,14 @@ static void record_fini(struct record *record)
 
 static struct record record_of(const cJSON *object)
 {
+	long seconds = json_int(object, "spec.leaseDurationSeconds", 0);
+	if (seconds < 0 || seconds > INT32_MAX) /* what the API allows */
+		seconds = 0;
 	return (struct record){
 		.holder = xstrdup(json_string_or(object, "spec.holderIdentity", "")),
 		.acquired = xstrdup(json_string_or(object, "spec.acquireTime", "")),
 		.renewed = xstrdup(json_string_or(object, "spec.renewTime", "")),
-		.duration_us = json_int(object, "spec.leaseDurationSeconds", 0) * DURATION_SECOND,
+		.duration_us = seconds * DURATION_SECOND,
 	};
 }
 

@@ -119,7 +119,10 @@ static void read_token_file(struct transport *transport)
 	size_t len = token.len;
 	while (len > 0 && strchr(" \t\r\n", token.text[len - 1]) != NULL)
 		len--;
-	set_authorization(transport, xasprintf("Bearer %.*s", (int)len, token.text));
+	if (len == 0)
+		log_warn(NULL, "token: %s is empty", transport->config->token_file);
+	else
+		set_authorization(transport, xasprintf("Bearer %.*s", (int)len, token.text));
 	memset(token.text, 0, token.len);
 }
 
@@ -327,15 +330,22 @@ static char *authority_of(const char *url)
 	return xasprintf("%.*s%s", (int)len, host, port);
 }
 
+/* What comes after it: a server may be below a path. */
+static const char *path_of(const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+	return host + strcspn(host, "/?#");
+}
+
 struct http *kube_transport_new(struct loop *loop, const struct kube_config *config)
 {
 	struct transport *transport = xcalloc(1, sizeof(*transport));
 	SCOPED(text) char *authority = authority_of(config->server);
 	const char *port = strrchr(authority, ':');
 	SCOPED(text)
-	char *base = config->server_name == NULL
-			     ? xstrdup(config->server)
-			     : xasprintf("https://%s%s", config->server_name, port);
+	char *base = config->server_name == NULL ? xstrdup(config->server)
+						 : xasprintf("https://%s%s%s", config->server_name,
+							     port, path_of(config->server));
 	const struct net_http_options options = {
 		.base = base,
 		.ca_file = config->ca_file,

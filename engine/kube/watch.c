@@ -22,6 +22,8 @@ enum {
 };
 
 static const int64_t first_backoff = 500 * DURATION_MS, longest_backoff = 30 * DURATION_SECOND;
+/* What a server may ask us to wait; longer, and a watch would be blind. */
+static const int64_t longest_wish = 5 * DURATION_MINUTE;
 /* A stream that ends sooner, and without a word, has not worked. */
 static const int64_t shortest_stream = DURATION_SECOND;
 
@@ -124,7 +126,8 @@ static void retry(struct watch *watch, const struct error *why, int64_t at_least
 	backoff = backoff < longest_backoff ? backoff : longest_backoff;
 	double share = 0.5 + chance_unit(kube_chance(watch->kube)) / 2;
 	int64_t wait = (int64_t)((double)backoff * share);
-	continue_in(watch, wait > at_least_us ? wait : at_least_us);
+	int64_t wish = at_least_us < longest_wish ? at_least_us : longest_wish;
+	continue_in(watch, wait > wish ? wait : wish);
 }
 
 static void note_progress(struct watch *watch)

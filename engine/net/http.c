@@ -14,6 +14,11 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+enum {
+	LONGEST_RETRY_AFTER_S = 3600, /* whoever says more means "not today", or is broken */
+	CA_CACHE_S = 60,	      /* a CA file that was replaced is noticed after this */
+};
+
 struct transfer {
 	uint64_t id;
 	struct net_http *http;
@@ -97,7 +102,10 @@ static void finish(void *owner, uint64_t id)
 		.status = (int)status,
 		.body = transfer->body.text,
 		.body_len = transfer->body.len,
-		.retry_after_us = retry_after > 0 ? (int64_t)retry_after * DURATION_SECOND : -1,
+		.retry_after_us = retry_after <= 0 ? -1
+				  : retry_after < LONGEST_RETRY_AFTER_S
+					  ? retry_after * DURATION_SECOND
+					  : LONGEST_RETRY_AFTER_S * DURATION_SECOND,
 	};
 	if (transfer->result != CURLE_OK)
 		explain(transfer, &reply.error);
@@ -245,6 +253,7 @@ static void set_identity(const struct net_http *http, CURL *easy)
 {
 	if (http->ca_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
 	if (http->ca_pem != NULL)
 		set_pem(easy, CURLOPT_CAINFO_BLOB, http->ca_pem);
 	if (http->cert_file != NULL)
@@ -284,6 +293,9 @@ static void set_connection(const struct net_http *http, CURL *easy,
 	if (request->proxy != NULL || http->proxy != NULL)
 		curl_easy_setopt(easy, CURLOPT_PROXY,
 				 request->proxy != NULL ? request->proxy : http->proxy);
+	/* $NO_PROXY is about the proxies of the environment, not about one that was named. */
+	if (request->proxy != NULL || http->proxy != NULL)
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	if (http->connect_to != NULL)
 		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
 	if (request->insecure_tls || http->insecure) {

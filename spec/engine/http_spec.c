@@ -2,6 +2,7 @@
 
 #include <microhttpd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,6 +36,8 @@ static enum MHD_Result serve(void *owner, struct MHD_Connection *connection, con
 		MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_COPY);
 	if (strcmp(url, "/busy") == 0)
 		MHD_add_response_header(response, "Retry-After", "7");
+	if (strcmp(url, "/never") == 0)
+		MHD_add_response_header(response, "Retry-After", "9223372036854775807");
 	enum MHD_Result queued =
 		MHD_queue_response(connection, strcmp(url, "/busy") == 0 ? 429 : 200, response);
 	MHD_destroy_response(response);
@@ -67,11 +70,12 @@ static void give_up(void *owner, uint64_t token)
 	loop_stop(((struct kept *)owner)->loop);
 }
 
-static struct kept get(int port, const char *path, struct http_request request)
+static struct kept get_by(const char *proxy, int port, const char *path,
+			  struct http_request request)
 {
 	struct loop *loop = loop_new();
 	struct kept kept = {.loop = loop};
-	struct http *http = net_http_new(loop, &(struct net_http_options){0});
+	struct http *http = net_http_new(loop, &(struct net_http_options){.proxy = proxy});
 	SCOPED(text)
 	char *url =
 		port == 0 ? xstrdup(path) : xasprintf("http://u:secret@127.0.0.1:%d%s", port, path);
@@ -85,6 +89,11 @@ static struct kept get(int port, const char *path, struct http_request request)
 	http->ops->free(http);
 	loop_free(loop);
 	return kept;
+}
+
+static struct kept get(int port, const char *path, struct http_request request)
+{
+	return get_by(NULL, port, path, request);
 }
 
 SPEC("http: requests, headers, refusals, caps, timeouts")
@@ -108,6 +117,18 @@ SPEC("http: requests, headers, refusals, caps, timeouts")
 	kept = get(port, "/busy", (struct http_request){0});
 	EXPECT_INT(kept.status, 429);
 	EXPECT_INT(kept.retry_after_us, 7 * DURATION_SECOND);
+
+	kept = get(port, "/never", (struct http_request){0});
+	EXPECT_INT(kept.retry_after_us, DURATION_HOUR);
+
+	/* A proxy that was named is asked, whatever the environment excludes. */
+	SCOPED(text) char *proxy = xasprintf("http://127.0.0.1:%d", port);
+	setenv("NO_PROXY", "*", 1);
+	kept = get_by(proxy, 0, "http://nowhere.invalid/by-proxy", (struct http_request){0});
+	unsetenv("NO_PROXY");
+	EXPECT_TEXT(kept.error.text, "");
+	EXPECT_CONTAINS(kept.body, "GET ");
+	EXPECT_CONTAINS(kept.body, "/by-proxy");
 
 	kept = get(port, "/long?token=hidden", (struct http_request){.reply_max = 3});
 	EXPECT_INT(kept.error.kind, ERROR_INVALID);

@@ -342,6 +342,17 @@ SPEC("kube watch: 429 waits as long as the server says and keeps its version")
 	bench_fini(&bench);
 }
 
+SPEC("kube watch: a server that asks for a day is asked again in minutes")
+{
+	static struct bench bench;
+	begin(&bench, "a");
+	int64_t before = loop_now(bench.loop);
+	fake_reply_later(&bench.fake, stream(&bench), 503, "", 24 * DURATION_HOUR);
+	loop_run(bench.loop, before + 6 * DURATION_MINUTE);
+	EXPECT_CONTAINS(stream(&bench)->url, "resourceVersion=100");
+	bench_fini(&bench);
+}
+
 SPEC("kube watch: waits for a kind that does not exist yet")
 {
 	static struct bench bench;

@@ -1,6 +1,6 @@
 /*
- * takeover_spec.c - canaries that Flagger left behind, in each of its phases, are taken over as they
- * are.
+ * takeover_spec.c - canaries that Flagger left behind, in each of its phases, are taken over as
+ * they are.
  */
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +91,8 @@ SPEC("takeover: an analysis goes on at the weight that the route has")
 static const char gate[] = "{\"spec\":{\"analysis\":{\"webhooks\":[{\"name\":\"gate\",\"type\":"
 			   "\"confirm-promotion\",\"url\":\"http://gate/\"}]}}}";
 
-SPEC("takeover: while it waits for promotion the route knows the weight that the status does not show")
+SPEC("takeover: while it waits for promotion the route knows the weight that the status does not "
+     "show")
 {
 	struct bed bed;
 	begin(&bed, gate);
