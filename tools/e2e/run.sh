@@ -39,7 +39,11 @@ else
 	"$kubectl" wait --for condition=established --timeout 30s crd --all >/dev/null || exit 1
 	as_service_account sluice-system sluice "$daemon_kubeconfig" || exit 1
 fi
-trap '"$here/plane.sh" down' EXIT
+end() {
+	"$here/plane.sh" down
+	[ -n "${BED:-}" ] || "$kubectl" delete node fake >/dev/null 2>&1
+}
+trap end EXIT
 "$here/plane.sh" up || exit 1
 # shellcheck disable=SC1091
 . "$plane/ports"

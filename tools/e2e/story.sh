@@ -254,6 +254,7 @@ end_story() {
 		kill "$(cat "$name")" 2>/dev/null
 	done
 	cat "$plane/counts/$ns".* >"$folder/counts" 2>/dev/null
-	"$kubectl" delete namespace "$ns" --wait=false >/dev/null 2>&1
+	# A bed is gone soon; elsewhere the pods need the kubelet to go.
+	"$kubectl" delete namespace "$ns" --wait="$([ -n "${BED:-}" ] && echo false || echo true)" --timeout 60s >/dev/null 2>&1
 	rm -f "$plane/faults/$ns".* "$plane/hooks/$ns".*
 }
