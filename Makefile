@@ -63,6 +63,8 @@ $(OUT)/spec-cluster: $(CLUSTER_SPECS:%.c=$(OUT)/%.o) $(OUT)/spec/engine/golden.o
 # What the end-to-end tests run besides the engine. The demo app serves with threads of its own.
 E2E_PROGRAMS := $(OUT)/e2e-app $(OUT)/e2e-kubelet $(OUT)/e2e-mesh $(OUT)/e2e-receiver
 E2E_PARTS := $(OUT)/tools/e2e/envoy.o $(OUT)/tools/e2e/pod.o $(OUT)/tools/e2e/route.o
+.PHONY: e2e-programs
+e2e-programs: $(E2E_PROGRAMS)
 $(E2E_PROGRAMS): $(OUT)/e2e-%: $(OUT)/tools/e2e/%.o $(E2E_PARTS) $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -154,14 +156,14 @@ bench-fleet: $(OUT)/sluice $(OUT)/bench-fleet ## memory and time of the daemon w
 e2e: export E2E_PEER := $(value PEER)
 e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…, PEER='another controller')
 	$(Q)tools/setup.sh e2e
-	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
+	$(Q)$(MAKE) --no-print-directory all e2e-programs
 	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
 	$(if $(KUBECONFIG)$(ONLY)$(PEER),,$(Q)$(MAKE) --no-print-directory e2e-control)
 
 bench-cluster: export E2E_PEER := $(value PEER)
 bench-cluster: ## requests, CPU, memory and delays of N canaries on a real control plane (N=1000, PEER=…)
 	$(Q)tools/setup.sh e2e
-	$(Q)$(MAKE) --no-print-directory all $(E2E_PROGRAMS)
+	$(Q)$(MAKE) --no-print-directory all e2e-programs
 	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/bench.sh $(or $(N),1000)
 
 # Between the engine and what may fail: the program stands in for these functions.

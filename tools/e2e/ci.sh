@@ -7,6 +7,8 @@ root=$(cd "$here/../.." && pwd)
 programs="etcd kube-apiserver kube-controller-manager kubectl"
 # All of the control plane's but the one of two hundred canaries, which takes five minutes.
 stories="as-flagger all-meshes crds install requests killed stopped restarted"
+# And of the data plane's, what takes two minutes.
+plane_stories="seed-promotion rollback acceptance-test ab-test image-reverted"
 
 skip() {
 	echo "e2e: NOT RUN: $*"
@@ -24,7 +26,16 @@ if ! "$here/binary.sh" --no-build $programs >/dev/null; then
 fi
 unshare --user --map-root-user --net true 2>/dev/null || unshare --net true 2>/dev/null ||
 	skip "this machine allows no namespaces (unshare --net)"
-make -s -C "$root" -j2 all build/release/spec-cluster || exit 1
+make -s -C "$root" -j2 all build/release/spec-cluster e2e-programs || exit 1
+status=0
 echo "e2e: the control plane: stories $stories"
 # shellcheck disable=SC2086
-"$here/control.sh" $stories
+"$here/control.sh" $stories || status=1
+if ! "$here/envoy.sh" >/dev/null; then
+	echo "e2e: NOT RUN: the data plane, there is no Envoy"
+	exit $status
+fi
+echo "e2e: the data plane: stories $plane_stories"
+# shellcheck disable=SC2086
+"$here/run.sh" $plane_stories || status=1
+exit $status
