@@ -230,30 +230,52 @@ static struct metrics *live_metrics(void *owner, struct loop *loop, const int64_
 	return past_metrics(loop, dry_run->prometheus, start_us, dry_run->at_us);
 }
 
-/* A recording's file, or the address of a Prometheus and when the release is taken to begin. */
-static bool set_metrics(struct dry_run *dry_run, struct rehearsal_input *input,
-			struct recording **recording, const char *metrics, const char *at)
+/* "METRIC=FILE", or a file alone. */
+static bool add_recording(struct recording *recording, const char *argument)
 {
 	struct error err = {0};
-	bool url = metrics != NULL &&
-		   (text_starts(metrics, "http://") || text_starts(metrics, "https://"));
+	size_t len = strspn(argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_:");
+	SCOPED(text) char *metric = argument[len] == '=' ? xstrndup(argument, len) : NULL;
+	return recording_add(recording, metric == NULL ? argument : argument + len + 1, metric,
+			     &err) ||
+	       complain("%s", err.text);
+}
+
+static bool is_url(const char *text)
+{
+	return text_starts(text, "http://") || text_starts(text, "https://");
+}
+
+/* Recordings, or the address of a Prometheus and when the release is taken to begin. */
+static bool set_metrics(struct dry_run *dry_run, struct rehearsal_input *input,
+			struct recording **recording, const struct flag_texts *metrics,
+			const char *at)
+{
+	struct error err = {0};
+	bool url = metrics->count > 0 && is_url(metrics->items[0]);
 	if (at != NULL && !url)
 		return complain("%s", "--at is for --metrics URL");
-	if (metrics == NULL)
-		return true;
-	if (!url) {
-		*recording = recording_read(metrics, &err);
-		input->recording = *recording;
-		return *recording != NULL || complain("%s", err.text);
-	}
-	if (at == NULL)
+	if (url && metrics->count > 1)
+		return complain("%s", "--metrics URL stands alone");
+	if (url && at == NULL)
 		return complain("%s",
 				"--metrics URL needs --at TIME: when, in the past of that store, "
 				"the release is taken to begin");
-	if (!time_parse(at, &dry_run->at_us, &err))
-		return complain("--at: %s", err.text);
-	input->live = live_metrics;
-	dry_run->prometheus = metrics;
+	if (url) {
+		if (!time_parse(at, &dry_run->at_us, &err))
+			return complain("--at: %s", err.text);
+		input->live = live_metrics;
+		dry_run->prometheus = metrics->items[0];
+		return true;
+	}
+	if (metrics->count == 0)
+		return true;
+	*recording = recording_new();
+	input->recording = *recording;
+	for (size_t i = 0; i < metrics->count; i++)
+		if (!add_recording(*recording, metrics->items[i]))
+			return false;
 	return true;
 }
 
@@ -309,8 +331,8 @@ static bool read_stride(const char *text, bool every_crash, uint64_t *stride, st
 
 int cli_dry_run(int count, char **arguments)
 {
-	struct flag_texts files = {0};
-	const char *metrics = NULL, *policy = NULL, *output = "text", *limit = "24h", *at = NULL,
+	struct flag_texts files = {0}, metrics = {0};
+	const char *policy = NULL, *output = "text", *limit = "24h", *at = NULL,
 		   *scenario_file = NULL, *stride_text = NULL;
 	struct dry_run dry_run = {0};
 	const char *lua = NULL;
@@ -319,8 +341,8 @@ int cli_dry_run(int count, char **arguments)
 	struct error err = {0};
 	const struct flag flags[] = {
 		{"f", FLAG_TEXTS, &files, "FILE", "canaries and what belongs to them"},
-		{"metrics", FLAG_TEXT, &metrics, "FILE|URL",
-		 "a recording, or a Prometheus with --at; without one all is well"},
+		{"metrics", FLAG_TEXTS, &metrics, "[METRIC=]FILE|URL",
+		 "recordings, or a Prometheus with --at; without one all is well"},
 		{"at", FLAG_TEXT, &at, "TIME",
 		 "when in that Prometheus' past the release begins: 2026-01-31T12:00:00Z"},
 		{"policy", FLAG_TEXT, &policy, "FILE", "a Lua policy that decides instead"},
@@ -365,7 +387,7 @@ int cli_dry_run(int count, char **arguments)
 	dry_run.objects = cJSON_CreateArray();
 	struct recording *recording = NULL;
 	struct scenario *scenario = NULL;
-	good = set_metrics(&dry_run, &input, &recording, metrics, at);
+	good = set_metrics(&dry_run, &input, &recording, &metrics, at);
 	if (good && scenario_file != NULL) {
 		scenario = scenario_read(scenario_file, &err);
 		good = scenario != NULL || complain("%s", err.text);

@@ -30,6 +30,11 @@ struct recording {
 	size_t count;
 };
 
+struct recording *recording_new(void)
+{
+	return xcalloc(1, sizeof(struct recording));
+}
+
 void recording_free(struct recording *recording)
 {
 	if (recording == NULL)
@@ -171,8 +176,8 @@ static bool read_notation(struct recording *recording, const struct yaml_file *f
 
 /* ---- the answer to a range query ---- */
 
-static bool read_matrix(struct recording *recording, const char *name, const cJSON *result,
-			struct error *err)
+static bool read_matrix(struct recording *recording, const char *name, const char *all,
+			const cJSON *result, struct error *err)
 {
 	const cJSON *item, *sample;
 	double first = INFINITY;
@@ -180,13 +185,14 @@ static bool read_matrix(struct recording *recording, const char *name, const cJS
 		fmin(first, json_number(item, "values[0][0]", INFINITY));
 	cJSON_ArrayForEach(item, result)
 	{
-		const char *metric = json_string(item, "metric.metric");
+		const char *metric = all == NULL ? json_string(item, "metric.metric") : all;
 		if (metric == NULL)
 			metric = json_string(item, "metric.__name__");
 		if (metric == NULL)
 			return error_set(err, ERROR_INVALID,
-					 "%s: a series has neither a label \"metric\" nor a name",
-					 name);
+					 "%s: a series has neither a label \"metric\" nor a name: "
+					 "say which it is, METRIC=%s",
+					 name, name);
 		struct series *series =
 			add_series(recording, metric, json_string(item, "metric.canary"), err);
 		if (series == NULL)
@@ -208,7 +214,8 @@ static bool read_matrix(struct recording *recording, const char *name, const cJS
 	return true;
 }
 
-struct recording *recording_parse(const char *name, const char *text, size_t len, struct error *err)
+static struct recording *parse(const char *name, const char *metric, const char *text, size_t len,
+			       struct error *err)
 {
 	SCOPED(yaml) struct yaml_file *file = yaml_parse(name, text, len, err);
 	if (file == NULL)
@@ -219,7 +226,7 @@ struct recording *recording_parse(const char *name, const char *text, size_t len
 		good = error_set(err, ERROR_INVALID, "%s: is empty", name);
 	} else {
 		const cJSON *result = json_at(yaml_document(file, 0), "data.result");
-		good = cJSON_IsArray(result) ? read_matrix(recording, name, result, err)
+		good = cJSON_IsArray(result) ? read_matrix(recording, name, metric, result, err)
 					     : read_notation(recording, file, err);
 	}
 	if (good)
@@ -228,13 +235,38 @@ struct recording *recording_parse(const char *name, const char *text, size_t len
 	return NULL;
 }
 
-struct recording *recording_read(const char *path, struct error *err)
+struct recording *recording_parse(const char *name, const char *text, size_t len, struct error *err)
+{
+	return parse(name, NULL, text, len, err);
+}
+
+static struct recording *read_as(const char *path, const char *metric, struct error *err)
 {
 	SCOPED(buf) struct buf text = {0};
 	buf_init(&text, INPUT_FILE_MAX);
 	if (!file_read(path, &text, err))
 		return NULL;
-	return recording_parse(path, text.text, text.len, err);
+	return parse(path, metric, text.text, text.len, err);
+}
+
+struct recording *recording_read(const char *path, struct error *err)
+{
+	return read_as(path, NULL, err);
+}
+
+bool recording_add(struct recording *recording, const char *path, const char *metric,
+		   struct error *err)
+{
+	struct recording *more = read_as(path, metric, err);
+	if (more == NULL)
+		return false;
+	bool fits = recording->count + more->count <= SERIES_MAX;
+	for (size_t i = 0; fits && i < more->count; i++)
+		recording->series[recording->count++] = more->series[i];
+	if (fits)
+		more->count = 0;
+	recording_free(more);
+	return fits || error_set(err, ERROR_INVALID, "%s: more than %d series", path, SERIES_MAX);
 }
 
 /* ---- the port ---- */

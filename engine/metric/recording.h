@@ -10,7 +10,8 @@
  *
  * "a" is one value, "axN" N+1 times that value, "a+bxN" and "a-bxN" a row of N+1, "_" nothing,
  * "_xN" N times nothing. Or the answer of Prometheus to a range query, as it came, whose series are
- * named by the label "metric" or "__name__". Times count from the first sample. Source:
+ * named by the label "metric" or "__name__", or by recording_add. Times count from the first
+ * sample. Source:
  * https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
  */
 #ifndef SLUICE_METRIC_RECORDING_H
@@ -22,10 +23,15 @@
 
 struct recording;
 
+struct recording *recording_new(void); /* without a series */
 /* Errors name file and line. */
 struct recording *recording_read(const char *path, struct error *err) MUST_CHECK;
 struct recording *recording_parse(const char *name, const char *text, size_t len,
 				  struct error *err) MUST_CHECK;
+/* Puts the series of another file beside those that are there. `metric`, unless NULL, is what all
+ * of them measure, whatever the file calls them: a range query's answer may have no name. */
+bool recording_add(struct recording *recording, const char *path, const char *metric,
+		   struct error *err) MUST_CHECK;
 void recording_free(struct recording *recording);
 
 /* Answers with the last sample since `*start_us`, which may be set later; 0: the first one. NULL

@@ -62,3 +62,14 @@ wrong 'scenes:\n  - {at: 1m, patch: {ConfigMap/none: {data: {a: b}}}}\n' "$bad:2
 spec "tells more when asked" 0 "Metric   request-success-rate: 100" "$sluice" dry-run -f "$canary" --verbose
 spec "every crash, in a sample" 0 "the same phases, weights, objects" "$sluice" dry-run -f "$canary" --every-crash --crash-stride 97
 spec "a stride that is none" 1 "--crash-stride must be a whole number" "$sluice" dry-run -f "$canary" --crash-stride 2
+
+# ---- recordings as Prometheus answers
+
+range=examples/recordings/query-range.json
+spec "a range query's answer without a name" 1 "say which it is, METRIC=$range" "$sluice" dry-run -f "$canary" --metrics "$range"
+spec "a range query's answer, by name, beside another recording" 0 "Metric   request-duration: 186" "$sluice" dry-run \
+	-f "$canary" --metrics request-duration="$range" --metrics examples/recordings/good.yaml --verbose
+spec "a recording of a metric that is not there" 1 "/no/such/file" "$sluice" dry-run -f "$canary" --metrics a=/no/such/file
+spec "a Prometheus and a recording" 1 "--metrics URL stands alone" "$sluice" dry-run -f "$canary" \
+	--metrics http://127.0.0.1:1 --metrics "$range" --at 2026-01-31T12:00:00Z
+spec "a rough night" 0 "succeeded after" "$sluice" dry-run -f "$canary" --scenario examples/scenarios/rough-night.yaml
