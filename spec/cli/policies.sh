@@ -68,3 +68,31 @@ spec "a policy with an unknown hook" 1 'there is no hook "stop"' "$sluice" dry-r
 rm -f "$bad.lua"
 
 spec "policies are testable with nothing but Lua" 0 " 0 failed" lua5.4 spec/policies/run.lua
+
+# ---- pinned: edited, broken, taken away in mid-run, with the daemon killed at each ninth of its calls
+
+rules=$(mktemp)
+cat >"$rules" <<'END'
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: rules, namespace: test}
+data:
+  mine.lua: |
+    return { step = function(r)
+      if r.weight >= 21 then return { action = "promote" } end
+      return { action = "route", weight = r.weight + 7 } end }
+END
+sed 's/^  analysis:/  analysis:\n    policy: {configMap: {name: rules, key: mine.lua}}/' "$canary" >"$bad"
+# pinned SENTENCE PART TEXT-OR-null: what becomes of the text at 15s
+pinned() {
+	printf 'image: podinfo:2\nscenes:\n  - {at: 15s, patch: {ConfigMap/rules: {data: {mine.lua: %s}}}}\n' "$3" >"$rules.scenario"
+	spec "pinned: $1" 0 "$2" "$sluice" dry-run -f "$rules" -f "$bad" --scenario "$rules.scenario"
+	spec "pinned: $1, withstands every crash" 0 "the same phases, weights" "$sluice" dry-run -f "$rules" -f "$bad" \
+		--scenario "$rules.scenario" --every-crash --crash-stride 9
+}
+pinned "an edited text takes over" "Advance podinfo.test canary weight 34" \
+	"\"return { step = function(r) if r.weight > 30 then return { action = 'promote' } end return { action = 'route', weight = 34 } end }\""
+pinned "a broken text is refused" "refused: mine.lua:1: '}' expected near 'end'; the one that the release began with goes on" \
+	'"return { step = functon() end }"'
+pinned "a text that is gone is not missed" "Advance podinfo.test canary weight 21" null
+rm -f "$rules" "$rules.scenario"
