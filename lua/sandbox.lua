@@ -5,7 +5,7 @@
 ---
 --- Everything given out here is described in lua/meta/sandbox.lua.
 
----@param native table<string, function> charge, keys, tostring, new_string, new_math
+---@param native table<string, function> charge, copy, keys, tostring, new_string, new_math
 local native <const> = ...
 
 local raw <const> = {
@@ -164,13 +164,18 @@ local texts <const> = raw.getmetatable("")
 texts.__index = native.new_string()
 texts.__metatable = false
 
+-- Functions cannot be changed, tables can: each run gets tables of its own.
+local base <const> = {
+  assert = assert, error = error, getmetatable = raw.getmetatable, ipairs = ipairs, next = ordered_next,
+  pairs = ordered_pairs, pcall = pcall, rawequal = rawequal, rawget = rawget, rawlen = rawlen, rawset = rawset,
+  select = select, setmetatable = checked_setmetatable, tonumber = tonumber, tostring = native.tostring, type = type,
+}
+local strings <const>, tables <const>, maths <const> = native.new_string(), make_table(), native.new_math()
+local copy <const> = native.copy
+
 return function()
-  local env = {
-    assert = assert, error = error, getmetatable = raw.getmetatable, ipairs = ipairs, next = ordered_next,
-    pairs = ordered_pairs, pcall = pcall, rawequal = rawequal, rawget = rawget, rawlen = rawlen, rawset = rawset,
-    select = select, setmetatable = checked_setmetatable, tonumber = tonumber, tostring = native.tostring, type = type,
-    string = native.new_string(), table = make_table(), math = native.new_math(),
-  }
+  local env = copy(base)
+  env.string, env.table, env.math = copy(strings), copy(tables), copy(maths)
   env._G = env
   return env
 end

@@ -17,6 +17,8 @@ int bind_math(lua_State *L);
 int bind_tostring(lua_State *L);
 /* keys(table): a list of its keys in order, and how many there are. */
 int bind_keys(lua_State *L);
+/* copy(table): a fresh one with the same members. */
+int bind_copy(lua_State *L);
 /* charge(work) */
 int bind_charge(lua_State *L);
 

@@ -58,6 +58,20 @@ int bind_tostring(lua_State *L)
 	}
 }
 
+int bind_copy(lua_State *L)
+{
+	enum { ROOM = 32 };
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_createtable(L, 0, ROOM);
+	for (lua_pushnil(L); lua_next(L, 1) != 0;) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, 2);
+	}
+	return 1;
+}
+
 int bind_charge(lua_State *L)
 {
 	lua_Integer units = luaL_checkinteger(L, 1);

@@ -11,6 +11,7 @@
 
 enum {
 	STEP = 500,	      /* instructions between two looks */
+	CLOCK_EVERY = 1000,   /* units of work: what most calls never reach */
 	BYTES_A_UNIT = 32,    /* of an allocation: what it takes to fill, and to free */
 	SCANNED_A_UNIT = 256, /* bytes of tables: six nodes of 40 bytes, 10 ns */
 	VARARGS_MAX = 250,    /* each look at "..." copies them all */
@@ -62,9 +63,12 @@ static void work(struct meter *meter, size_t units)
 	meter->unclocked += (long)units;
 	if (meter->left <= 0) {
 		spend(meter, "it ran for too long");
-	} else if (meter->unclocked >= STEP) {
+	} else if (meter->unclocked >= CLOCK_EVERY) {
+		int64_t now_us = processor_us();
 		meter->unclocked = 0;
-		if (processor_us() > meter->end_us)
+		if (meter->end_us == 0)
+			meter->end_us = now_us + METER_TIME_US;
+		else if (now_us > meter->end_us)
 			spend(meter, "it ran for too long");
 	}
 }
@@ -136,7 +140,7 @@ void meter_begin(struct meter *meter)
 	meter->left = METER_WORK;
 	meter->unclocked = 0;
 	meter->bytes_most = meter->bytes + METER_BYTES;
-	meter->end_us = processor_us() + METER_TIME_US;
+	meter->end_us = 0;
 	lua_sethook(meter->L, look, LUA_MASKCOUNT, STEP);
 }
 

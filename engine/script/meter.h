@@ -34,7 +34,7 @@ struct meter {
 	bool spent;
 	long left, unclocked;
 	size_t bytes_most;
-	int64_t end_us;
+	int64_t end_us;	 /* 0: not yet looked at the clock */
 	const char *why; /* it was stopped */
 	char where[120]; /* "mine.lua:12: ", when it was known */
 };

@@ -109,16 +109,20 @@ static int open_state(lua_State *L)
 					     {LUA_STRLIBNAME, luaopen_string},
 					     {LUA_TABLIBNAME, luaopen_table},
 					     {NULL, NULL}};
-	static const luaL_Reg natives[] = {{"charge", bind_charge},	{"keys", bind_keys},
-					   {"tostring", bind_tostring}, {"new_string", bind_string},
-					   {"new_math", bind_math},	{NULL, NULL}};
+	static const luaL_Reg natives[] = {{"charge", bind_charge},
+					   {"copy", bind_copy},
+					   {"keys", bind_keys},
+					   {"tostring", bind_tostring},
+					   {"new_string", bind_string},
+					   {"new_math", bind_math},
+					   {NULL, NULL}};
 	for (const luaL_Reg *library = libraries; library->func != NULL; library++) {
 		luaL_requiref(L, library->name, library->func, 1);
 		lua_pop(L, 1);
 	}
 	if (luaL_loadbufferx(L, call->text, call->len, "=" METER_TRUSTED, "t") != LUA_OK)
 		return lua_error(L);
-	lua_createtable(L, 0, 5);
+	lua_createtable(L, 0, 6);
 	luaL_setfuncs(L, natives, 0);
 	lua_call(L, 1, 1);
 	call->policy->environment = luaL_ref(L, LUA_REGISTRYINDEX);
