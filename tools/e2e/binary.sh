@@ -88,10 +88,10 @@ find_go() {
 		*) no_go "$1" "Go $seen is too old, and there is no other one for $(uname -m)" ;;
 		esac
 		say "Go $seen is too old: fetching Go $go_wanted"
-		local toolchain
-		toolchain=$(cd / && GOFLAGS=-mod=mod "$go" mod download -json \
-			"golang.org/toolchain@v0.0.1-go$go_wanted.linux-$machine" | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')
-		[ -n "$toolchain" ] || no_go "$1" "Go $go_wanted could not be fetched"
+		local answer toolchain
+		answer=$(cd / && GOFLAGS=-mod=mod "$go" mod download -json "golang.org/toolchain@v0.0.1-go$go_wanted.linux-$machine" || true)
+		toolchain=$(sed -n 's/.*"Dir": "\(.*\)",*/\1/p' <<<"$answer")
+		[ -n "$toolchain" ] || no_go "$1" "Go $go_wanted could not be fetched: $(sed -n 's/.*"Error": //p' <<<"$answer")"
 		chmod -R u+w "$toolchain/bin" "$toolchain/pkg/tool"
 		chmod -R a+x "$toolchain/bin" "$toolchain/pkg/tool" # a module has no executable files
 		go=$toolchain/bin/go
