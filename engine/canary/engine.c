@@ -27,6 +27,7 @@ struct record {
 	char *target;	      /* "Deployment/podinfo" */
 	int64_t created_us;   /* the older of two has the target */
 	uint32_t paid_before; /* see tick.h */
+	int64_t denied_us;
 	uint64_t timer;
 	int64_t backoff_us, began_us;
 	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
@@ -118,6 +119,7 @@ static void end_tick(struct engine *engine, struct record *record)
 		engine->away -= record->away;
 		record->away = false;
 		record->paid_before = record->tick->paid_before;
+		record->denied_us = record->tick->denied_us;
 	}
 	tick_free(record->tick);
 	canary_spec_free(record->spec);
@@ -345,6 +347,7 @@ static void begin_tick(struct engine *engine, struct record *record)
 				engine, record->id);
 	record->tick->thorough = record->thorough;
 	record->tick->paid_before = record->paid_before;
+	record->tick->denied_us = record->denied_us;
 	record->again = false;
 	record->began_us = loop_now(engine->loop);
 	if (record->due_us != 0)

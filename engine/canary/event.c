@@ -49,6 +49,16 @@ static cJSON *kubernetes_event(const struct tick *tick, const struct event *even
 	return json;
 }
 
+/* An API server that has just started denies all, until it has read its roles: a second or two were
+ * seen. Who may write no events waits for that once, not at each event. */
+static bool is_denied_for_good(struct tick *tick)
+{
+	static const int64_t patience = 10 * DURATION_SECOND;
+	if (tick->denied_us == 0)
+		tick->denied_us = tick->now_us;
+	return tick->now_us - tick->denied_us >= patience;
+}
+
 static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 {
 	char path[KUBE_PATH_MAX], label[80];
@@ -61,13 +71,15 @@ static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 	switch (answer->error.kind) {
 	case ERROR_NONE:
 	case ERROR_EXISTS: /* said before a crash */
+		tick->denied_us = 0;
 		return STEP_ON;
-	case ERROR_INVALID:
 	case ERROR_DENIED:
+		if (is_denied_for_good(tick))
+			break;
+		return tick_trouble(tick, &answer->error);
+	case ERROR_INVALID:
 	case ERROR_NOT_FOUND:
-		/* Saying it again would not help; the rollout matters more. */
-		log_warn(tick->spec->name, "event not written: %s", answer->error.text);
-		return STEP_ON;
+		break;
 	case ERROR_CONFLICT:
 	case ERROR_GONE:
 	case ERROR_THROTTLED:
@@ -78,6 +90,8 @@ static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 	case ERROR_BUG:
 		return tick_trouble(tick, &answer->error);
 	}
+	/* Saying it again would not help; the rollout matters more. */
+	log_warn(tick->spec->name, "event not written: %s", answer->error.text);
 	return STEP_ON;
 }
 

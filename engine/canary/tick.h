@@ -88,6 +88,8 @@ struct tick {
 	 * owner carries this from tick to tick, and what a crash loses is paid again. */
 	uint32_t paid_before;
 	bool paid_any; /* in this run */
+	/* Since when the API server denies events; 0: it takes them. The owner carries this too. */
+	int64_t denied_us;
 
 	bool wrote; /* since this was false */
 	/* What the policy said in an earlier run of this tick; it would say the same again. */

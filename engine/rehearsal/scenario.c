@@ -60,9 +60,9 @@ static bool read_fault(const struct reading *reading, const cJSON *value, const 
 		const char *name;
 		enum cluster_fault fault;
 	} faults[] = {
-		{"409", FAULT_409},	{"410", FAULT_410}, {"429", FAULT_429},
-		{"500", FAULT_500},	{"503", FAULT_503}, {"timeout", FAULT_TIMEOUT},
-		{"down", FAULT_BEFORE},
+		{"403", FAULT_403},	    {"409", FAULT_409},	    {"410", FAULT_410},
+		{"429", FAULT_429},	    {"500", FAULT_500},	    {"503", FAULT_503},
+		{"timeout", FAULT_TIMEOUT}, {"down", FAULT_BEFORE},
 	};
 	char text[32] = "";
 	if (cJSON_IsNumber(value))
@@ -76,7 +76,7 @@ static bool read_fault(const struct reading *reading, const cJSON *value, const 
 		return true;
 	}
 	SCOPED(text) char *at = xasprintf("%s.api", path);
-	return wrong(reading, at, "must be 409, 410, 429, 500, 503, timeout or down");
+	return wrong(reading, at, "must be 403, 409, 410, 429, 500, 503, timeout or down");
 }
 
 static const struct {

@@ -32,9 +32,9 @@ static bool answer_fault(struct cluster *cluster, uint64_t id, enum cluster_faul
 		int code;
 		const char *reason;
 	} codes[] = {
-		[FAULT_409] = {409, "Conflict"},	   [FAULT_410] = {410, "Expired"},
-		[FAULT_429] = {429, "TooManyRequests"},	   [FAULT_500] = {500, "InternalError"},
-		[FAULT_503] = {503, "ServiceUnavailable"},
+		[FAULT_403] = {403, "Forbidden"},     [FAULT_409] = {409, "Conflict"},
+		[FAULT_410] = {410, "Expired"},	      [FAULT_429] = {429, "TooManyRequests"},
+		[FAULT_500] = {500, "InternalError"}, [FAULT_503] = {503, "ServiceUnavailable"},
 	};
 	struct error err;
 	switch (fault) {
@@ -49,6 +49,7 @@ static bool answer_fault(struct cluster *cluster, uint64_t id, enum cluster_faul
 		error_set(&err, ERROR_TIMEOUT, "no answer in time");
 		exchange_answer(cluster, id, 0, "", &err);
 		return true;
+	case FAULT_403:
 	case FAULT_409:
 	case FAULT_410:
 	case FAULT_429:

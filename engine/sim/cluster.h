@@ -60,6 +60,7 @@ enum cluster_fault {
 	FAULT_NONE,
 	FAULT_BEFORE, /* connection broken, no effect */
 	FAULT_AFTER,  /* the effect happens, the reply is lost */
+	FAULT_403,
 	FAULT_409,
 	FAULT_410,
 	FAULT_429,

@@ -391,7 +391,9 @@ void stage_set(struct stage *stage)
 	const struct stage_options *options = stage->options;
 	stage->stories = xcalloc(STORIES_MAX, sizeof(*stage->stories));
 	for (size_t i = 0; i < golden_story_count; i++) {
-		if (!is_wanted(golden_stories[i].name, options->only))
+		/* Who may miss a status cannot act on it. */
+		if (!is_wanted(golden_stories[i].name, options->only) ||
+		    (options->gaps && golden_stories[i].then_weight != 0))
 			continue;
 		for (long copy = 1; copy <= options->copies && stage->count < STORIES_MAX; copy++)
 			add_story(stage, &golden_stories[i], copy);
