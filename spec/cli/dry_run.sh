@@ -37,7 +37,7 @@ wrong() {
 wrong 'scene: []\n' "$bad:1: scene is no field of a scenario"
 wrong 'scenes:\n  - {image: a}\n' "$bad:2: scenes[0] needs a time: at"
 wrong 'scenes:\n  - {at: soon, image: a}\n' "$bad:2: scenes[0].at must be a duration"
-wrong 'scenes:\n  - {at: 1m, for: 1m, api: 418}\n' "$bad:2: scenes[0].api must be 409, 410, 429"
+wrong 'scenes:\n  - {at: 1m, for: 1m, api: 418}\n' "$bad:2: scenes[0].api must be 403, 409, 410, 429"
 wrong 'scenes:\n  - {at: 1m, api: 503}\n' "$bad:2: scenes[0] needs a duration: for"
 wrong 'hooks:\n  load-test: well\n' "$bad:2: hooks[\"load-test\"] must be answers like"
 spec "a scenario that is not there" 1 "/no/such/file" "$sluice" dry-run -f "$canary" --scenario /no/such/file

@@ -288,6 +288,8 @@ void stage_follow(struct stage *stage)
 
 /* ---- how a story begins ---- */
 
+#define USERS_INTERVAL "4s"
+
 /* `text` with each `from` replaced; the caller frees. */
 static char *replace(const char *text, const char *from, const char *to)
 {
@@ -313,6 +315,9 @@ static cJSON *read_transcript(const struct stage *stage, const struct story *sto
 	SCOPED(text) char *path = xasprintf("spec/golden/%s.json", story->golden->name);
 	SCOPED(text)
 	char *receiver = xasprintf("http://127.0.0.1:%d/", serve_port(stage->serve));
+	/* Where the user acts in mid-run, the next step must not be sooner. */
+	const char *interval =
+		story->golden->then_weight != 0 ? USERS_INTERVAL : stage->options->interval;
 	buf_init(&text, 16UL * MIB);
 	if (!file_read(path, &text, &err)) {
 		fprintf(stderr, "spec-cluster: %s\n", err.text);
@@ -327,7 +332,7 @@ static cJSON *read_transcript(const struct stage *stage, const struct story *sto
 		json_remove(object, "metadata.resourceVersion");
 		json_remove(object, "metadata.uid");
 		if (text_equal(json_string(object, "kind"), "Canary"))
-			json_put_string(object, "spec.analysis.interval", stage->options->interval);
+			json_put_string(object, "spec.analysis.interval", interval);
 	}
 	return transcript;
 }
