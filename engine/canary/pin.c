@@ -242,6 +242,8 @@ enum step pin_find(struct tick *tick, struct policy_chain *chain, struct error *
 {
 	const struct memory *memory = &tick->status.memory;
 	struct found named = {0};
+	tick->policy_allowance = (struct meter_allowance){METER_WORK, METER_TIME_US};
+	chain->allowance = &tick->policy_allowance;
 	text_copy(tick->policy, sizeof(tick->policy), memory->policy);
 	text_copy(tick->policy_after, sizeof(tick->policy_after), memory->policy);
 	text_copy(tick->refused, sizeof(tick->refused), memory->refused);

@@ -141,7 +141,12 @@ bool policy_chain_call(const struct policy_chain *chain, enum policy_hook hook,
 	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
 		if (policies[i] == NULL || !policy_has(policies[i], hook))
 			continue;
-		if (!call(policies[i], hook, rollout, extra, owned_result, err))
+		if (i == 0)
+			policy_allow(chain->own, chain->allowance);
+		bool called = call(policies[i], hook, rollout, extra, owned_result, err);
+		if (i == 0)
+			policy_allow(chain->own, NULL);
+		if (!called)
 			return false;
 		if (*owned_result == NULL)
 			continue;

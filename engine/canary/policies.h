@@ -27,6 +27,7 @@ struct policy *policies_text(struct policies *policies, const char *name, const 
  * something else than nil, decides. `own` may be NULL. */
 struct policy_chain {
 	struct policy *own, *stock, *defaults;
+	struct meter_allowance *allowance; /* what `own` may take in all; or NULL */
 };
 /* Fills in `stock` and `defaults`. Without policies/ there are none, and no strategy starts. */
 bool policies_chain(struct policies *policies, enum strategy strategy, struct policy_chain *chain,

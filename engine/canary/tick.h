@@ -81,7 +81,8 @@ struct tick {
 	 * memory.refused will be; whether there is something to say about it (see pin.h). */
 	char policy[HASH_TEXT_MAX], policy_after[HASH_TEXT_MAX], refused[HASH_TEXT_MAX];
 	bool policy_news;
-	uint32_t told[ALERTS_MAX]; /* ids of alerts that are done with */
+	struct meter_allowance policy_allowance; /* of one run: as much as one call may take */
+	uint32_t told[ALERTS_MAX];		 /* ids of alerts that are done with */
 	size_t told_count;
 
 	/* Debts are paid in their order: all with a lower id are. The next move takes them off; the

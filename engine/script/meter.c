@@ -67,7 +67,7 @@ static void work(struct meter *meter, size_t units)
 		int64_t now_us = processor_us();
 		meter->unclocked = 0;
 		if (meter->end_us == 0)
-			meter->end_us = now_us + METER_TIME_US;
+			meter->end_us = now_us + meter->time_us;
 		else if (now_us > meter->end_us)
 			spend(meter, "it ran for too long");
 	}
@@ -131,13 +131,20 @@ lua_State *meter_open(struct meter *meter)
 	return meter->L;
 }
 
-void meter_begin(struct meter *meter)
+void meter_begin(struct meter *meter, struct meter_allowance *allowance)
 {
 	meter->running = true;
 	meter->spent = false;
 	meter->why = "";
 	meter->where[0] = '\0';
 	meter->left = METER_WORK;
+	meter->time_us = METER_TIME_US;
+	meter->allowance = allowance;
+	if (allowance != NULL && allowance->work < meter->left)
+		meter->left = allowance->work;
+	if (allowance != NULL && allowance->time_us < meter->time_us)
+		meter->time_us = allowance->time_us;
+	meter->given = meter->left;
 	meter->unclocked = 0;
 	meter->bytes_most = meter->bytes + METER_BYTES;
 	meter->end_us = 0;
@@ -148,6 +155,12 @@ void meter_end(struct meter *meter)
 {
 	meter->running = false;
 	lua_sethook(meter->L, NULL, 0, 0);
+	if (meter->allowance == NULL)
+		return;
+	meter->allowance->work -= meter->given - meter->left;
+	if (meter->end_us != 0)
+		meter->allowance->time_us -= processor_us() - (meter->end_us - meter->time_us);
+	meter->allowance = NULL;
 }
 
 void meter_collect(struct meter *meter)

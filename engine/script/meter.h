@@ -23,6 +23,12 @@ enum {
 	METER_DEPTH_MAX = 190,	       /* nested calls; Lua itself stops C calls at 200 */
 };
 
+/* What several calls may take together. */
+struct meter_allowance {
+	long work;
+	int64_t time_us;
+};
+
 /* The source whose lines are not the policy's. */
 #define METER_TRUSTED "sandbox.lua"
 
@@ -32,9 +38,10 @@ struct meter {
 	bool running; /* a call is metered now */
 	/* Of the call. */
 	bool spent;
-	long left, unclocked;
+	long given, left, unclocked;
 	size_t bytes_most;
-	int64_t end_us;	 /* 0: not yet looked at the clock */
+	int64_t time_us, end_us; /* 0: not yet looked at the clock */
+	struct meter_allowance *allowance;
 	const char *why; /* it was stopped */
 	char where[120]; /* "mine.lua:12: ", when it was known */
 };
@@ -44,7 +51,9 @@ void *meter_allocate(void *meter, void *block, size_t old, size_t size);
 /* A state that counts on `meter`, with the collector stopped: it runs between calls, in
  * meter_collect. So what a call may do does not depend on when garbage was found. */
 lua_State *meter_open(struct meter *meter);
-void meter_begin(struct meter *meter);
+/* A call with at most METER_WORK and METER_TIME_US, and no more than `allowance`, which gets
+ * smaller by what it took; or NULL. */
+void meter_begin(struct meter *meter, struct meter_allowance *allowance);
 void meter_end(struct meter *meter);
 void meter_collect(struct meter *meter);
 

@@ -22,6 +22,7 @@ enum { GARBAGE_MAX = 256 * KIB }; /* between two collections; one takes some 0.1
 struct policy {
 	lua_State *L;
 	struct meter meter;
+	struct meter_allowance *allowance; /* of the calls to come, or NULL */
 	char *name;
 	char hash[17];
 	size_t bytes; /* once it was built */
@@ -82,7 +83,7 @@ static bool protect(struct policy *policy, lua_CFunction function, struct call *
 	lua_pushcfunction(L, traceback);
 	lua_pushcfunction(L, function);
 	lua_pushlightuserdata(L, call);
-	meter_begin(meter);
+	meter_begin(meter, policy->allowance);
 	int status = lua_pcall(L, 1, results, 1);
 	meter_end(meter);
 	if (status == LUA_OK)
@@ -289,6 +290,11 @@ const char *policy_name(const struct policy *policy)
 const char *policy_hash(const struct policy *policy)
 {
 	return policy->hash;
+}
+
+void policy_allow(struct policy *policy, struct meter_allowance *allowance)
+{
+	policy->allowance = allowance;
 }
 
 bool policy_has(const struct policy *policy, enum policy_hook hook)

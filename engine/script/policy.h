@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "script/meter.h"
 
 struct policy;
 struct policy_run;
@@ -43,6 +44,8 @@ void policy_free(struct policy *policy);
 const char *policy_name(const struct policy *policy);
 const char *policy_hash(const struct policy *policy); /* 16 hex digits of the text's SHA-256 */
 bool policy_has(const struct policy *policy, enum policy_hook hook);
+/* What all calls to come may take together; borrowed. NULL: each what one call may. */
+void policy_allow(struct policy *policy, struct meter_allowance *allowance);
 /* Puts "mine.lua:12: step: " (where the hook begins) before what is wrong with its answer. */
 void policy_blame(const struct policy *policy, enum policy_hook hook, struct error *err);
 size_t policy_bytes(const struct policy *policy); /* what its Lua state holds now */

@@ -367,6 +367,32 @@ SPEC("policies: the way back to the primary is open whatever `promotion` does")
 	stage_free(stage);
 }
 
+SPEC("policies: the hooks of one tick may take no more together than one call")
+{
+	static const char text[] =
+		"return { judge = function()\n"
+		"  for i = 1, 50000 do local x = { i } end return { verdict = 'pass' }\n"
+		"end }";
+	struct error err = {0};
+	struct policies *policies = policies_new();
+	struct meter_allowance allowance = {METER_WORK, METER_TIME_US};
+	struct policy_chain chain = {.allowance = &allowance};
+	EXPECT(policies_chain(policies, STRATEGY_CANARY, &chain, &err));
+	chain.own = policies_text(policies, "mine.lua", text, strlen(text), &err);
+	int calls = 0;
+	for (; calls < 64; calls++) {
+		SCOPED(json) cJSON *verdict = NULL;
+		if (!policy_chain_call(&chain, HOOK_JUDGE, NULL, NULL, &verdict, &err))
+			break;
+	}
+	EXPECT(calls >= 1 && calls < 10);
+	EXPECT_CONTAINS(err.text, "mine.lua:2: the policy was stopped: it ran for too long");
+	SCOPED(json) cJSON *verdict = NULL;
+	chain.allowance = NULL;
+	EXPECT(policy_chain_call(&chain, HOOK_JUDGE, NULL, NULL, &verdict, &err));
+	policies_free(policies);
+}
+
 /* ---- checked when it changes ---- */
 
 SPEC("policies: a broken text is refused at rest, once, and a mended one is taken")
