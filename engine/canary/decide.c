@@ -212,6 +212,15 @@ static bool ask_match(struct tick *tick, const struct policy_chain *policies, co
 	return true;
 }
 
+/* Of a route that the team owns only weights are changed. */
+static bool can_mirror(const struct tick *tick)
+{
+	const struct traffic_driver *driver = tick->driver;
+	const char *route = json_string(tick->spec->json, "routeRef.kind");
+	bool adopted = route != NULL && driver->adopts != NULL && driver->adopts(driver, route);
+	return driver->can_mirror && !adopted;
+}
+
 static enum step propose_route(struct tick *tick, const struct policy_chain *policies,
 			       const cJSON *rollout, const cJSON *proposal)
 {
@@ -232,6 +241,11 @@ static enum step propose_route(struct tick *tick, const struct policy_chain *pol
 	move->split.canary = weight;
 	move->split.primary = 100 - weight;
 	move->split.mirror = json_bool(proposal, "mirror", false);
+	if (move->split.mirror && !can_mirror(tick)) {
+		error_set(&err, ERROR_SCRIPT, "step: the provider %s cannot mirror",
+			  tick->spec->provider);
+		return fail_script(tick, &err);
+	}
 	const char *message = json_string(proposal, "message");
 	if (message != NULL)
 		move->message = tick_words(tick, "%s", message);

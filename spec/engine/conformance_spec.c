@@ -565,6 +565,30 @@ SPEC("conformance: a release goes through under a storm of conflicts")
 	}
 }
 
+SPEC("conformance: a policy that mirrors where the mesh cannot is a failed check")
+{
+	struct error err = {0};
+	struct rehearsal_result result = {0};
+	const struct scenario scenario = {.image = "web:2"};
+	SCOPED(json) cJSON *objects = parsed(world_text);
+	cJSON *canary = parsed(canary_text);
+	json_put_string(canary, "spec.provider", "traefik");
+	json_put_string(
+		canary, "spec.analysis.policy.inline",
+		"return { step = function() return { action = 'route', weight = 0, mirror = true } "
+		"end }");
+	cJSON_AddItemToArray(objects, parsed(deployment_text));
+	cJSON_AddItemToArray(objects, canary);
+	const struct rehearsal_input input = {
+		.objects = objects, .scenario = &scenario, .limit_us = DURATION_HOUR};
+	log_setup(LOG_OFF, false, NULL);
+	EXPECT(rehearse(&input, &result, &err));
+	EXPECT_TEXT(result.phase, "Failed");
+	SCOPED(text) char *events = json_text(result.notes[NOTE_EVENT]);
+	EXPECT_CONTAINS(events, "step: the provider traefik cannot mirror");
+	rehearsal_result_fini(&result);
+}
+
 /* ---- what a mesh has not taken yet ---- */
 
 /* The seconds since the release at which a weight was first shown; -1: never. */
