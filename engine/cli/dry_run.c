@@ -332,7 +332,7 @@ static bool read_stride(const char *text, bool every_crash, uint64_t *stride, st
 int cli_dry_run(int count, char **arguments)
 {
 	struct flag_texts files = {0}, metrics = {0};
-	const char *policy = NULL, *output = "text", *limit = "24h", *at = NULL,
+	const char *policy = NULL, *output = "text", *limit = "24h", *lag = "0s", *at = NULL,
 		   *scenario_file = NULL, *stride_text = NULL;
 	struct dry_run dry_run = {0};
 	const char *lua = NULL;
@@ -349,6 +349,8 @@ int cli_dry_run(int count, char **arguments)
 		{"scenario", FLAG_TEXT, &scenario_file, "FILE",
 		 "what else happens: answers of webhooks, changes, faults, crashes"},
 		{"limit", FLAG_TEXT, &limit, "DURATION", "of the rehearsed time"},
+		{"lag", FLAG_TEXT, &lag, "DURATION",
+		 "the API server's replies and watches take up to this long"},
 		{"o", FLAG_TEXT, &output, "text|json|html", "how to tell it"},
 		{"objects", FLAG_BOOL, &dry_run.show_objects, NULL,
 		 "show each object as it is written"},
@@ -365,10 +367,13 @@ int cli_dry_run(int count, char **arguments)
 		.on_note = tell_note, .on_write = tell_write, .owner = &dry_run};
 	bool good = flags_parse(flags, count, arguments, &files, &err) &&
 		    duration_parse(limit, &input.limit_us, &err) &&
+		    duration_parse(lag, &input.lag_us, &err) &&
 		    read_output(output, &dry_run.output, &err) &&
 		    read_stride(stride_text, every_crash, &stride, &err) && overlay_use(lua, &err);
 	if (good && !help && files.count == 0)
 		good = error_set(&err, ERROR_INVALID, "no file given; see sluice dry-run --help");
+	if (good && input.lag_us < 0)
+		good = error_set(&err, ERROR_INVALID, "--lag must not be below 0, is %s", lag);
 	if (good && every_crash && dry_run.output != OUTPUT_TEXT)
 		good = error_set(&err, ERROR_INVALID, "--every-crash is told as text only");
 	if (!good) {

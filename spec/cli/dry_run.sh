@@ -73,3 +73,5 @@ spec "a recording of a metric that is not there" 1 "/no/such/file" "$sluice" dry
 spec "a Prometheus and a recording" 1 "--metrics URL stands alone" "$sluice" dry-run -f "$canary" \
 	--metrics http://127.0.0.1:1 --metrics "$range" --at 2026-01-31T12:00:00Z
 spec "a rough night" 0 "succeeded after" "$sluice" dry-run -f "$canary" --scenario examples/scenarios/rough-night.yaml
+spec "a slow API server" 0 "succeeded after" "$sluice" dry-run -f "$canary" --lag 200ms
+spec "a lag that is none" 1 "--lag must not be below 0" "$sluice" dry-run -f "$canary" --lag -1s

@@ -35,6 +35,7 @@ release "a canary with all gates is promoted" 0 -f gates.yaml
 release "a canary that waits for approval is promoted" 0 -f gates.yaml --scenario gates_hold_it_until_they_open/scenario.yaml
 release "a canary is rolled back by a webhook" 2 -f gates.yaml --scenario a_rollback_hook_ends_it_at_a_gate/scenario.yaml
 release "a promotion fails" 2 -f canary.yaml --scenario a_bad_fix_of_a_broken_primary_keeps_the_traffic/scenario.yaml
+release "a canary is promoted, all watches late" 0 -f gates.yaml --lag 80ms
 release "an A/B test is promoted" 0 -f ab.yaml
 release "an A/B test is rolled back" 2 -f ab.yaml --metrics $errors
 release "blue/green on a mesh is promoted" 0 -f blue_green.yaml
