@@ -29,7 +29,7 @@ if [ "${1:-}" = --inside ]; then
 	tell "$2"
 fi
 
-for program in jq curl openssl ip unshare; do
+for program in jq curl gzip openssl ip unshare; do
 	command -v $program >/dev/null || {
 		echo "control.sh: there is no $program: tools/setup.sh e2e installs it" >&2
 		exit 1
