@@ -28,9 +28,48 @@ enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, cons
 	return look(tick, path, object);
 }
 
+static bool is_ready(const struct tick *tick, const cJSON *workload, int threshold,
+		     struct error *why)
+{
+	return json_int(workload, "spec.replicas", 1) > 0 &&
+	       workload_ready(workload, threshold, tick->spec->progress_deadline_us, tick->now_us,
+			      why) == READY;
+}
+
+static bool serves(const cJSON *workload)
+{
+	return json_int(workload, "status.availableReplicas", 0) > 0;
+}
+
+/* Traffic never goes to a backend that is not ready while the other one serves, whatever a policy
+ * or a phase wants: the routes stay as they are until it is. Before the first release there is no
+ * other. True when the split would do that. */
+static bool would_harm(struct tick *tick)
+{
+	const struct canary_spec *spec = tick->spec;
+	const struct split *split = &tick->status.memory.split;
+	struct error why = {0};
+	const char *name = NULL;
+	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
+	    tick->target == NULL)
+		return false;
+	if (split->primary > 0 && serves(tick->target) &&
+	    !is_ready(tick, tick->primary, spec->primary_ready_threshold, &why))
+		name = spec->primary_target;
+	else if (split->canary > 0 && serves(tick->primary) &&
+		 !is_ready(tick, tick->target, spec->canary_ready_threshold, &why))
+		name = spec->target_name;
+	if (name != NULL)
+		tick_halt(tick, "no traffic goes to %s.%s, which is not ready: %s", name,
+			  spec->namespace, why.text);
+	return name != NULL;
+}
+
 enum step converge_write(struct tick *tick, enum kube_verb verb, const char *path,
 			 const cJSON *body)
 {
+	if (tick->routing && would_harm(tick))
+		return STEP_END;
 	char label[KUBE_PATH_MAX + KUBE_NAME_MAX + 16];
 	snprintf(label, sizeof(label), "write %d %s/%s", (int)verb, path,
 		 verb == KUBE_CREATE ? json_string_or(body, "metadata.name", "") : "");
@@ -483,7 +522,9 @@ static enum step route(struct tick *tick)
 enum step converge_routes(struct tick *tick)
 {
 	tick->wrote = false;
+	tick->routing = true;
 	enum step step = route(tick);
+	tick->routing = false;
 	tick->rerouted |= tick->wrote;
 	return step;
 }

@@ -96,6 +96,7 @@ struct tick {
 	/* What the policy said in an earlier run of this tick; it would say the same again. */
 	bool went_on;  /* `rollback`: no */
 	cJSON *checks; /* owned: `thresholds`, or NULL */
+	bool routing;  /* what is written now are routes */
 	bool rerouted; /* the routes were written since the last commit */
 
 	bool committing;

@@ -298,3 +298,27 @@ SPEC("life: of two canaries on one target the older has it, the other says so, a
 	EXPECT_TEXT(bed_says(&bed, other, "status.phase"), "Initialized");
 	bed_end(&bed);
 }
+
+/* ---- backends that are not ready ---- */
+
+SPEC("life: traffic does not go back to a primary that is not ready while the canary is")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 20));
+	bed_merge(&bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}");
+	bed_run(&bed, 3);
+	bed_release(&bed, "ghcr.io/stefanprodan/podinfo:6.0.0"); /* what is promoted */
+	bed_run(&bed, 20);
+	EXPECT_TEXT(bed_phase(&bed), "Failed");
+	EXPECT_INT(bed_weight(&bed), 20);
+	EXPECT(json_int(cluster_get(bed.cluster, bed_target), "spec.replicas", 0) > 0);
+	bed_merge(&bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}");
+	bed_run(&bed, 20);
+	EXPECT_INT(bed_weight(&bed), 0);
+	EXPECT_TEXT(bed_says(&bed, bed_target, "spec.replicas"), "0");
+	bed_end(&bed);
+}
