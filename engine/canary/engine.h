@@ -13,7 +13,7 @@
 
 #include "canary/tick.h"
 
-enum { ENGINE_SLOTS = 16, ENGINE_AWAY = 512 };
+enum { ENGINE_SLOTS = 16, ENGINE_AWAY = 192 };
 
 struct engine;
 

@@ -35,7 +35,6 @@ struct tick *tick_new(const struct tick_world *world, const struct canary_spec *
 	tick->asks = asks_new(&world->asks, kept, keeping, wake, owner, token);
 	kube_path(tick->path, &kube_canary, spec->namespace, spec->name);
 	status_init(&tick->status);
-	status_init(&tick->next);
 	return tick;
 }
 
@@ -70,6 +69,14 @@ static void forget_run(struct tick *tick)
 	tick->due_us = 0;
 }
 
+static void drop_next(struct tick *tick)
+{
+	if (tick->next != NULL)
+		status_fini(tick->next);
+	free(tick->next);
+	tick->next = NULL;
+}
+
 void tick_free(struct tick *tick)
 {
 	if (tick == NULL)
@@ -78,7 +85,7 @@ void tick_free(struct tick *tick)
 	asks_free(tick->asks);
 	cJSON_Delete(tick->checks);
 	status_fini(&tick->status);
-	status_fini(&tick->next);
+	drop_next(tick);
 	free(tick);
 }
 
@@ -488,20 +495,22 @@ static enum tick_result commit(struct tick *tick)
 		.alerts = alerts_wanted(tick->world->alerts, tick->spec),
 	};
 	struct error err = {0};
-	status_fini(&tick->next);
-	if (!phase_next(&tick->status, &situation, &tick->move, &tick->next, &err)) {
+	drop_next(tick);
+	tick->next = xcalloc(1, sizeof(*tick->next));
+	if (!phase_next(&tick->status, &situation, &tick->move, tick->next, &err)) {
 		tick->trouble = err;
 		return TICK_TROUBLE;
 	}
-	tick->next.memory.pending = tick->pending;
-	take_off_paid(&tick->next, tick);
+	tick->next->memory.pending = tick->pending;
+	take_off_paid(tick->next, tick);
 	if (tick->notice[0] != '\0')
-		text_copy(tick->next.memory.notice, sizeof(tick->next.memory.notice), tick->notice);
-	text_copy(tick->next.memory.refused, sizeof(tick->next.memory.refused), tick->refused);
+		text_copy(tick->next->memory.notice, sizeof(tick->next->memory.notice),
+			  tick->notice);
+	text_copy(tick->next->memory.refused, sizeof(tick->next->memory.refused), tick->refused);
 	if (tick->verdict[0] != '\0')
-		status_remember(&tick->next, tick->now_us, tick->verdict, tick->verdict_text);
+		status_remember(tick->next, tick->now_us, tick->verdict, tick->verdict_text);
 	SCOPED(json)
-	cJSON *patch = status_patch(&tick->next, tick->resource_version, tick->spec->target_kind,
+	cJSON *patch = status_patch(tick->next, tick->resource_version, tick->spec->target_kind,
 				    tick->now_us, &err);
 	if (patch == NULL) {
 		tick->trouble = err;
@@ -533,7 +542,9 @@ static enum tick_result committed(struct tick *tick)
 		  json_string_or(answer->object, "metadata.resourceVersion", ""));
 	tick->left = tick->status.phase;
 	status_fini(&tick->status);
-	status_copy(&tick->status, &tick->next);
+	tick->status = *tick->next; /* which is owned there from now on */
+	free(tick->next);
+	tick->next = NULL;
 	if (tick->world->alerts != NULL)
 		alerts_forget(tick->world->alerts, tick->spec->uid, &tick->status.memory);
 	return TICK_COMMITTED;

@@ -100,8 +100,8 @@ struct tick {
 	bool rerouted; /* the routes were written since the last commit */
 
 	bool committing;
-	enum phase left; /* of TICK_COMMITTED: the phase before */
-	struct status next;
+	enum phase left;     /* of TICK_COMMITTED: the phase before */
+	struct status *next; /* owned: what is being committed, or NULL */
 	struct error trouble;
 	int64_t due_us; /* of TICK_DONE: when to run again; 0: when something changes */
 };
