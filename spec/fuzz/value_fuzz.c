@@ -2,12 +2,12 @@
  * value_fuzz.c - any JSON into Lua and back: the exact way gives the same, the plain way gives the
  * same once nulls and empty lists are as Lua has them.
  */
-#include <lauxlib.h>
 #include <lua.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "fuzz.h"
+#include "script/meter.h"
 #include "script/value.h"
 
 enum { TEXT_MOST = 1 << 20 };
@@ -36,12 +36,15 @@ static int go(lua_State *L)
 
 static cJSON *there_and_back(const cJSON *json, bool exact)
 {
-	lua_State *L = luaL_newstate();
-	REQUIRE(L != NULL);
+	struct meter meter;
+	lua_State *L = meter_open(&meter);
 	struct trip trip = {.json = json, .exact = exact};
 	lua_pushcfunction(L, go);
 	lua_pushlightuserdata(L, &trip);
-	REQUIRE(lua_pcall(L, 1, 0, 0) == LUA_OK);
+	meter_begin(&meter);
+	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+		REQUIRE(meter.spent);
+	meter_end(&meter);
 	lua_close(L);
 	return trip.back;
 }
@@ -70,6 +73,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (once == NULL)
 		return 0;
 	SCOPED(json) cJSON *twice = there_and_back(once, false);
-	REQUIRE(twice != NULL && json_equal(once, twice));
+	REQUIRE(twice == NULL || json_equal(once, twice));
 	return 0;
 }
