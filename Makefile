@@ -41,7 +41,7 @@ say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 all: $(OUT)/sluice ## build the binary
 
 help: ## this list
-	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 # An archive, so that a program links only the parts that it uses.
 $(OUT)/engine.a: $(OBJECTS)
@@ -217,6 +217,20 @@ $(OUT)/%.tidy: %.c $(OUT)/%.o .clang-tidy
 	$(call say,TIDY,$<)
 	$(Q)clang-tidy-14 --quiet $< -- -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Iengine $(LUA_CFLAGS) 2>/dev/null
 	$(Q)touch $@
+
+PREFIX ?= /usr/local
+share := $(DESTDIR)$(PREFIX)/share
+.PHONY: install cover
+install: $(OUT)/sluice ## the binary and its completions (PREFIX=/usr/local DESTDIR=)
+	install -D -s -m 755 $(OUT)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -d $(share)/bash-completion/completions $(share)/zsh/site-functions
+	$(OUT)/sluice completion bash >$(share)/bash-completion/completions/sluice
+	$(OUT)/sluice completion zsh >$(share)/zsh/site-functions/_sluice
+
+cover: ## which lines of engine/ the specs run, by folder
+	$(Q)find $(BUILD)/cover -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=cover test-unit test-cli test-scenarios test-cluster
+	$(Q)tools/cover.sh $(BUILD)/cover
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

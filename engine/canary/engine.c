@@ -477,7 +477,9 @@ static void work_off(void *owner, uint64_t token)
 			go_on(engine, record);
 	}
 	engine->line_len -= taken;
-	memmove(engine->line, engine->line + taken, engine->line_len * sizeof(*engine->line));
+	if (engine->line_len > 0)
+		memmove(engine->line, engine->line + taken,
+			engine->line_len * sizeof(*engine->line));
 }
 
 static void resume(void *owner, uint64_t id)
