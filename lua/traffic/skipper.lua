@@ -58,6 +58,4 @@ function M.observed(canary, objects)
     canary.canary)
 end
 
-function M.restore(canary) return { delete = { ingress.path(canary) } } end
-
 return M
