@@ -18,6 +18,7 @@ static const struct verb {
 	{"follow", cli_follow, "watch releases as they go, with their weights drawn"},
 	{"sim", cli_sim, "an in-memory cluster over HTTP, for kubectl and for `sluice run`"},
 	{"explain", cli_explain, "the phases of a canary, and where each move leads"},
+	{"replay", cli_replay, "a decision log: told, verified, or asked of another policy"},
 	{"completion", cli_completion, "print a completion script for bash or zsh"},
 };
 

@@ -44,7 +44,7 @@ enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 	SCOPED(json) cJSON *rollout = rollout_table(tick);
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
-	if (!policy_chain_call(policies, HOOK_START, rollout, NULL, &answer, &err))
+	if (!tick_ask(tick, policies, HOOK_START, rollout, NULL, &answer, &err))
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", spec->name,
 				 spec->namespace, err.text);
 	if (text_equal(json_string(answer, "action"), "hold"))
@@ -111,7 +111,7 @@ static enum step go_on_without(struct tick *tick, const struct policy_chain *pol
 					   .defaults = policies->defaults};
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
-	if (!policy_chain_call(&stock, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
+	if (!tick_ask(tick, &stock, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", tick->spec->name,
 				 tick->spec->namespace, err.text);
 	*rolls_back = rolls_back_by(tick, answer);
@@ -127,7 +127,7 @@ static enum step ask_rollback(struct tick *tick, const struct policy_chain *poli
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
 	*rolls_back = false;
-	if (!policy_chain_call(policies, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
+	if (!tick_ask(tick, policies, HOOK_ROLLBACK, rollout, NULL, &answer, &err))
 		return go_on_without(tick, policies, rollout, &err, rolls_back);
 	*rolls_back = rolls_back_by(tick, answer);
 	return STEP_ON;
@@ -298,7 +298,7 @@ static enum step propose(struct tick *tick, const struct policy_chain *policies,
 {
 	SCOPED(json) cJSON *proposal = NULL;
 	struct error err = {0};
-	if (!policy_chain_call(policies, HOOK_STEP, rollout, NULL, &proposal, &err))
+	if (!tick_ask(tick, policies, HOOK_STEP, rollout, NULL, &proposal, &err))
 		return fail_script(tick, &err);
 	const char *action = json_string_or(proposal, "action", "");
 	const cJSON *state = json_get(proposal, "state");
@@ -394,7 +394,7 @@ enum step decide_promotion(struct tick *tick, const struct policy_chain *policie
 	SCOPED(json) cJSON *answer = NULL;
 	struct error err = {0};
 	int weight = 100;
-	if (!policy_chain_call(policies, HOOK_PROMOTION, rollout, NULL, &answer, &err)) {
+	if (!tick_ask(tick, policies, HOOK_PROMOTION, rollout, NULL, &answer, &err)) {
 		/* The way back to the primary is always open: all at once, and said so. */
 		move_note(&tick->move, true, tick->status.phase,
 			  "Policy of %s.%s failed %s; routing all traffic to primary",

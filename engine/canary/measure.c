@@ -108,11 +108,14 @@ static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, st
 	    !metric_request_init(&request, &subject, check, template, secret, &err)) {
 		sample->error = err.kind;
 		text_copy(sample->text, sizeof(sample->text), err.text);
+		decision_sample(tick->decision, "", NULL);
 		return STEP_ON;
 	}
 	char label[32];
 	snprintf(label, sizeof(label), "metric %zu", i);
 	const struct answer *answer = ask_metric(tick->asks, label, &request.query);
+	if (answer != NULL)
+		decision_sample(tick->decision, request.query.query, answer->body);
 	metric_request_fini(&request);
 	if (answer == NULL)
 		return STEP_WAIT;
@@ -142,7 +145,7 @@ static void judge(struct tick *tick, const struct policy_chain *policies, const 
 {
 	SCOPED(json) cJSON *verdict = NULL;
 	struct error err = {0};
-	if (!policy_chain_call(policies, HOOK_JUDGE, rollout, sample, &verdict, &err)) {
+	if (!tick_ask(tick, policies, HOOK_JUDGE, rollout, sample, &verdict, &err)) {
 		if (*check != CHECK_FAILED) {
 			move_note(&tick->move, true, tick->status.phase,
 				  "Halt %s.%s advancement policy failed %s", tick->spec->name,
@@ -178,7 +181,7 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 	}
 	struct error err = {0};
 	if (tick->checks == NULL &&
-	    !policy_chain_call(policies, HOOK_THRESHOLDS, rollout, NULL, &tick->checks, &err)) {
+	    !tick_ask(tick, policies, HOOK_THRESHOLDS, rollout, NULL, &tick->checks, &err)) {
 		move_note(&tick->move, true, tick->status.phase,
 			  "Halt %s.%s advancement policy failed %s", tick->spec->name,
 			  tick->spec->namespace, err.text);

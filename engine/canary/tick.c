@@ -64,6 +64,8 @@ static void forget_run(struct tick *tick)
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
 	text_copy(tick->refused, sizeof(tick->refused), tick->status.memory.refused);
 	tick->told_count = 0;
+	if (tick->world->decisions != NULL)
+		tick->decision = decision_again(tick->decision);
 	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
 	tick->due_us = 0;
@@ -82,6 +84,7 @@ void tick_free(struct tick *tick)
 	if (tick == NULL)
 		return;
 	forget_run(tick);
+	decision_free(tick->decision);
 	asks_free(tick->asks);
 	cJSON_Delete(tick->checks);
 	status_fini(&tick->status);
@@ -156,6 +159,17 @@ enum step tick_halt(struct tick *tick, const char *format, ...)
 	tick->due_us = tick->now_us + look_again_us;
 	tick_notice(tick, text);
 	return STEP_END;
+}
+
+bool tick_ask(struct tick *tick, const struct policy_chain *chain, enum policy_hook hook,
+	      const cJSON *rollout, const cJSON *extra, cJSON **owned_result, struct error *err)
+{
+	decision_log_know(tick->world->decisions, chain->own);
+	decision_log_know(tick->world->decisions, chain->stock);
+	decision_log_know(tick->world->decisions, chain->defaults);
+	bool answered = policy_chain_call(chain, hook, rollout, extra, owned_result, err);
+	decision_call(tick->decision, chain, hook, rollout, extra, *owned_result, err);
+	return answered;
 }
 
 enum step tick_move(struct tick *tick, enum move_kind kind)
@@ -545,6 +559,11 @@ static enum tick_result committed(struct tick *tick)
 	tick->status = *tick->next; /* which is owned there from now on */
 	free(tick->next);
 	tick->next = NULL;
+	decision_move(tick->decision, &tick->move);
+	decision_log_add(tick->world->decisions, tick->spec->namespace, tick->spec->name,
+			 tick->now_us, tick->decision, phase_is_at_rest(tick->status.phase));
+	decision_free(tick->decision);
+	tick->decision = NULL;
 	if (tick->world->alerts != NULL)
 		alerts_forget(tick->world->alerts, tick->spec->uid, &tick->status.memory);
 	return TICK_COMMITTED;

@@ -11,6 +11,7 @@
 
 #include "canary/alerts.h"
 #include "canary/ask.h"
+#include "canary/decision_log.h"
 #include "canary/exporter.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
@@ -27,7 +28,8 @@ struct tick_world {
 	const char *event_webhook; /* for canaries without an event webhook of their own; or NULL */
 	const char *component;	   /* of events: "flagger" unless told otherwise */
 	struct alerts *alerts;	   /* or NULL */
-	struct exporter *exporter; /* or NULL */
+	struct decision_log *decisions; /* or NULL */
+	struct exporter *exporter;	/* or NULL */
 };
 
 enum step {
@@ -82,6 +84,7 @@ struct tick {
 	char policy[HASH_TEXT_MAX], policy_after[HASH_TEXT_MAX], refused[HASH_TEXT_MAX];
 	bool policy_news;
 	struct meter_allowance policy_allowance; /* of one run: as much as one call may take */
+	struct decision *decision;		 /* owned, when there is a decision log */
 	uint32_t told[ALERTS_MAX];		 /* ids of alerts that are done with */
 	size_t told_count;
 
@@ -130,6 +133,10 @@ enum step tick_trouble(struct tick *tick, const struct error *err);
 void tick_notice(struct tick *tick, const char *text);
 /* Something that keeps the rollout waiting: said once as an event. Always STEP_END. */
 enum step tick_halt(struct tick *tick, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Asks the policies, and writes down what they were asked and answered. */
+bool tick_ask(struct tick *tick, const struct policy_chain *chain, enum policy_hook hook,
+	      const cJSON *rollout, const cJSON *extra, cJSON **owned_result,
+	      struct error *err) MUST_CHECK;
 /* The move of this run. Always STEP_ON. */
 enum step tick_move(struct tick *tick, enum move_kind kind);
 /* A pointer to text that lives as long as the run. */

@@ -18,6 +18,7 @@ int cli_check(int count, char **arguments);
 int cli_sim(int count, char **arguments);
 int cli_follow(int count, char **arguments);
 int cli_explain(int count, char **arguments);
+int cli_replay(int count, char **arguments);
 int cli_completion(int count, char **arguments);
 
 #endif

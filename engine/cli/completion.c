@@ -10,7 +10,7 @@ static const char bash[] =
 	"_sluice() {\n"
 	"  local word=${COMP_WORDS[COMP_CWORD]}\n"
 	"  if [ \"$COMP_CWORD\" = 1 ]; then\n"
-	"    COMPREPLY=($(compgen -W 'check dry-run run follow sim explain completion help "
+	"    COMPREPLY=($(compgen -W 'check dry-run run follow replay sim explain completion help "
 	"version' -- "
 	"\"$word\"))\n"
 	"  elif [ \"${COMP_WORDS[1]}\" = completion ]; then\n"

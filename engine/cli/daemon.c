@@ -39,6 +39,7 @@ struct daemon {
 	struct metrics *metrics;
 	struct policies *policies;
 	struct alerts *alerts;
+	struct decision_log *decisions;
 	struct exporter *exporter;
 	struct tick_world world;
 	struct engine *engine;
@@ -315,6 +316,7 @@ static void start_engine(struct daemon *daemon)
 		.event_webhook = options->event_webhook,
 		.component = "flagger",
 		.alerts = daemon->alerts,
+		.decisions = daemon->decisions,
 		.exporter = daemon->exporter,
 	};
 	const struct engine_options engine = {
@@ -343,6 +345,16 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 	}
 	log_info(NULL, "starting sluice version %s, mesh provider %s", SLUICE_VERSION,
 		 options->mesh_provider);
+	if (options->decision_log != NULL) {
+		daemon->decisions =
+			decision_log_open(options->decision_log, 0, loop_now(loop), err);
+		if (daemon->decisions == NULL) {
+			error_wrap(err, "--decision-log");
+			kube_config_fini(&daemon->config);
+			free(daemon);
+			return NULL;
+		}
+	}
 	connect_ports(daemon);
 	daemon->serve = serve_new(loop, &serve, on_request, daemon, err);
 	if (daemon->serve == NULL) {
@@ -380,6 +392,7 @@ void daemon_free(struct daemon *daemon)
 	lease_free(daemon->lease);
 	engine_free(daemon->engine);
 	alerts_free(daemon->alerts);
+	decision_log_close(daemon->decisions);
 	serve_free(daemon->serve);
 	policies_free(daemon->policies);
 	daemon->metrics->ops->free(daemon->metrics);

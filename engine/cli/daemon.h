@@ -16,6 +16,7 @@ struct daemon_options {
 	const char *mesh_provider, *metrics_server;
 	const char *event_webhook; /* NULL: none */
 	struct alerts_options alerts;
+	const char *decision_log;		 /* a directory, "-", or NULL */
 	const char *const *selector_labels;	 /* NULL-terminated */
 	const char *const *include_label_prefix; /* NULL-terminated */
 	bool config_tracking, no_cross_namespace_refs;

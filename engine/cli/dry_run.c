@@ -333,7 +333,7 @@ int cli_dry_run(int count, char **arguments)
 {
 	struct flag_texts files = {0}, metrics = {0};
 	const char *policy = NULL, *output = "text", *limit = "24h", *lag = "0s", *at = NULL,
-		   *scenario_file = NULL, *stride_text = NULL;
+		   *scenario_file = NULL, *stride_text = NULL, *decision_log = NULL;
 	struct dry_run dry_run = {0};
 	const char *lua = NULL;
 	bool help = false, every_crash = false;
@@ -358,6 +358,8 @@ int cli_dry_run(int count, char **arguments)
 		 "tell the status, webhooks and measurements too"},
 		{"every-crash", FLAG_BOOL, &every_crash, NULL,
 		 "rehearse again with the daemon killed at each of its calls"},
+		{"decision-log", FLAG_TEXT, &decision_log, "DIR|-",
+		 "write each decision down, for sluice replay and sluice why"},
 		OVERLAY_FLAG(lua),
 		{"crash-stride", FLAG_TEXT, &stride_text, "N", "at each Nth of its calls only"},
 		{"help", FLAG_BOOL, &help, NULL, "this"},
@@ -403,7 +405,12 @@ int cli_dry_run(int count, char **arguments)
 		good = add_file(&dry_run, files.items[i]);
 	input.objects = dry_run.objects;
 	input.scenario = scenario;
+	if (good && decision_log != NULL) {
+		input.decisions = decision_log_open(decision_log, 0, 0, &err);
+		good = input.decisions != NULL || complain("--decision-log: %s", err.text);
+	}
 	int status = good ? run(&dry_run, &input, stride) : EXIT_BAD_INPUT;
+	decision_log_close(input.decisions);
 	recording_free(recording);
 	scenario_free(scenario);
 	cJSON_Delete(dry_run.objects);

@@ -33,7 +33,7 @@ struct run_flags {
 	const char *lua, *include_label_prefix, *namespace, *mesh_provider, *selector_labels;
 	const char *election_namespace, *min_interval;
 	const char *slack_url, *slack_token, *slack_user, *slack_channel, *slack_proxy;
-	const char *msteams_url, *msteams_proxy, *cluster_name;
+	const char *msteams_url, *msteams_proxy, *cluster_name, *decision_log;
 	const char *unused;
 	bool unused_bool, leader_election, config_tracking, no_cross_namespace_refs;
 	bool help, version;
@@ -156,6 +156,7 @@ static bool fill_options(const struct run_flags *flags, struct daemon_options *o
 	options->mesh_provider = flags->mesh_provider;
 	options->metrics_server = flags->metrics_server;
 	options->event_webhook = unless_empty(flags->event_webhook);
+	options->decision_log = unless_empty(flags->decision_log);
 	options->config_tracking = flags->config_tracking;
 	options->no_cross_namespace_refs = flags->no_cross_namespace_refs;
 	options->leader_election = flags->leader_election;
@@ -239,6 +240,8 @@ int cli_run(int count, char **arguments)
 		 "MS Teams instead of Slack ($MSTEAMS_URL)"},
 		{"msteams-proxy-url", FLAG_TEXT, &f.msteams_proxy, "URL", "($MSTEAMS_PROXY_URL)"},
 		{"cluster-name", FLAG_TEXT, &f.cluster_name, "NAME", "a field of every alert"},
+		{"decision-log", FLAG_TEXT, &f.decision_log, "DIR|-",
+		 "write each decision down, for sluice replay and sluice why"},
 		{"selector-labels", FLAG_TEXT, &f.selector_labels, "LIST",
 		 "labels by which a target may select its pods"},
 		{"include-label-prefix", FLAG_TEXT, &f.include_label_prefix, "LIST",

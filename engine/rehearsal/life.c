@@ -265,6 +265,7 @@ void life_start(struct play *play)
 		.policies = play->policies,
 		.metrics_server = "",
 		.component = "flagger",
+		.decisions = play->input->decisions,
 	};
 	play->engine = engine_new(&play->world, &options);
 	engine_own(play->engine, true);

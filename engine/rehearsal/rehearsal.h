@@ -10,6 +10,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "canary/decision_log.h"
 #include "metric/recording.h"
 #include "ports.h"
 #include "rehearsal/scenario.h"
@@ -39,8 +40,9 @@ struct rehearsal_input {
 	int64_t limit_us;				  /* of the release */
 	int64_t lag_us;		   /* replies and watches take up to this long, each its own time */
 	struct cut cuts[CUTS_MAX]; /* one for each start of the daemon */
-	rehearsal_note *on_note;   /* or NULL */
-	rehearsal_write *on_write; /* or NULL */
+	struct decision_log *decisions; /* or NULL */
+	rehearsal_note *on_note;	/* or NULL */
+	rehearsal_write *on_write;	/* or NULL */
 	void *owner;
 };
 

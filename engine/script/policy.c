@@ -23,7 +23,7 @@ struct policy {
 	lua_State *L;
 	struct meter meter;
 	struct meter_allowance *allowance; /* of the calls to come, or NULL */
-	char *name;
+	char *name, *text;
 	char hash[17];
 	size_t bytes; /* once it was built */
 	bool has[POLICY_HOOKS];
@@ -250,6 +250,7 @@ struct policy *policy_new(const char *name, const char *text, size_t len, struct
 	hex[16] = '\0';
 	text_copy(policy->hash, sizeof(policy->hash), hex);
 	policy->name = xstrdup(name);
+	policy->text = xstrndup(text, len);
 	policy->L = meter_open(&policy->meter);
 	if (build(policy, text, len, err))
 		return policy;
@@ -279,6 +280,7 @@ void policy_free(struct policy *policy)
 		return;
 	lua_close(policy->L);
 	free(policy->name);
+	free(policy->text);
 	free(policy);
 }
 
@@ -295,6 +297,16 @@ const char *policy_hash(const struct policy *policy)
 void policy_allow(struct policy *policy, struct meter_allowance *allowance)
 {
 	policy->allowance = allowance;
+}
+
+const char *policy_text(const struct policy *policy)
+{
+	return policy->text;
+}
+
+int policy_line(const struct policy *policy, enum policy_hook hook)
+{
+	return policy->lines[hook];
 }
 
 bool policy_has(const struct policy *policy, enum policy_hook hook)

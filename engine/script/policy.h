@@ -43,6 +43,8 @@ struct policy *policy_new_stock(const char *name, struct error *err) MUST_CHECK;
 void policy_free(struct policy *policy);
 const char *policy_name(const struct policy *policy);
 const char *policy_hash(const struct policy *policy); /* 16 hex digits of the text's SHA-256 */
+const char *policy_text(const struct policy *policy);
+int policy_line(const struct policy *policy, enum policy_hook hook); /* where a hook begins; 0 */
 bool policy_has(const struct policy *policy, enum policy_hook hook);
 /* What all calls to come may take together; borrowed. NULL: each what one call may. */
 void policy_allow(struct policy *policy, struct meter_allowance *allowance);

@@ -43,6 +43,7 @@ spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 . spec/cli/drivers.sh
 . spec/cli/dry_run.sh
 . spec/cli/policies.sh
+. spec/cli/decisions.sh
 
 # ---- the daemon, on the in-memory cluster over HTTP
 

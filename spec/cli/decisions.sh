@@ -1,0 +1,20 @@
+# shellcheck shell=bash disable=SC2154
+# Decision logs: what a rehearsal writes down is verified, asked of another policy, and cannot be changed unseen.
+
+logs=$(mktemp -d)
+spec "dry-run: writes its decisions down" 2 "rolled back" \
+	"$sluice" dry-run -f "$canary" --metrics examples/recordings/slow-leak.yaml --decision-log "$logs/a"
+spec "replay: tells them" 0 "a failed check, on request-duration = 690" "$sluice" replay "$logs/a"
+spec "replay: asks all hooks again" 0 "13 decisions, 49 answers: the same, bit for bit" "$sluice" replay "$logs/a" --verify
+spec "replay: says where another policy differs" 2 "would be: roll back: two checks in a row failed" \
+	"$sluice" replay "$logs/a" --policy examples/policies/rollback_early.lua
+spec "replay: says from where on nothing can be known" 2 "13 decisions: 1 would have been other, of 11 nobody can know" \
+	"$sluice" replay "$logs/a" --policy examples/policies/geometric.lua
+"$sluice" dry-run -f "$canary" --decision-log - | grep '^{' >"$logs/b.jsonl"
+spec "replay: a log of standard output" 0 "the same, bit for bit" "$sluice" replay "$logs/b.jsonl" --verify
+average=$(awk '{ bytes += length($0) } END { print int(bytes / NR) }' "$logs"/a/*.jsonl)
+spec "dry-run: a decision takes less than 2 KB" 0 "" test "$average" -lt 2048
+sed -i 's/"weight":5}/"weight":6}/' "$logs"/a/*.jsonl
+spec "replay: a log that was changed" 1 "the line before it was changed" "$sluice" replay "$logs/a" --verify
+spec "replay: no log" 1 "No such file" "$sluice" replay /no/such/log
+rm -rf "$logs"

@@ -1,0 +1,251 @@
+#include "canary/decision_log.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/json_delta.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "canary/replay.h"
+#include "ports.h"
+#include "spec.h"
+
+/* ---- deltas ---- */
+
+static cJSON *random_json(struct chance *chance, int depth)
+{
+	uint64_t kind = chance_next(chance) % (depth == 0 ? 4 : 6);
+	cJSON *json;
+	char name[8];
+	switch (kind) {
+	case 0:
+		return cJSON_CreateNull();
+	case 1:
+		return cJSON_CreateBool((int)(chance_next(chance) % 2));
+	case 2:
+		return cJSON_CreateNumber((double)(chance_next(chance) % 4));
+	case 3:
+		return cJSON_CreateString(chance_next(chance) % 2 == 0 ? "a" : "b");
+	case 4:
+		json = cJSON_CreateArray();
+		for (uint64_t i = chance_next(chance) % 4; i > 0; i--)
+			cJSON_AddItemToArray(json, random_json(chance, depth - 1));
+		return json;
+	default:
+		json = cJSON_CreateObject();
+		for (uint64_t i = 0; i < 4; i++) {
+			snprintf(name, sizeof(name), "%d", (int)i);
+			if (chance_next(chance) % 2 == 0)
+				cJSON_AddItemToObject(json, name, random_json(chance, depth - 1));
+		}
+		return json;
+	}
+}
+
+SPEC("json_delta: applied to what it is of, gives what it was made for")
+{
+	struct chance chance;
+	chance_seed(&chance, 1);
+	for (int i = 0; i < 20000; i++) {
+		struct error err = {0};
+		SCOPED(json) cJSON *to = random_json(&chance, 4);
+		cJSON *from = random_json(&chance, 4);
+		SCOPED(json) cJSON *delta = json_delta(from, to);
+		EXPECT((delta == NULL) == json_equal(from, to));
+		if (delta != NULL)
+			EXPECT(json_delta_apply(&from, delta, &err));
+		EXPECT(json_equal(from, to));
+		/* Anything as a delta of anything: refused or applied, never more. */
+		SCOPED(json) cJSON *wild = random_json(&chance, 4);
+		bool fits = json_delta_apply(&from, wild, &err);
+		EXPECT(fits || err.text[0] != '\0');
+		cJSON_Delete(from);
+	}
+}
+
+SPEC("json_delta: a row that moves on by one is told as that")
+{
+	SCOPED(json) cJSON *from = cJSON_Parse("{\"h\":[1,2,3],\"x\":{\"a\":1,\"b\":2}}");
+	SCOPED(json) cJSON *to = cJSON_Parse("{\"h\":[2,3,4],\"x\":{\"a\":1}}");
+	SCOPED(json) cJSON *delta = json_delta(from, to);
+	SCOPED(text) char *text = json_canonical(delta);
+	EXPECT_TEXT(text, "{\"h\":[1,[4]],\"x\":{\"b\":null}}");
+}
+
+/* ---- the log ---- */
+
+static const char policy_text_of_spec[] =
+	"return { step = function(rollout) return { action = 'route', weight = rollout.weight + 5 }"
+	" end }";
+
+/* One decision with the weight given. */
+static struct decision *decide(const struct policy *policy, int weight, int filler)
+{
+	const struct policy_chain chain = {.defaults = (struct policy *)(uintptr_t)policy};
+	SCOPED(json) cJSON *rollout = cJSON_CreateObject();
+	SCOPED(json) cJSON *answer = NULL;
+	struct error err = {0};
+	struct decision *decision = decision_again(NULL);
+	cJSON_AddNumberToObject(rollout, "weight", weight);
+	for (int i = 0; i < filler; i++)
+		json_put_number(rollout, "spec.list", i);
+	EXPECT(policy_chain_call(&chain, HOOK_STEP, rollout, NULL, &answer, &err));
+	decision_call(decision, &chain, HOOK_STEP, rollout, NULL, answer, &err);
+	decision_move(decision, &(struct move){.kind = MOVE_ROUTE});
+	return decision;
+}
+
+struct found {
+	int decisions, policies;
+	double weight;
+	struct replay *replay;
+	bool same;
+};
+
+static bool find_decision(void *owner, const struct logged *logged)
+{
+	struct found *found = owner;
+	struct error answered = {0}, err = {0};
+	SCOPED(json) cJSON *answer = NULL;
+	const cJSON *call = json_at(logged->json, "calls[0]");
+	found->decisions++;
+	found->weight = json_number(logged->json, "rollout.weight", -1);
+	found->same &= replay_call(found->replay, logged->json, call, &answer, &answered, &err) &&
+		       json_equal(answer, json_get(call, "answer"));
+	return true;
+}
+
+static void find_policy(void *owner, const char *name, const char *hash, const char *text)
+{
+	struct found *found = owner;
+	found->policies++;
+	replay_learn(found->replay, name, hash, text);
+}
+
+static bool read_back(const char *dir, struct found *found, struct log_summary *summary,
+		      struct error *err)
+{
+	*found = (struct found){.replay = replay_new(), .same = true};
+	const struct log_reader reader = {find_decision, find_policy, found};
+	bool good = decision_log_read(dir, &reader, summary, err);
+	replay_free(found->replay);
+	return good;
+}
+
+static void write_some(const char *dir, size_t file_bytes, int from, int to)
+{
+	struct error err = {0};
+	struct policy *policy =
+		policy_new("p.lua", policy_text_of_spec, strlen(policy_text_of_spec), &err);
+	EXPECT(policy != NULL);
+	struct decision_log *log = decision_log_open(dir, file_bytes, from, &err);
+	EXPECT_TEXT(err.text, "");
+	for (int weight = from; weight < to; weight++) {
+		struct decision *decision = decide(policy, weight, 3);
+		decision_log_know(log, policy);
+		decision_log_add(log, "test", weight % 2 == 0 ? "a" : "b", weight, decision,
+				 weight % 5 == 0);
+		decision_free(decision);
+	}
+	decision_log_close(log);
+	policy_free(policy);
+}
+
+/* The newest file of a directory. */
+static char *newest(const char *dir)
+{
+	char last[300] = "";
+	DIR *opened = opendir(dir);
+	for (const struct dirent *entry = readdir(opened); entry != NULL; entry = readdir(opened))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, last) > 0)
+			text_copy(last, sizeof(last), entry->d_name);
+	closedir(opened);
+	return xasprintf("%s/%s", dir, last);
+}
+
+static void overwrite(const char *path, const char *text, size_t len)
+{
+	FILE *file = fopen(path, "w");
+	EXPECT(file != NULL && fwrite(text, 1, len, file) == len);
+	fclose(file);
+}
+
+static void remove_all(const char *dir)
+{
+	for (;;) {
+		SCOPED(text) char *path = newest(dir);
+		if (path[strlen(path) - 1] == '/')
+			break;
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+SPEC("decision_log: what was written is read, across files and restarts, and answers the same")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	EXPECT(mkdtemp(dir) != NULL);
+	write_some(dir, 2000, 1, 40);
+	write_some(dir, 2000, 40, 60);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_INT(found.decisions, 59);
+	EXPECT(found.same);
+	EXPECT_INT(found.weight, 59);
+	EXPECT(summary.files > 3);
+	EXPECT_INT(found.policies, summary.files); /* each file can be read alone */
+	EXPECT_INT(summary.torn, 0);
+	struct stat status;
+	SCOPED(text) char *path = newest(dir);
+	EXPECT(stat(path, &status) == 0);
+	EXPECT_INT(status.st_mode & 0777, 0600);
+	remove_all(dir);
+}
+
+SPEC("decision_log: half a line is passed over, a changed one is found")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	size_t len;
+	EXPECT(mkdtemp(dir) != NULL);
+	write_some(dir, 0, 1, 10);
+	SCOPED(text) char *path = newest(dir);
+	SCOPED(buf) struct buf text = {0};
+	buf_init(&text, MIB);
+	EXPECT(file_read(path, &text, &err));
+	len = text.len;
+	overwrite(path, text.text, len - 30);
+	write_some(dir, 0, 10, 12); /* goes on after the last whole line */
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_INT(found.decisions, 10);
+	EXPECT_INT(summary.torn, 1);
+	char *weight = strstr(text.text, "\"weight\":[4]");
+	EXPECT(weight != NULL);
+	weight[10] = '5';
+	overwrite(path, text.text, len);
+	EXPECT(!read_back(dir, &found, &summary, &err));
+	EXPECT_INT(err.kind, ERROR_INVALID);
+	EXPECT_CONTAINS(err.text, "the line before it was changed, or lines are missing");
+	overwrite(path, "x\n", 2);
+	EXPECT(!read_back(dir, &found, &summary, &err));
+	EXPECT_CONTAINS(err.text, ":1: is no JSON");
+	remove_all(dir);
+	EXPECT(!read_back("/nowhere", &found, &summary, &err));
+}
+
+SPEC("decision_log: a place that cannot be written is told at the start")
+{
+	struct error err = {0};
+	EXPECT(decision_log_open("/proc/nowhere", 0, 0, &err) == NULL);
+	EXPECT_CONTAINS(err.text, "/proc/nowhere");
+}
