@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /* The object at a path: *object is NULL where there is none. */
@@ -65,15 +66,21 @@ static bool would_harm(struct tick *tick)
 	return name != NULL;
 }
 
+static const struct answer *ask_to_write(struct tick *tick, enum kube_verb verb, const char *path,
+					 const cJSON *body)
+{
+	char label[KUBE_PATH_MAX + KUBE_NAME_MAX + 16];
+	snprintf(label, sizeof(label), "write %d %s/%s", (int)verb, path,
+		 verb == KUBE_CREATE ? json_string_or(body, "metadata.name", "") : "");
+	return ask_write(tick->asks, label, verb, path, body);
+}
+
 enum step converge_write(struct tick *tick, enum kube_verb verb, const char *path,
 			 const cJSON *body)
 {
 	if (tick->routing && would_harm(tick))
 		return STEP_END;
-	char label[KUBE_PATH_MAX + KUBE_NAME_MAX + 16];
-	snprintf(label, sizeof(label), "write %d %s/%s", (int)verb, path,
-		 verb == KUBE_CREATE ? json_string_or(body, "metadata.name", "") : "");
-	const struct answer *answer = ask_write(tick->asks, label, verb, path, body);
+	const struct answer *answer = ask_to_write(tick, verb, path, body);
 	if (answer == NULL)
 		return STEP_WAIT;
 	if (answer->error.kind == ERROR_INVALID)
@@ -162,7 +169,16 @@ enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const
 		return step;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, kind, tick->spec->namespace, name);
-	return converge_write(tick, KUBE_DELETE, path, NULL);
+	const struct answer *answer = ask_to_write(tick, KUBE_DELETE, path, NULL);
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->error.kind == ERROR_NONE)
+		return STEP_ON;
+	if (answer->error.kind != ERROR_DENIED)
+		return tick_trouble(tick, &answer->error);
+	SCOPED(text) char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
+	log_warn(canary, "%s: it stays for as long as the canary does", answer->error.text);
+	return STEP_ON;
 }
 
 static enum step observe_configs(struct tick *tick)

@@ -19,7 +19,8 @@ enum step converge_restore_routes(struct tick *tick);
 /* Services, the primary with its configs and its HPA, the apex service; App Mesh routes before the
  * primary, as its pods need their virtual node to become ready. */
 enum step converge_objects(struct tick *tick);
-/* Creates an owned object unless there is one; deletes it unless there is none. */
+/* Creates an owned object unless there is one; deletes it unless there is none. What may not be
+ * deleted stays: nothing waits for it, and it goes with its owner. */
 enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted);
 enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name);
 /* What a route that the team owns says before the first edit, is in the status: else it is the move

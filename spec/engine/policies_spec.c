@@ -393,6 +393,36 @@ SPEC("policies: the hooks of one tick may take no more together than one call")
 	policies_free(policies);
 }
 
+/* ---- where the daemon may not delete ---- */
+
+static enum cluster_fault deny_deletes(void *owner, const struct http_request *request)
+{
+	int *deletes = owner;
+	if (strcmp(request->method, "DELETE") != 0)
+		return FAULT_NONE;
+	++*deletes;
+	return FAULT_403;
+}
+
+SPEC("policies: a pinned text that may not be deleted stays, and hinders nothing")
+{
+	struct stage *stage = stage_new();
+	int deletes = 0;
+	cluster_faults(stage->cluster, deny_deletes, &deletes);
+	put_policy(stage, by_seven);
+	put_canary(stage, "app", by_map);
+	release(stage, "app");
+	pass_until_weight(stage, "app", 14);
+	put_policy(stage, by_twenty);
+	pass_until_weight(stage, "app", 34);
+	pass_until(stage, "app", "Succeeded");
+	pass(stage, 600);
+	EXPECT_INT(deletes, 2); /* one for each of the two texts */
+	release(stage, "app");
+	pass_until(stage, "app", "Succeeded");
+	stage_free(stage);
+}
+
 /* ---- checked when it changes ---- */
 
 SPEC("policies: a broken text is refused at rest, once, and a mended one is taken")

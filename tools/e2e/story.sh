@@ -197,9 +197,9 @@ expect_no_loss() {
 	[ "$counted" -ge $((good + bad)) ] || wrong "fewer requests at the pods than answers"
 }
 
-# Events without what depends on the moment: measured values, and what is waited for meanwhile.
+# Events without what depends on the moment: measured values, what is waited for meanwhile, and what has $meanwhile in it.
 shorten() {
-	grep -vE '^(canary deployment )?[^ ]+ not ready: ' |
+	grep -vE "^(canary deployment )?[^ ]+ not ready: ${meanwhile:+|$meanwhile}" |
 		sed -E 's/(success rate|request duration) [0-9.a-zµ]+/\1 …/; s/\b[0-9.]+(ms|%)? ([<>]) /… \2 /
 			s/(primary not ready:|not measured:) .*/\1 …/' | uniq
 }
