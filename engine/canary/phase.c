@@ -182,9 +182,21 @@ static void start_split(struct status *next, const struct situation *situation)
 	next->canary_weight = next->memory.split.canary;
 }
 
+/* The target is needed again. */
+static void drop_scale_down(struct status *next)
+{
+	struct memory *memory = &next->memory;
+	size_t kept = 0;
+	for (size_t i = 0; i < memory->debt_count; i++)
+		if (memory->debts[i].kind != DEBT_SCALE_DOWN)
+			memory->debts[kept++] = memory->debts[i];
+	memory->debt_count = kept;
+}
+
 static void begin(struct status *next, const struct situation *situation, const char *checksum)
 {
 	const struct canary_spec *spec = situation->spec;
+	drop_scale_down(next);
 	enter(next, PHASE_PROGRESSING, situation);
 	reset_counts(next);
 	take_revision(next, situation);

@@ -237,6 +237,20 @@ static bool primary_is_broken(struct tick *tick)
 	return tick->status.memory.split.canary == 100 && primary_ready(tick, &why) != READY;
 }
 
+/* It is past its deadline: traffic is better off with the revision that may mend it, and whatever
+ * fails, with a canary that is ready. */
+static bool primary_is_lost(struct tick *tick)
+{
+	struct error why = {0};
+	bool starts = tick->move.kind == MOVE_BEGIN || tick->move.kind == MOVE_RESTART;
+	if (primary_ready(tick, &why) != READY_NEVER)
+		return false;
+	return starts ||
+	       (json_int(tick->target, "spec.replicas", 1) > 0 &&
+		workload_ready(tick->target, tick->spec->canary_ready_threshold,
+			       tick->spec->progress_deadline_us, tick->now_us, &why) == READY);
+}
+
 static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 			 const struct error *policy_error)
 {
@@ -417,6 +431,15 @@ static void look_after_alerts(struct tick *tick)
 		move_note(&tick->move, true, tick->status.phase, "%s", failures.text);
 }
 
+/* What the end of the last release still waits for (a primary that is ready) may wait for ever: it
+ * must not stand in the way of the revision that mends it. */
+static bool a_fix_waits(const struct tick *tick)
+{
+	return tick->trouble.kind == ERROR_NONE && tick->objects_done &&
+	       phase_is_at_rest(tick->status.phase) && target_changed(tick) &&
+	       !target_is_promoted(tick);
+}
+
 static enum step run(struct tick *tick)
 {
 	struct error err = {0};
@@ -455,6 +478,7 @@ static enum step run(struct tick *tick)
 		return step;
 	step = converge_objects(tick);
 	tick->objects_done |= step == STEP_ON;
+	size_t said = tick->move.note_count;
 	if (step == STEP_ON && !tick->routes_done)
 		step = converge_routes(tick);
 	tick->routes_done |= step == STEP_ON;
@@ -464,6 +488,12 @@ static enum step run(struct tick *tick)
 						       : tick_move(tick, MOVE_SETTLE);
 	if (step == STEP_ON)
 		step = debts_pay(tick);
+	if (step == STEP_END && a_fix_waits(tick)) {
+		tick->move.note_count = said;
+		tick->notice[0] = '\0';
+		tick->due_us = 0;
+		return decide(tick);
+	}
 	if (step == STEP_ON && is_late(tick))
 		return wait_anew(tick);
 	return step == STEP_ON ? decide(tick) : step;
@@ -505,7 +535,8 @@ static enum tick_result commit(struct tick *tick)
 		.policy = tick->policy,
 		.policy_after = tick->policy_after,
 		.routed = tick->driver != NULL && tick->driver->can_weigh,
-		.stay_on_canary = tick->primary != NULL && primary_is_broken(tick),
+		.stay_on_canary =
+			tick->primary != NULL && (primary_is_broken(tick) || primary_is_lost(tick)),
 		.alerts = alerts_wanted(tick->world->alerts, tick->spec),
 	};
 	struct error err = {0};

@@ -322,3 +322,45 @@ SPEC("life: traffic does not go back to a primary that is not ready while the ca
 	EXPECT_TEXT(bed_says(&bed, bed_target, "spec.replicas"), "0");
 	bed_end(&bed);
 }
+
+static void put_primary_down(struct bed *bed, bool down)
+{
+	bed_merge(bed, bed_primary,
+		  down ? "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}"
+		       : "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}");
+}
+
+SPEC("life: when the primary dies for good in mid-run the canary takes all, and a fix is analysed")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 20));
+	put_primary_down(&bed, true);
+	EXPECT(bed_reaches(&bed, "Failed"));
+	EXPECT_INT(bed_weight(&bed), 100);
+	EXPECT(json_int(cluster_get(bed.cluster, bed_target), "spec.replicas", 0) > 0);
+	bed_release(&bed, "podinfo:3");
+	EXPECT(bed_reaches(&bed, "Promoting"));
+	EXPECT_INT(bed_weight(&bed), 100);
+	put_primary_down(&bed, false);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT_INT(bed_weight(&bed), 0);
+	bed_end(&bed);
+}
+
+SPEC("life: a canary that cannot be scaled down yet does not keep the next revision waiting")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:never-ready");
+	bed_run(&bed, 5);
+	put_primary_down(&bed, true);
+	EXPECT(bed_reaches(&bed, "Failed"));
+	EXPECT(json_int(cluster_get(bed.cluster, bed_target), "spec.replicas", 0) > 0);
+	bed_release(&bed, "podinfo:3");
+	EXPECT(bed_reaches(&bed, "Progressing"));
+	put_primary_down(&bed, false);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
