@@ -19,3 +19,40 @@ sed -i 's/can_mirror = false/can_miror = false/' "$brook/traffic/brook.lua"
 spec "a driver with a mistake is told of" 1 "lua/traffic/brook.lua: can_mirror must be true or false" \
 	"$sluice" check --lua "$brook" "$brook/canary.yaml"
 rm -r "$brook"
+
+# What somebody does by hand to a route, while the canary is at rest.
+mesh=$(mktemp -d)
+sed 's/provider: .*/provider: istio/' examples/podinfo/canary.yaml >"$mesh/canary.yaml"
+"$sluice" sim --port 0 --ready-after 200ms --kubeconfig "$mesh/kubeconfig" -f examples/podinfo/deployment.yaml \
+	-f "$mesh/canary.yaml" >"$mesh/sim.log" 2>&1 &
+mesh_sim=$!
+for _ in $(seq 50); do
+	api=$(grep -o 'http://127.0.0.1:[0-9]*' "$mesh/sim.log" | head -1)
+	[ -z "$api" ] || break
+	sleep 0.1
+done
+"$sluice" run --kubeconfig "$mesh/kubeconfig" --metrics-server "$api/prometheus" --port 0 >"$mesh/run.log" 2>&1 &
+mesh_run=$!
+route=$api/apis/networking.istio.io/v1beta1/namespaces/test/virtualservices/podinfo
+
+# route_says PART: within 10 s.
+route_says() {
+	local _
+	for _ in $(seq 100); do
+		case $(curl -s "$route") in *"$1"*) return 0 ;; esac
+		sleep 0.1
+	done
+	curl -s "$route"
+	return 1
+}
+by_hand='{"metadata":{"annotations":{"team":"a"}},"spec":{"http":[{"route":[{"destination":{"host":"podinfo-primary"},"weight":1},
+	{"destination":{"host":"podinfo-canary"},"weight":99}]}]}}'
+spec "a route is made" 0 "" route_says '"weight":100},{"destination":{"host":"podinfo-canary"},"weight":0}'
+curl -s -X DELETE "$route" >/dev/null
+spec "a route that was deleted by hand comes back" 0 "" route_says '"weight":100},{"destination":{"host":"podinfo-canary"},"weight":0}'
+curl -s -X PATCH -H 'content-type: application/merge-patch+json' -d "$by_hand" "$route" >/dev/null
+spec "weights that were edited by hand are put back" 0 "" route_says '"weight":100},{"destination":{"host":"podinfo-canary"},"weight":0}'
+spec "what else was written by hand stays" 0 "" route_says '"team":"a"'
+kill $mesh_run $mesh_sim
+wait $mesh_run $mesh_sim
+rm -r "$mesh"
