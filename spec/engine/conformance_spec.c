@@ -644,3 +644,35 @@ SPEC("conformance: a step counts from when the gateway has accepted its route")
 			  events);
 	rehearsal_result_fini(&result);
 }
+
+SPEC("conformance: the cookie of a release is in the status while it has traffic, then it is the "
+     "previous one")
+{
+	struct error err = {0};
+	struct rehearsal_result result = {0};
+	const struct scenario scenario = {.image = "web:2"};
+	SCOPED(json) cJSON *objects = parsed(world_text);
+	cJSON *canary = parsed(canary_text);
+	json_put_string(canary, "spec.provider", "istio");
+	json_put_string(canary, "spec.analysis.sessionAffinity.cookieName", "c");
+	json_remove(canary, "spec.routeRef");
+	cJSON_AddItemToArray(objects, parsed(deployment_text));
+	cJSON_AddItemToArray(objects, canary);
+	const struct rehearsal_input input = {
+		.objects = objects, .scenario = &scenario, .limit_us = DURATION_HOUR};
+	log_setup(LOG_OFF, false, NULL);
+	EXPECT(rehearse(&input, &result, &err));
+	EXPECT_TEXT(result.phase, "Succeeded");
+	const cJSON *left =
+		json_get(result.objects, "/apis/flagger.app/v1beta1/namespaces/test/canaries/web");
+	const char *cookie = json_string_or(left, "status.previousSessionAffinityCookie", "");
+	EXPECT_INT(strlen(cookie), strlen("c=") + 10);
+	EXPECT(json_string(left, "status.sessionAffinityCookie") == NULL);
+	const cJSON *route =
+		json_get(result.objects,
+			 "/apis/networking.istio.io/v1beta1/namespaces/test/virtualservices/web");
+	SCOPED(text) char *farewell = xasprintf("%s; Max-Age=-1", cookie);
+	EXPECT_TEXT(json_string(route, "spec.http[0].headers.response.add[\"Set-Cookie\"]"),
+		    farewell);
+	rehearsal_result_fini(&result);
+}
