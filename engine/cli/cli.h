@@ -19,6 +19,7 @@ int cli_sim(int count, char **arguments);
 int cli_follow(int count, char **arguments);
 int cli_explain(int count, char **arguments);
 int cli_replay(int count, char **arguments);
+int cli_why(int count, char **arguments);
 int cli_completion(int count, char **arguments);
 
 #endif

@@ -10,6 +10,14 @@ spec "replay: says where another policy differs" 2 "would be: roll back: two che
 	"$sluice" replay "$logs/a" --policy examples/policies/rollback_early.lua
 spec "replay: says from where on nothing can be known" 2 "13 decisions: 1 would have been other, of 11 nobody can know" \
 	"$sluice" replay "$logs/a" --policy examples/policies/geometric.lua
+spec "why: the number, the limit, and who judged" 0 "request-duration is 990, must be at most 500" "$sluice" why "$logs/a"
+spec "why: the policy's file and line" 0 "judged fail by policies/defaults.lua:" "$sluice" why "$logs/a" podinfo
+spec "why: the smallest change, tried" 0 "with the number 500 instead of 990 the verdict would have been pass" \
+	"$sluice" why "$logs/a" test/podinfo
+spec "why: what was asked of the store" 0 "asked: histogram_quantile(0.99" "$sluice" why "$logs/a"
+spec "why: a decision that let the release go on" 0 "with the number 98.99 instead of 99.9 the verdict would have been fail" \
+	"$sluice" why "$logs/a" --any --at 2023-11-14T22:13:55Z
+spec "why: a canary that is not in it" 1 "no decision of nobody" "$sluice" why "$logs/a" nobody
 "$sluice" dry-run -f "$canary" --decision-log - | grep '^{' >"$logs/b.jsonl"
 spec "replay: a log of standard output" 0 "the same, bit for bit" "$sluice" replay "$logs/b.jsonl" --verify
 average=$(awk '{ bytes += length($0) } END { print int(bytes / NR) }' "$logs"/a/*.jsonl)
