@@ -41,7 +41,7 @@ tell() {
 		return
 	fi
 	log=$(mktemp)
-	"${@:2}" 2>&1 | tee "$log" | grep -v '^[a-z0-9 ]*: [0-9]* passed, [0-9]* failed$'
+	"${@:2}" 2>&1 | tee "$log" | grep --line-buffered -v '^[a-z0-9 ]*: [0-9]* passed, [0-9]* failed$'
 	counts=$(grep -Eo '^[a-z0-9 ]*: [0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
 	rm -f "$log"
 	counts=${counts:-: 0 passed, 1 failed}
