@@ -24,7 +24,10 @@ end
 
 function M.step(rollout)
   local analysis, weight = rollout.analysis, rollout.weight
-  if weight >= max_weight(analysis) then return { action = "promote" } end
+  if weight >= max_weight(analysis) then
+    if (analysis.watch_seconds or 0) > 0 and weight < 100 then return { action = "route", weight = 100, confirm = true } end
+    return { action = "promote" }
+  end
   if analysis.mirror and weight == 0 and not rollout.mirrored then
     return { action = "route", weight = 0, mirror = true }
   end

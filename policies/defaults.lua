@@ -79,7 +79,24 @@ function M.judge(rollout, sample)
   return { verdict = "pass" }
 end
 
+--- A step lasts as stepIntervals say, the last of them for all that follow; all traffic as `watch` says, at least.
+function M.pace(rollout)
+  local analysis = rollout.analysis
+  local list = analysis.step_seconds or {}
+  local seconds = list[math.min(rollout.steps or 0, #list)] or 0
+  if rollout.weight == 100 and rollout.strategy ~= "ab-testing" then
+    seconds = math.max(seconds, analysis.watch_seconds or 0)
+  end
+  return { seconds = seconds }
+end
+
 function M.rollback(rollout)
+  for _, metric in ipairs(rollout.failures or {}) do
+    if metric.failed >= metric.limit then
+      return { rollback = true, reason = string.format("%s failed %d times, its limit is %d", metric.name,
+        metric.failed, metric.limit) }
+    end
+  end
   if rollout.failed_checks >= rollout.threshold then
     return { rollback = true, reason = string.format("failed checks threshold reached %d", rollout.failed_checks) }
   end

@@ -11,6 +11,7 @@
 #include "canary/hooks.h"
 #include "canary/measure.h"
 #include "canary/rollout.h"
+#include "canary/verdict.h"
 
 /* The policy failed: a Warning, and one more failed check. */
 static enum step fail_script(struct tick *tick, const struct error *err)
@@ -22,6 +23,32 @@ static enum step fail_script(struct tick *tick, const struct error *err)
 	return tick_move(tick, MOVE_FAIL_CHECK);
 }
 
+/* Every state has a deadline, a hold too: unless holdTimeout says otherwise, that of metrics is a
+ * day, that of a policy as long as one answer may hold. */
+static const int64_t metrics_hold_us = 24 * DURATION_HOUR;
+static const int64_t policy_hold_us = VERDICT_HOLD_MAX * DURATION_SECOND;
+
+static int64_t hold_ends(const struct tick *tick, int64_t usual_us)
+{
+	int64_t said_us = tick->spec->hold_timeout_us, since_us = tick->status.memory.held_us;
+	return (since_us == 0 ? tick->now_us : since_us) + (said_us > 0 ? said_us : usual_us);
+}
+
+/* Then the move of this run is made. */
+static bool held_too_long(struct tick *tick, int64_t usual_us, const char *reason)
+{
+	int64_t since_us = tick->status.memory.held_us;
+	if (since_us == 0 || tick->now_us < hold_ends(tick, usual_us))
+		return false;
+	char text[DURATION_TEXT_MAX], why[sizeof(tick->words)];
+	text_copy(why, sizeof(why), reason);
+	duration_text(hold_ends(tick, usual_us) - since_us, text);
+	tick->move.reason = tick_words(tick, "held for %s: %s", text, why);
+	snprintf(tick->verdict, sizeof(tick->verdict), "hold");
+	tick_move(tick, MOVE_ROLL_BACK);
+	return true;
+}
+
 static enum step hold(struct tick *tick, const cJSON *proposal)
 {
 	const char *reason = json_string_or(proposal, "reason", "held by the policy");
@@ -29,9 +56,14 @@ static enum step hold(struct tick *tick, const cJSON *proposal)
 	char text[DEBT_TEXT_MAX];
 	snprintf(text, sizeof(text), "Halt %s.%s advancement %s", tick->spec->name,
 		 tick->spec->namespace, reason);
+	bool begun = !phase_is_at_rest(tick->status.phase) && tick->status.phase != PHASE_WAITING;
+	if (begun && held_too_long(tick, policy_hold_us, reason))
+		return STEP_ON;
 	tick_notice(tick, text);
 	if (seconds > 0)
 		tick->move.due_us = tick->now_us + (int64_t)(fmax(seconds, 1) * 1e6);
+	if (begun && tick->move.due_us > hold_ends(tick, policy_hold_us))
+		tick->move.due_us = hold_ends(tick, policy_hold_us);
 	tick->move.reason = tick_words(tick, "%s", reason);
 	snprintf(tick->verdict, sizeof(tick->verdict), "hold");
 	text_copy(tick->verdict_text, sizeof(tick->verdict_text), reason);
@@ -87,6 +119,9 @@ static bool begins_with_all(const struct tick *tick)
 static enum step let_it_run(struct tick *tick)
 {
 	tick->move.split = tick->status.memory.split;
+	tick->move.match = tick->status.memory.match;
+	tick->move.has_iteration = tick->status.iterations > 0;
+	tick->move.iteration = tick->status.iterations;
 	tick->move.message = "";
 	return tick_move(tick, MOVE_ROUTE);
 }
@@ -252,6 +287,25 @@ static enum step propose_route(struct tick *tick, const struct policy_chain *pol
 	return tick_move(tick, MOVE_ROUTE);
 }
 
+/* A step that has not lasted long enough stays as it is, and is measured again meanwhile. */
+static enum step pace(struct tick *tick, const struct policy_chain *policies, const cJSON *rollout,
+		      bool *stays)
+{
+	SCOPED(json) cJSON *answer = NULL;
+	struct error err = {0};
+	*stays = true;
+	if (!policy_chain_call(policies, HOOK_PACE, rollout, NULL, &answer, &err))
+		return fail_script(tick, &err);
+	int64_t wanted_us = (int64_t)(json_number(answer, "seconds", 0) * 1e6);
+	int64_t ends_us = tick->status.memory.stepped_us + wanted_us;
+	*stays = tick->now_us < ends_us;
+	if (!*stays)
+		return STEP_ON;
+	if (ends_us < tick->now_us + tick->spec->interval_us)
+		tick->move.due_us = ends_us;
+	return let_it_run(tick);
+}
+
 static enum step gate_promotion(struct tick *tick, bool *open)
 {
 	const struct webhook_spec *failed;
@@ -379,13 +433,23 @@ enum step decide_analysis(struct tick *tick, const struct policy_chain *policies
 		if (check == CHECK_FAILED)
 			return fail_check(tick);
 		if (check == CHECK_HELD) {
+			/* The note that says what is held was the last. */
+			const struct move *move = &tick->move;
+			const char *why = move->notes[move->note_count - 1].text;
+			if (held_too_long(tick, metrics_hold_us, why))
+				return STEP_ON;
 			tick->move.reason = "a metric is held";
 			snprintf(tick->verdict, sizeof(tick->verdict), "hold");
 			return tick_move(tick, MOVE_HOLD);
 		}
 	}
 	snprintf(tick->verdict, sizeof(tick->verdict), "pass");
-	return with_all ? let_it_run(tick) : propose(tick, policies, rollout);
+	if (with_all)
+		return let_it_run(tick);
+	bool stays = false;
+	if (!is_untouched(tick))
+		step = pace(tick, policies, rollout, &stays);
+	return step != STEP_ON || stays ? step : propose(tick, policies, rollout);
 }
 
 enum step decide_promotion(struct tick *tick, const struct policy_chain *policies)

@@ -139,6 +139,32 @@ static enum step run_rollout_hooks(struct tick *tick, bool *passed)
 	return STEP_ON;
 }
 
+enum { LIMITED_METRICS_MAX = 16, LIMITED_NAME_MAX = 64 };
+
+/* A failure of a metric that has a limit of its own counts towards that. False: towards the
+ * threshold, as there is no limit, or no room to remember it. */
+static bool count_failure(struct tick *tick, const cJSON *sample)
+{
+	const cJSON *limit = json_at(sample, "metric.failureLimit");
+	const char *name = json_string_or(sample, "name", "");
+	if (!cJSON_IsNumber(limit) || strlen(name) > LIMITED_NAME_MAX)
+		return false;
+	if (tick->failures == NULL) {
+		const cJSON *before = tick->status.memory.failures;
+		tick->failures =
+			before == NULL ? cJSON_CreateObject() : cJSON_Duplicate(before, true);
+	}
+	double failed = json_number(json_get(tick->failures, name), "[0]", 0);
+	bool known = json_get(tick->failures, name) != NULL;
+	if (!known && cJSON_GetArraySize(tick->failures) >= LIMITED_METRICS_MAX)
+		return false;
+	const double counts[] = {failed + 1, limit->valuedouble};
+	cJSON_DeleteItemFromObjectCaseSensitive(tick->failures, name);
+	cJSON_AddItemToObject(tick->failures, name, cJSON_CreateDoubleArray(counts, 2));
+	tick->move.failures = tick->failures;
+	return true;
+}
+
 /* Says only the first failure as an event; the history remembers it. */
 static void judge(struct tick *tick, const struct policy_chain *policies, const cJSON *rollout,
 		  const cJSON *sample, enum check *check)
@@ -153,9 +179,15 @@ static void judge(struct tick *tick, const struct policy_chain *policies, const 
 			text_copy(tick->verdict_text, sizeof(tick->verdict_text), err.text);
 		}
 		*check = CHECK_FAILED;
+		tick->move.own_limits = false;
 		return;
 	}
 	const char *word = json_string_or(verdict, "verdict", "");
+	bool first = *check != CHECK_FAILED;
+	if (strcmp(word, "fail") == 0) {
+		bool own = count_failure(tick, sample);
+		tick->move.own_limits = own && (first || tick->move.own_limits);
+	}
 	if (strcmp(word, "pass") == 0 || *check == CHECK_FAILED)
 		return;
 	const char *reason = json_string_or(verdict, "reason", "failed by the policy");

@@ -79,6 +79,7 @@ static void enter(struct status *next, enum phase phase, const struct situation 
 	next->phase = phase;
 	next->memory.since_us = situation->now_us;
 	next->memory.hold_since_us = 0;
+	next->memory.held_us = 0;
 	next->memory.notice[0] = '\0';
 }
 
@@ -102,6 +103,10 @@ static void reset_counts(struct status *next)
 	next->memory.history_count = 0;
 	cJSON_Delete(next->memory.state);
 	next->memory.state = NULL;
+	cJSON_Delete(next->memory.failures);
+	next->memory.failures = NULL;
+	next->memory.steps = 0;
+	next->memory.stepped_us = 0;
 }
 
 /* What the status is about from now on: the target as it is in this situation. */
@@ -468,6 +473,12 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		cJSON_Delete(next->memory.state);
 		next->memory.state = cJSON_Duplicate(move->state, true);
 	}
+	if (move->failures != NULL) {
+		cJSON_Delete(next->memory.failures);
+		next->memory.failures = cJSON_Duplicate(move->failures, true);
+	}
+	if (move->live)
+		next->memory.stepped_us = now;
 
 	switch (move->kind) {
 	case MOVE_SETTLE:
@@ -535,8 +546,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		}
 		break;
 	case MOVE_FAIL_CHECK:
-		next->failed_checks++;
-		next->memory.hold_since_us = 0;
+		next->failed_checks += !move->own_limits;
+		next->memory.hold_since_us = next->memory.held_us = 0;
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_HOLD:
@@ -546,13 +557,22 @@ bool phase_next(const struct status *status, const struct situation *situation,
 				alert(next, situation, ALERT_WARN, false,
 				      "Canary traffic increase is waiting for approval.");
 		}
+		if (move->gated)
+			next->memory.held_us = 0;
+		else if (next->memory.held_us == 0)
+			next->memory.held_us = now;
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_ROUTE:
 		owe_advance(next, situation, move, checksum);
+		if (!split_equal(&status->memory.split, &move->split) ||
+		    (move->has_iteration && move->iteration != status->iterations)) {
+			next->memory.steps++;
+			next->memory.stepped_us = now;
+		}
 		next->memory.split = move->split;
 		set_match(next, move->match);
-		next->memory.hold_since_us = 0;
+		next->memory.hold_since_us = next->memory.held_us = 0;
 		next->memory.due_us = now + spec->interval_us;
 		if (move->has_iteration)
 			next->iterations = move->iteration;
@@ -560,6 +580,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 			next->canary_weight = move->split.canary;
 		break;
 	case MOVE_WAIT_PROMOTION:
+		next->memory.held_us = 0;
 		if (next->phase != PHASE_WAITING_PROMOTION) {
 			enter(next, PHASE_WAITING_PROMOTION, situation);
 			if (!move->muted)

@@ -53,15 +53,18 @@ struct move {
 	struct split split; /* ROUTE, PRIMARY, ADOPT */
 	bool has_iteration; /* ROUTE: sets status.iterations, and leaves the weight shown alone */
 	int iteration;
-	const cJSON *match;  /* ROUTE: who sees the canary; NULL: as the spec says */
-	const char *message; /* ROUTE, PRIMARY: instead of the usual event; "" for none */
-	const char *reason;  /* HOLD, ROLL_BACK, CANCEL, PROMOTION_FAILED: a sentence; or NULL */
-	bool muted;	     /* WAIT, WAIT_PROMOTION, HOLD: the gate's webhook mutes alerts */
-	bool gated;	     /* HOLD: by confirm-traffic-increase */
-	bool by_hook;	     /* ROLL_BACK: a rollback webhook said so */
-	int64_t due_us;	     /* when to decide again; 0: the usual time of the move */
-	bool differs;	     /* ADOPT: the target is not what the primary runs: a rollout is due */
-	const cJSON *state;  /* the policy's memory from now on; NULL leaves it */
+	const cJSON *match;    /* ROUTE: who sees the canary; NULL: as the spec says */
+	const char *message;   /* ROUTE, PRIMARY: instead of the usual event; "" for none */
+	const char *reason;    /* HOLD, ROLL_BACK, CANCEL, PROMOTION_FAILED: a sentence; or NULL */
+	bool muted;	       /* WAIT, WAIT_PROMOTION, HOLD: the gate's webhook mutes alerts */
+	bool gated;	       /* HOLD: by confirm-traffic-increase */
+	bool own_limits;       /* FAIL_CHECK: only of metrics that have limits of their own */
+	const cJSON *failures; /* of those metrics, from now on; NULL leaves it */
+	bool live;	       /* SETTLE: the step counts from now */
+	bool by_hook;	       /* ROLL_BACK: a rollback webhook said so */
+	int64_t due_us;	       /* when to decide again; 0: the usual time of the move */
+	bool differs;	    /* ADOPT: the target is not what the primary runs: a rollout is due */
+	const cJSON *state; /* the policy's memory from now on; NULL leaves it */
 	const cJSON *inventory; /* of a route that the team owns, from now on; NULL leaves it */
 	struct note notes[NOTES_MAX];
 	size_t note_count;

@@ -20,11 +20,12 @@ static const struct phase_facts facts[PHASES] = {
 			   "none: no traffic has moved",
 			   "return the target to the promoted revision"},
 	[PHASE_PROGRESSING] = {"ready pods of the canary, then each interval's checks and gates",
-			       "progressDeadlineSeconds without ready pods, or threshold failed "
-			       "checks: rolled back",
+			       "progressDeadlineSeconds without ready pods, threshold failed "
+			       "checks, or holdTimeout held by metrics or the policy: rolled back",
 			       "return the target to the promoted revision, or a rollback hook"},
 	[PHASE_WAITING_PROMOTION] = {"the confirm-promotion hooks, while checks go on",
-				     "threshold failed checks: rolled back",
+				     "threshold failed checks, or holdTimeout held by metrics or "
+				     "the policy: rolled back",
 				     "return the target to the promoted revision, or a rollback "
 				     "hook"},
 	[PHASE_PROMOTING] = {"a primary that is ready with the new revision, then traffic's way "

@@ -5,6 +5,36 @@
 #include "base/duration.h"
 #include "base/json.h"
 
+static cJSON *seconds_of(const cJSON *durations)
+{
+	cJSON *list = cJSON_CreateArray();
+	const cJSON *duration;
+	cJSON_ArrayForEach(duration, durations)
+	{
+		int64_t us = 0;
+		if (cJSON_IsString(duration) && !duration_parse(duration->valuestring, &us, NULL))
+			us = 0;
+		cJSON_AddItemToArray(list,
+				     cJSON_CreateNumber((double)us / (double)DURATION_SECOND));
+	}
+	return list;
+}
+
+static cJSON *failures_table(const struct memory *memory)
+{
+	cJSON *table = cJSON_CreateArray();
+	const cJSON *counts;
+	cJSON_ArrayForEach(counts, memory->failures)
+	{
+		cJSON *item = cJSON_CreateObject();
+		cJSON_AddStringToObject(item, "name", counts->string);
+		cJSON_AddNumberToObject(item, "failed", json_number(counts, "[0]", 0));
+		cJSON_AddNumberToObject(item, "limit", json_number(counts, "[1]", 0));
+		cJSON_AddItemToArray(table, item);
+	}
+	return table;
+}
+
 static cJSON *analysis_table(const struct canary_spec *spec)
 {
 	cJSON *analysis = cJSON_Duplicate(spec->analysis, true);
@@ -19,6 +49,10 @@ static cJSON *analysis_table(const struct canary_spec *spec)
 	json_put_number(analysis, "stepWeightPromotion", spec->step_weight_promotion);
 	json_put_bool(analysis, "mirror", spec->mirror);
 	json_put_number(analysis, "mirrorWeight", spec->mirror_weight);
+	if (spec->step_intervals != NULL)
+		cJSON_AddItemToObject(analysis, "step_seconds", seconds_of(spec->step_intervals));
+	json_put_number(analysis, "watch_seconds",
+			(double)spec->watch_us / (double)DURATION_SECOND);
 	json_remove(analysis, "policy"); /* its text may be long, and its params are told apart */
 	if (json_get(analysis, "metrics") == NULL)
 		cJSON_AddArrayToObject(analysis, "metrics");
@@ -93,6 +127,11 @@ cJSON *rollout_table(const struct tick *tick)
 	cJSON_AddBoolToObject(rollout, "mirrored", status->memory.split.mirror);
 	cJSON_AddNumberToObject(rollout, "iterations", status->iterations);
 	cJSON_AddNumberToObject(rollout, "failed_checks", status->failed_checks);
+	cJSON_AddItemToObject(rollout, "failures", failures_table(&status->memory));
+	cJSON_AddNumberToObject(rollout, "steps", status->memory.steps);
+	if (status->memory.stepped_us > 0)
+		cJSON_AddNumberToObject(rollout, "step_age",
+					(double)(tick->now_us - status->memory.stepped_us) / 1e6);
 	cJSON_AddNumberToObject(rollout, "threshold", spec->threshold);
 	cJSON_AddNumberToObject(rollout, "now", (double)tick->now_us / 1e6);
 	json_put_number(rollout, "ready.canary",

@@ -99,6 +99,9 @@ struct canary_spec {
 	bool mirror;
 	int primary_ready_threshold, canary_ready_threshold; /* percent, 100 */
 	const cJSON *match;				     /* spec.analysis.match, or NULL */
+	const cJSON *step_intervals;			     /* list of durations, or NULL */
+	int64_t hold_timeout_us;			     /* 0: not said */
+	int64_t watch_us; /* how long all traffic is watched before the promotion */
 
 	struct metric_spec *metrics;
 	size_t metric_count;

@@ -79,6 +79,22 @@ static void read_for_services(struct canary_spec *spec, cJSON *analysis,
 	spec->iterations = ITERATIONS;
 }
 
+/* A duration that must not be nothing; the fallback where it is missing or has the wrong shape. */
+static int64_t duration_of(const cJSON *json, const char *field, int64_t fallback, const char *path,
+			   struct spec_problems *problems)
+{
+	int64_t us;
+	const char *text = json_string(json, field);
+	if (text == NULL || !duration_parse(text, &us, NULL))
+		return fallback;
+	if (us > 0)
+		return us;
+	char below[PROBLEM_PATH_MAX];
+	problem_path(below, path, field);
+	problem_error(problems, below, "must be longer than \"%.60s\"", text);
+	return fallback;
+}
+
 void spec_read_analysis(struct canary_spec *spec, const struct spec_options *options,
 			struct spec_problems *problems)
 {
@@ -96,28 +112,15 @@ void spec_read_analysis(struct canary_spec *spec, const struct spec_options *opt
 	spec->primary_ready_threshold = whole(analysis, "primaryReadyThreshold", 100);
 	spec->canary_ready_threshold = whole(analysis, "canaryReadyThreshold", 100);
 	spec->match = list_or_null(analysis, "match");
+	spec->step_intervals = list_or_null(analysis, "stepIntervals");
+	spec->watch_us = duration_of(analysis, "watch", 0, "spec.analysis", problems);
+	spec->hold_timeout_us = duration_of(analysis, "holdTimeout", 0, "spec.analysis", problems);
 	if (strcmp(spec->provider, "kubernetes") == 0)
 		read_for_services(spec, analysis, problems);
 	if (spec->iterations < 1)
 		spec->strategy = STRATEGY_CANARY;
 	else
 		spec->strategy = spec->match != NULL ? STRATEGY_AB_TESTING : STRATEGY_BLUE_GREEN;
-}
-
-/* A duration that must not be nothing; the fallback where it is missing or has the wrong shape. */
-static int64_t duration_of(const cJSON *json, const char *field, int64_t fallback, const char *path,
-			   struct spec_problems *problems)
-{
-	int64_t us;
-	const char *text = json_string(json, field);
-	if (text == NULL || !duration_parse(text, &us, NULL))
-		return fallback;
-	if (us > 0)
-		return us;
-	char below[PROBLEM_PATH_MAX];
-	problem_path(below, path, field);
-	problem_error(problems, below, "must be longer than \"%.60s\"", text);
-	return fallback;
 }
 
 static bool number_of(const cJSON *json, const char *field, double *number)

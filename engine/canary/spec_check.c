@@ -125,6 +125,31 @@ static void check_steps(struct canary_spec *spec, struct spec_problems *problems
 		check_step_weight(spec, problems);
 }
 
+static void check_pace(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	size_t at = 0;
+	const cJSON *entry;
+	cJSON_ArrayForEach(entry, spec->step_intervals)
+	{
+		char path[PROBLEM_PATH_MAX], interval[DURATION_TEXT_MAX];
+		int64_t us;
+		problem_index(path, "spec.analysis.stepIntervals", at++);
+		duration_text(spec->interval_us, interval);
+		if (cJSON_IsString(entry) && duration_parse(entry->valuestring, &us, NULL) &&
+		    us < spec->interval_us)
+			problem_warning(problems, path,
+					"is shorter than the interval of %s, which is used instead",
+					interval);
+	}
+	if (spec->watch_us > 0 && strcmp(spec->provider, "kubernetes") == 0)
+		problem_warning(problems, "spec.analysis.watch",
+				"has no effect with the provider kubernetes, which has no step of "
+				"all traffic");
+	else if (spec->watch_us > 0 && spec->strategy == STRATEGY_AB_TESTING)
+		problem_warning(problems, "spec.analysis.watch",
+				"has no effect in an A/B test, which has no step of all traffic");
+}
+
 /* The hooks that one step of the analysis may have to wait for, one after the other. */
 static void check_hook_time(const struct canary_spec *spec, struct spec_problems *problems)
 {
@@ -217,6 +242,7 @@ void spec_check_together(struct canary_spec *spec, const struct spec_options *op
 	check_match(spec, can.match, problems);
 	check_mirror(spec, can.mirror, problems);
 	check_steps(spec, problems);
+	check_pace(spec, problems);
 	check_hook_time(spec, problems);
 	check_affinity(spec, can.stick, problems);
 	check_scaler(spec, problems);

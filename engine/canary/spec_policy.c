@@ -25,9 +25,15 @@
 #define ON_NO_DATA PREFIX "on-no-data"
 #define ON_ERROR PREFIX "on-error"
 #define ROUTE_REF PREFIX "route-ref"
+#define STEP_INTERVALS PREFIX "step-intervals"
+#define HOLD_TIMEOUT PREFIX "hold-timeout"
+#define WATCH PREFIX "watch"
+#define FAILURE_LIMITS PREFIX "failure-limits"
 
-static const char *const twins[] = {
-	POLICY, POLICY_PARAMS, ON_POLICY_CHANGE, ON_NO_DATA, ON_ERROR, ROUTE_REF, NULL};
+static const char *const twins[] = {POLICY,	    POLICY_PARAMS, ON_POLICY_CHANGE,
+				    ON_NO_DATA,	    ON_ERROR,	   ROUTE_REF,
+				    STEP_INTERVALS, HOLD_TIMEOUT,  WATCH,
+				    FAILURE_LIMITS, NULL};
 
 struct fold {
 	cJSON *spec, *analysis;
@@ -161,6 +167,80 @@ static void fold_route(const struct fold *fold, const char *text)
 	json_put_string(fold->spec, "routeRef.name", slash + 1);
 }
 
+static void fold_duration(const struct fold *fold, const char *text, const char *field)
+{
+	SCOPED(json) cJSON *value = cJSON_CreateString(text);
+	struct error why = {0};
+	if (!shape_is_duration(value, &why))
+		problem_error(fold->problems, fold->path, "%s", why.text);
+	else if (field_is_free(fold, field))
+		json_put_string(fold->analysis, field, text);
+}
+
+/* Calls for each part between commas, without the blanks around it. */
+static void each_part(const struct fold *fold, const char *text, void *into,
+		      void (*part)(const struct fold *fold, const char *text, void *into))
+{
+	while (*text != '\0') {
+		text += strspn(text, ", ");
+		size_t len = strcspn(text, ",");
+		size_t end = len;
+		while (end > 0 && text[end - 1] == ' ')
+			end--;
+		SCOPED(text) char *one = xstrndup(text, end);
+		if (end > 0)
+			part(fold, one, into);
+		text += len;
+	}
+}
+
+static void add_interval(const struct fold *fold, const char *text, void *into)
+{
+	cJSON *value = cJSON_CreateString(text);
+	struct error why = {0};
+	if (!shape_is_duration(value, &why))
+		problem_error(fold->problems, fold->path, "%s", why.text);
+	cJSON_AddItemToArray(into, value);
+}
+
+/* "1m, 5m, 10m" */
+static void fold_step_intervals(const struct fold *fold, const char *text)
+{
+	if (!field_is_free(fold, "stepIntervals"))
+		return;
+	cJSON *list = cJSON_CreateArray();
+	each_part(fold, text, list, add_interval);
+	json_put(fold->analysis, "stepIntervals", list);
+}
+
+static void add_limit(const struct fold *fold, const char *text, void *into)
+{
+	const char *equals = strrchr(text, '=');
+	char *end = NULL;
+	long limit = equals == NULL ? 0 : strtol(equals + 1, &end, 10);
+	(void)into;
+	if (limit < 1 || limit > 1000 || *end != '\0') {
+		problem_error(fold->problems, fold->path,
+			      "must be \"METRIC=N, …\" with N from 1 to 1000, has \"%.100s\"",
+			      text);
+		return;
+	}
+	bool found = false;
+	cJSON *metric;
+	cJSON_ArrayForEach(metric, json_get(fold->analysis, "metrics"))
+	{
+		const char *name = json_string_or(metric, "name", "");
+		if (strlen(name) != (size_t)(equals - text) || !text_starts(text, name))
+			continue;
+		found = true;
+		if (json_get(metric, "failureLimit") == NULL)
+			json_put_number(metric, "failureLimit", (double)limit);
+	}
+	if (!found)
+		problem_error(fold->problems, fold->path, "there is no metric \"%.*s\"",
+			      (int)(equals - text), text);
+}
+
 static void fold_one(const struct fold *fold, const char *key, const char *text)
 {
 	if (strcmp(key, POLICY) == 0)
@@ -177,6 +257,14 @@ static void fold_one(const struct fold *fold, const char *key, const char *text)
 		fold_into_metrics(fold, text, "onError");
 	else if (strcmp(key, ROUTE_REF) == 0)
 		fold_route(fold, text);
+	else if (strcmp(key, STEP_INTERVALS) == 0)
+		fold_step_intervals(fold, text);
+	else if (strcmp(key, HOLD_TIMEOUT) == 0)
+		fold_duration(fold, text, "holdTimeout");
+	else if (strcmp(key, WATCH) == 0)
+		fold_duration(fold, text, "watch");
+	else if (strcmp(key, FAILURE_LIMITS) == 0)
+		each_part(fold, text, NULL, add_limit);
 	else {
 		const char *meant = words_nearest(key, twins);
 		if (meant != NULL)

@@ -22,6 +22,7 @@
 /* ---- pieces that stand in several places ---- */
 
 static const struct shape a_string = {.kind = SHAPE_STRING};
+static const struct shape a_duration = {.kind = SHAPE_STRING, .rule = shape_is_duration};
 static const struct shape a_whole = {.kind = SHAPE_WHOLE};
 
 #define STRING(field)                                                                              \
@@ -306,7 +307,8 @@ const struct shape metric_shape = {
 				  {.name = "max", .kind = SHAPE_NUMBER}),
 			   {.name = "query", .kind = SHAPE_STRING, .most = QUERY_MAX},
 			   OBJECT("templateRef", NAME, NAMESPACE), STRING_MAP("templateVariables"),
-			   ENUM("onNoData", "fail", "hold"), ENUM("onError", "fail", "hold")),
+			   ENUM("onNoData", "fail", "hold"), ENUM("onError", "fail", "hold"),
+			   {.name = "failureLimit", .kind = SHAPE_WHOLE, .min = 1, .max = 1000}),
 };
 
 static const struct shape alert = {
@@ -374,6 +376,9 @@ static const struct shape analysis[] = {
 	PERCENT("stepWeight"),
 	{.name = "stepWeights", .kind = SHAPE_LIST, .most = 1000, .members = &step_weight},
 	PERCENT("stepWeightPromotion"),
+	{.name = "stepIntervals", .kind = SHAPE_LIST, .most = 1000, .members = &a_duration},
+	DURATION("watch"),
+	DURATION("holdTimeout"),
 	BOOL("mirror"),
 	PERCENT("mirrorWeight"),
 	PERCENT("primaryReadyThreshold"),

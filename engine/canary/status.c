@@ -64,6 +64,7 @@ void status_fini(struct status *status)
 	cJSON_Delete(status->others);
 	cJSON_Delete(status->stored_configs);
 	cJSON_Delete(status->memory.state);
+	cJSON_Delete(status->memory.failures);
 	cJSON_Delete(status->memory.match);
 	cJSON_Delete(status->memory.inventory);
 	status_init(status);
@@ -82,6 +83,7 @@ void status_copy(struct status *into, const struct status *from)
 	into->others = copy(from->others);
 	into->stored_configs = copy(from->stored_configs);
 	into->memory.state = copy(from->memory.state);
+	into->memory.failures = copy(from->memory.failures);
 	into->memory.match = copy(from->memory.match);
 	into->memory.inventory = copy(from->memory.inventory);
 }

@@ -104,8 +104,12 @@ struct memory {
 	char refused[HASH_TEXT_MAX]; /* hash of why the named policy was last refused, so that it is
 					said once */
 	long generation;	     /* spec generation that was last acted on */
-	int64_t hold_since_us;	     /* since when nothing could be decided; 0: it can */
-	bool pending;		     /* the routes carry the split, but it is not in force yet */
+	int steps;		     /* of this release: how often its traffic changed */
+	int64_t stepped_us;	     /* since when it is as it is */
+	cJSON *failures; /* owned: {"metric": [failed, limit]}, of those with a limit, or NULL */
+	int64_t held_us; /* since when metrics or the policy hold it; 0: they do not */
+	int64_t hold_since_us; /* since when nothing could be decided; 0: it can */
+	bool pending;	       /* the routes carry the split, but it is not in force yet */
 	bool early; /* may act before due_us, as soon as the pods it waits for are ready */
 	char configs[HASH_TEXT_MAX]; /* hash of the versions of the configs that tracked_configs was
 					made of */

@@ -170,6 +170,12 @@ void memory_read(struct memory *memory, const char *text)
 	read_text(memory->refused, sizeof(memory->refused), json, "refused");
 	memory->generation = (long)time_of(json_get(json, "generation"));
 	memory->hold_since_us = time_of(json_get(json, "holds"));
+	memory->steps = (int)number_in(json_number(json, "steps", 0), 0, INT32_MAX, 0);
+	memory->stepped_us = time_of(json_get(json, "stepped"));
+	memory->held_us = time_of(json_get(json, "held"));
+	cJSON *failures = json_get(json, "failures");
+	if (cJSON_IsObject(failures))
+		memory->failures = cJSON_DetachItemViaPointer(json, failures);
 	memory->early = json_bool(json, "early", false);
 	memory->pending = json_bool(json, "pending", false);
 	read_text(memory->configs, sizeof(memory->configs), json, "configs");
@@ -275,6 +281,11 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	add_text(json, "refused", memory->refused);
 	add_number(json, "generation", memory->generation);
 	add_number(json, "holds", memory->hold_since_us);
+	add_number(json, "held", memory->held_us);
+	add_number(json, "steps", memory->steps);
+	add_number(json, "stepped", memory->stepped_us);
+	if (memory->failures != NULL)
+		cJSON_AddItemToObject(json, "failures", cJSON_Duplicate(memory->failures, true));
 	if (memory->early)
 		cJSON_AddTrueToObject(json, "early");
 	if (memory->pending)

@@ -45,6 +45,8 @@ static void forget_run(struct tick *tick)
 	cJSON_Delete(tick->state);
 	cJSON_Delete(tick->match);
 	tick->match = NULL;
+	cJSON_Delete(tick->failures);
+	tick->failures = NULL;
 	cJSON_Delete(tick->inventory);
 	tick->configs = NULL;
 	tick->tracked = NULL;
@@ -415,6 +417,7 @@ static bool is_late(const struct tick *tick)
 static enum step wait_anew(struct tick *tick)
 {
 	tick->move.due_us = loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
+	tick->move.live = true;
 	return tick_move(tick, MOVE_SETTLE);
 }
 

@@ -76,6 +76,7 @@ struct tick {
 	cJSON *inventory;	    /* owned: what move.inventory points to */
 	cJSON *state;		    /* owned: what move.state points to */
 	cJSON *match;		    /* owned: what move.match points to */
+	cJSON *failures;	    /* owned: what move.failures points to */
 	char verdict[16];	    /* what the history will say, with `verdict_text` */
 	char verdict_text[120];
 	char notice[HASH_TEXT_MAX];

@@ -48,6 +48,10 @@ static const struct shape answers[POLICY_HOOKS] = {
 			     {.name = "iteration", .kind = SHAPE_WHOLE, .max = 1000000},
 			     BOOL("mirror"), BOOL("confirm"), TEXT("message"), TEXT("reason"),
 			     SECONDS, {.name = "state", .kind = SHAPE_FREE}),
+	[HOOK_PACE] = ANSWER({.name = "seconds",
+			      .kind = SHAPE_NUMBER,
+			      .flags = SHAPE_REQUIRED,
+			      .max = VERDICT_HOLD_MAX}),
 	[HOOK_ROLLBACK] = ANSWER({.name = "rollback", .kind = SHAPE_BOOL, .flags = SHAPE_REQUIRED},
 				 TEXT("reason")),
 	[HOOK_PROMOTION] = ANSWER(

@@ -38,10 +38,10 @@ struct policy_run {
 };
 
 static const char *const hook_names[POLICY_HOOKS] = {
-	[HOOK_START] = "start",		[HOOK_THRESHOLDS] = "thresholds",
-	[HOOK_MATCH] = "match",		[HOOK_JUDGE] = "judge",
-	[HOOK_STEP] = "step",		[HOOK_ROLLBACK] = "rollback",
-	[HOOK_PROMOTION] = "promotion",
+	[HOOK_START] = "start",	      [HOOK_THRESHOLDS] = "thresholds",
+	[HOOK_MATCH] = "match",	      [HOOK_JUDGE] = "judge",
+	[HOOK_STEP] = "step",	      [HOOK_PACE] = "pace",
+	[HOOK_ROLLBACK] = "rollback", [HOOK_PROMOTION] = "promotion",
 };
 
 const char *policy_hook_name(enum policy_hook hook)
@@ -170,9 +170,9 @@ static int call_hook(lua_State *L)
 static bool check_member(struct policy *policy, struct error *err)
 {
 	lua_State *L = policy->L;
-	static const char *const words[] = {"start",	   "thresholds", "match",     "judge",
-					    "step",	   "rollback",	 "promotion", "name",
-					    "description", "params",	 NULL};
+	static const char *const words[] = {"start", "thresholds",  "match",	"judge",
+					    "step",  "pace",	    "rollback", "promotion",
+					    "name",  "description", "params",	NULL};
 	if (lua_type(L, -2) != LUA_TSTRING)
 		return error_set(err, ERROR_INVALID,
 				 "%s: the table of hooks has a key that is no name", policy->name);
@@ -197,7 +197,7 @@ static bool check_member(struct policy *policy, struct error *err)
 	const char *meant = words_nearest(key, words);
 	return error_set(err, ERROR_INVALID,
 			 "%s: there is no hook \"%.60s\"%s%s%s; there are start, thresholds, "
-			 "match, judge, step, rollback, promotion",
+			 "match, judge, step, pace, rollback, promotion",
 			 policy->name, key, meant == NULL ? "" : " (did you mean ",
 			 meant == NULL ? "" : meant, meant == NULL ? "" : "?)");
 }

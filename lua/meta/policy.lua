@@ -12,11 +12,14 @@ error("meta file")
 ---@field templateVariables? table<string, string>
 ---@field onNoData? "fail"|"hold"
 ---@field onError? "fail"|"hold"
+---@field failureLimit? integer failed checks of its own at which it is enough; they do not count towards the threshold
 
 ---@class Sample
 ---@field name string
----@field kind "ok"|"no-data"|"nan"|"ambiguous"|"error"
----@field value? number when `ok`
+---@field kind "ok"|"no-data"|"nan"|"ambiguous"|"stale"|"error"
+---@field value? number when `ok` or `stale`
+---@field count? number of what the value was made of, where the store says so
+---@field error? string the kind of error, when `error`
 ---@field text? string when not
 ---@field range? { min?: number, max?: number }
 ---@field metric Metric as `thresholds` gave it
@@ -35,6 +38,8 @@ error("meta file")
 ---@field stepWeight integer
 ---@field stepWeights? integer[]
 ---@field stepWeightPromotion integer
+---@field step_seconds? number[] stepIntervals
+---@field watch_seconds number watch, or 0
 ---@field mirror boolean
 ---@field mirrorWeight integer
 ---@field metrics Metric[]
@@ -59,6 +64,9 @@ error("meta file")
 ---@field mirrored boolean
 ---@field iterations integer
 ---@field failed_checks integer
+---@field failures { name: string, failed: integer, limit: integer }[] of metrics with a failureLimit, in this release
+---@field steps integer how often the traffic of this release has changed
+---@field step_age? number seconds since it is as it is; nil before the first step
 ---@field threshold integer
 ---@field now number seconds since 1970, UTC
 ---@field ready { canary: integer, primary: integer }
@@ -90,6 +98,9 @@ error("meta file")
 ---@field seconds? number how long to hold
 ---@field state? table what to remember, up to 2 KiB
 
+---@class Pace
+---@field seconds number how long the step lasts that is live now, from when it began
+
 ---@class Rollback
 ---@field rollback boolean
 ---@field reason? string
@@ -107,5 +118,6 @@ error("meta file")
 ---@field match? fun(rollout: Rollout): Match[]?
 ---@field judge? fun(rollout: Rollout, sample: Sample): Verdict?
 ---@field step? fun(rollout: Rollout): Step?
+---@field pace? fun(rollout: Rollout): Pace?
 ---@field rollback? fun(rollout: Rollout): Rollback?
 ---@field promotion? fun(rollout: Rollout): Promotion?

@@ -27,7 +27,8 @@ static void give_answer(void *owner, uint64_t i)
 			.status = bed->hook_status, .body = "", .retry_after_us = -1};
 		answer.http(answer.owner, answer.token, &reply);
 	} else if (answer.metric != NULL) {
-		const struct sample sample = {.kind = SAMPLE_OK, .value = bed->success};
+		const struct sample sample = {
+			.kind = bed->kind, .value = bed->success, .text = "out of order"};
 		answer.metric(answer.owner, answer.token, &sample);
 	}
 }

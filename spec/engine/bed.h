@@ -17,7 +17,8 @@ struct bed {
 	struct tick_world world;
 	struct engine *engine;
 	int hook_status;
-	double success; /* percent, what the metric store says */
+	double success;	       /* percent, what the metric store says */
+	enum sample_kind kind; /* of all samples */
 	struct http http;
 	struct metrics metrics;
 	struct bed_answer {

@@ -705,6 +705,23 @@ SPEC("canary spec: each field of Sluice has an annotation twin")
 	EXPECT_TEXT(json_string(spec->metrics[0].json, "onError"), "fail");
 	EXPECT_TEXT(json_string(spec->metrics[1].json, "onNoData"), "fail");
 
+	parse((struct given){.annotations = "{sluice.dev/step-intervals: '1m, 2m', "
+					    "sluice.dev/watch: 10m, "
+					    "sluice.dev/hold-timeout: 90m, "
+					    "sluice.dev/failure-limits: 'a=2'}",
+			     .analysis = "    stepWeight: 5\n    metrics:\n"
+					 "    - {name: a, query: up, threshold: 1}\n"});
+	EXPECT_TOLD("");
+	EXPECT_TEXT(json_string(spec->step_intervals, "[1]"), "2m");
+	EXPECT_INT(spec->watch_us, 10 * DURATION_MINUTE);
+	EXPECT_INT(spec->hold_timeout_us, 90 * DURATION_MINUTE);
+	EXPECT_INT(json_int(spec->metrics[0].json, "failureLimit", 0), 2);
+	parse((struct given){.annotations = "{sluice.dev/step-intervals: '1m, soon', "
+					    "sluice.dev/failure-limits: 'b=2, a'}"});
+	EXPECT_TOLD_OF("sluice.dev/step-intervals\"]: must be minutes or seconds");
+	EXPECT_TOLD_OF("there is no metric \"b\"");
+	EXPECT_TOLD_OF("must be \"METRIC=N, …\" with N from 1 to 1000, has \"a\"");
+
 	parse((struct given){.annotations = "{sluice.dev/policy: configmap/curves, "
 					    "sluice.dev/policy-params: '{\"a\": {\"b\": 1}}'}"});
 	EXPECT_TOLD("");

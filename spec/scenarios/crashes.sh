@@ -42,6 +42,8 @@ release "blue/green on a mesh is promoted" 0 -f blue_green.yaml
 release "blue/green on a mesh is rolled back" 2 -f blue_green.yaml --metrics $errors
 release "blue/green without a mesh is promoted" 0 -f kubernetes.yaml
 release "blue/green without a mesh is rolled back" 2 -f kubernetes.yaml --metrics $errors
+release "a canary with steps of their own length is promoted" 0 -f paced.yaml
+release "a canary that is held for too long is rolled back" 2 -f paced.yaml --metrics a_hold_that_does_not_end_is_rolled_back/recording.yaml
 release "without an analysis" 0 -f skip.yaml
 
 echo "crashes: $passed passed, $failed failed"
