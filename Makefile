@@ -184,6 +184,9 @@ test-valgrind: $(OUT)/sluice $(OUT)/spec-engine ## unit specs and a rehearsal un
 	  >$(OUT)/valgrind.txt
 	$(Q)echo "valgrind: a rehearsal: 1 passed, 0 failed"
 
+test-killed: $(OUT)/sluice ## releases under a daemon that is killed again and again, and its decision log (ROUNDS=1)
+	$(Q)spec/cluster/killed.sh $(OUT)/sluice $(ROUNDS)
+
 # Fuzzers are clang's. What they come by is kept in build/fuzz/corpus, what breaks in build/fuzz/found.
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*_fuzz.c))

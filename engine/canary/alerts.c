@@ -66,7 +66,7 @@ struct alerts *alerts_new(struct kube *kube, struct http *http,
 	struct alerts *alerts = xcalloc(1, sizeof(*alerts));
 	alerts->kube = kube;
 	alerts->loop = kube_loop(kube);
-	alerts->tasks = tasks_new(alerts->loop, http);
+	alerts->tasks = tasks_new(alerts->loop, http, NULL);
 	alerts->options = *options;
 	return alerts;
 }

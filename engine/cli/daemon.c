@@ -296,8 +296,8 @@ static void connect_ports(struct daemon *daemon)
 	daemon->kube = kube_new(daemon->loop, daemon->transport, &daemon->chance, &kube);
 	daemon->http = net_http_new(daemon->loop, &(struct net_http_options){0});
 	struct metrics *native = prometheus_new(daemon->loop, daemon->http);
-	daemon->metrics =
-		shared_metrics(daemon->loop, lua_metrics(daemon->loop, daemon->http, native));
+	daemon->metrics = shared_metrics(
+		daemon->loop, lua_metrics(daemon->loop, daemon->http, daemon->transport, native));
 	daemon->policies = policies_new();
 	daemon->alerts = alerts_new(daemon->kube, daemon->http, &options->alerts);
 	daemon->exporter = exporter_new(options->mesh_provider);

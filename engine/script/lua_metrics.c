@@ -285,12 +285,13 @@ static void lua_metrics_free(struct metrics *metrics)
 
 static const struct metrics_ops ops = {ask, cancel, lua_metrics_free};
 
-struct metrics *lua_metrics(struct loop *loop, struct http *http, struct metrics *owned_native)
+struct metrics *lua_metrics(struct loop *loop, struct http *http, struct http *api,
+			    struct metrics *owned_native)
 {
 	struct lua_metrics *self = xcalloc(1, sizeof(*self));
 	self->metrics.ops = &ops;
 	self->loop = loop;
-	self->tasks = tasks_new(loop, http);
+	self->tasks = tasks_new(loop, http, api);
 	self->native = owned_native;
 	return &self->metrics;
 }

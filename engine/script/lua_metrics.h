@@ -12,8 +12,10 @@
 #include "loop/loop.h"
 #include "ports.h"
 
-/* Queries of the provider "prometheus" go to `owned_native`. `http` is borrowed. Freed by
+/* Queries of the provider "prometheus" go to `owned_native`. `http`, and `api` (that of
+ * the API server, or NULL), are borrowed. Freed by
  * ops->free, with the native one. */
-struct metrics *lua_metrics(struct loop *loop, struct http *http, struct metrics *owned_native);
+struct metrics *lua_metrics(struct loop *loop, struct http *http, struct http *api,
+			    struct metrics *owned_native);
 
 #endif

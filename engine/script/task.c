@@ -28,6 +28,7 @@ struct task {
 	uint64_t deadline; /* timer */
 	uint64_t waits;	   /* number of the wait: a wake for another one is late */
 	uint64_t request, timer;
+	struct http *port; /* that the request went to */
 	cJSON *result;
 	struct error err;
 	task_done *done;
@@ -44,17 +45,18 @@ struct wake {
 
 struct tasks {
 	struct loop *loop;
-	struct http *http;
+	struct http *http, *api;
 	struct task *list;
 	struct wake *wakes;
 	uint64_t ids;
 };
 
-struct tasks *tasks_new(struct loop *loop, struct http *http)
+struct tasks *tasks_new(struct loop *loop, struct http *http, struct http *api)
 {
 	struct tasks *tasks = xcalloc(1, sizeof(*tasks));
 	tasks->loop = loop;
 	tasks->http = http;
+	tasks->api = api;
 	return tasks;
 }
 
@@ -99,7 +101,7 @@ static void stop_waiting(struct task *task)
 {
 	struct tasks *tasks = task->tasks;
 	if (task->request != 0)
-		tasks->http->ops->cancel(tasks->http, task->request);
+		task->port->ops->cancel(task->port, task->request);
 	loop_cancel(tasks->loop, task->timer);
 	task->request = 0;
 	task->timer = 0;
@@ -257,8 +259,10 @@ static void begin_wait(struct task *task)
 	wait_read(task->thread, &wait);
 	switch (wait.kind) {
 	case WAIT_HTTP:
+		task->port =
+			wait.request.url[0] == '/' && tasks->api != NULL ? tasks->api : tasks->http;
 		task->request =
-			http_send(tasks->http, &wait.request, reply_came, tasks, add_wake(task));
+			http_send(task->port, &wait.request, reply_came, tasks, add_wake(task));
 		return;
 	case WAIT_SLEEP:
 		task->timer = loop_at(tasks->loop, loop_now(tasks->loop) + wait.sleep_us, slept,

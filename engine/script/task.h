@@ -27,7 +27,9 @@ extern const struct vm_module task_modules[];
  * or a table with `kind` and `message`), or ERROR_TIMEOUT. */
 typedef void task_done(void *owner, uint64_t token, const cJSON *result, const struct error *err);
 
-struct tasks *tasks_new(struct loop *loop, struct http *http); /* both are borrowed */
+/* All are borrowed. URLs that are a path ("/apis/…") go to `api`, the API server; NULL: there is
+ * none. */
+struct tasks *tasks_new(struct loop *loop, struct http *http, struct http *api);
 /* Cancels all. Before the drivers are freed. */
 void tasks_free(struct tasks *tasks);
 

@@ -2,7 +2,7 @@
 error("meta file")
 
 ---@class HttpRequest
----@field url string
+---@field url string a path ("/apis/…") goes to the API server
 ---@field method string|nil "GET"
 ---@field headers table<string, string>|nil
 ---@field body string|nil

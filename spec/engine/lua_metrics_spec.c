@@ -41,8 +41,8 @@ static void open_bed(struct bed *bed, const char *provider, const char *query, c
 	memset(bed, 0, sizeof(*bed));
 	bed->loop = loop_new_virtual(NOW * DURATION_SECOND);
 	fake_http_init(&bed->fake, bed->loop);
-	bed->metrics =
-		lua_metrics(bed->loop, &bed->fake.http, prometheus_new(bed->loop, &bed->fake.http));
+	bed->metrics = lua_metrics(bed->loop, &bed->fake.http, &bed->fake.http,
+				   prometheus_new(bed->loop, &bed->fake.http));
 	bed->secret = secret == NULL ? NULL : cJSON_Parse(secret);
 	bed->query = (struct metric_query){.provider = provider,
 					   .address = "http://store/base/",
@@ -269,6 +269,70 @@ SPEC("lua_metrics: cloudwatch gives the newest value, and signs what it sends")
 	answer(&bed, 200, "{\"MetricDataResults\":[]}", "none");
 	answer(&bed, 200, "{\"MetricDataResults\":[{\"Values\":[]}]}", "none");
 	fail_in_every_way(&bed, "cloudwatch");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: externalmetrics asks the API server, or whoever the template names")
+{
+	struct bed bed;
+	open_bed(&bed, "externalmetrics", "team/queue_len?labelSelector=app%3Dpodinfo", NULL);
+	bed.query.address = "";
+	answer(&bed, 200, "{\"items\":[{\"value\":\"1500m\"}]}", "1.5");
+	EXPECT_TEXT(bed.request->url, "/apis/external.metrics.k8s.io/v1beta1/namespaces/team/"
+				      "queue_len?labelSelector=app%3Dpodinfo");
+	answer(&bed, 200, "{\"items\":[{\"value\":\"2Ki\"}]}", "2048");
+	answer(&bed, 200, "{\"items\":[{\"value\":\"12e-1\"}]}", "1.2");
+	answer(&bed, 200, "{\"items\":[]}", "none");
+	answer(&bed, 200, "{\"items\":[{},{}]}",
+	       "several: query returned multiple values: 2 series");
+	answer(&bed, 200, "{\"items\":[{\"value\":\"2Xi\"}]}",
+	       "invalid: items[0].value: is no quantity but \"2Xi\"");
+	answer(&bed, 404, "no", "not found: error response: Status 404: no");
+	fail_in_every_way(&bed, "externalmetrics");
+	bed.query.query = "a/b/c";
+	send_out(&bed);
+	EXPECT_CONTAINS(bed.sample.text, "more than one slash");
+	close_bed(&bed);
+	open_bed(&bed, "externalmetrics", "m", "{\"token\":\"tok1\"}");
+	answer(&bed, 200, "{\"items\":[{\"value\":\"3\"}]}", "3");
+	EXPECT_TEXT(bed.request->url, "http://store/base/apis/external.metrics.k8s.io/v1beta1/"
+				      "namespaces/default/m");
+	EXPECT_TEXT(bed.request->headers, "Authorization: Bearer tok1\n");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: keptn gives a metric's value, or whether an analysis passes")
+{
+	struct bed bed;
+	open_bed(&bed, "keptn", "KeptnMetric/team/rate", NULL);
+	answer(&bed, 200, "{\"status\":{\"value\":\"7.5\"}}", "7.5");
+	EXPECT_TEXT(bed.request->url,
+		    "/apis/metrics.keptn.sh/v1beta1/namespaces/team/keptnmetrics/rate");
+	answer(&bed, 200, "{\"status\":{}}", "none");
+	answer(&bed, 200, "{\"status\":{\"value\":\"x\"}}",
+	       "invalid: status.value: is no number but \"x\"");
+	bed.query.query = "analysis/team/slo/30s/a=b;c=d";
+	send_out(&bed);
+	EXPECT_TEXT(bed.request->method, "POST");
+	EXPECT_CONTAINS(bed.request->body, "\"args\":{\"a\":\"b\",\"c\":\"d\"}");
+	EXPECT_CONTAINS(bed.request->body, "\"timeframe\":{\"recent\":\"30s\"}");
+	fake_reply(&bed.fake, bed.request, 201, "{\"metadata\":{\"name\":\"slo-x1\"}}");
+	loop_run(bed.loop, (NOW + 1) * DURATION_SECOND);
+	fake_reply(&bed.fake, fake_last(&bed.fake), 200, "{\"status\":{\"state\":\"Running\"}}");
+	loop_run(bed.loop, (NOW + 2) * DURATION_SECOND);
+	EXPECT_TEXT(fake_last(&bed.fake)->url,
+		    "/apis/metrics.keptn.sh/v1beta1/namespaces/team/analyses/slo-x1");
+	fake_reply(&bed.fake, fake_last(&bed.fake), 200,
+		   "{\"status\":{\"state\":\"Completed\",\"pass\":true}}");
+	loop_run(bed.loop, (NOW + 2) * DURATION_SECOND);
+	EXPECT_TEXT(fake_last(&bed.fake)->method, "DELETE");
+	fake_reply(&bed.fake, fake_last(&bed.fake), 200, "{}");
+	loop_run(bed.loop, 0);
+	expect_sample(&bed, "1");
+	bed.query.query = "pigeon/a/b";
+	send_out(&bed);
+	loop_run(bed.loop, 0);
+	EXPECT_CONTAINS(bed.sample.text, "must begin with keptnmetric or analysis, not pigeon");
 	close_bed(&bed);
 }
 

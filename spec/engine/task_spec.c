@@ -70,7 +70,7 @@ static void open_bed(struct bed *bed, const char *body)
 	memset(bed, 0, sizeof(*bed));
 	bed->loop = loop_new_virtual(DURATION_SECOND);
 	fake_http_init(&bed->fake, bed->loop);
-	bed->tasks = tasks_new(bed->loop, &bed->fake.http);
+	bed->tasks = tasks_new(bed->loop, &bed->fake.http, NULL);
 	bed->driver = load(body);
 	bed->table = driver_table(bed->driver, "task", &err);
 	EXPECT(bed->table != 0);
