@@ -8,7 +8,8 @@
  *       - {at: 2m, image: podinfo:3}
  *       - {at: 3m, patch: {target: {spec: {…}}}}     # a merge patch: of the target, the primary,
  * the # canary, or an object of the files as Kind/name
- *       - {at: 4m, for: 30s, api: 503}               # 403, 409, 410, 429, 500, 503, timeout or down,
+ *       - {at: 4m, for: 30s, api: 503}               # 403, 409, 410, 429, 500, 503, timeout or
+ * down,
  *       - {at: 4m, for: 30s, api: 409, share: 0.5}   # for that share of the requests
  *       - {at: 5m, for: 2m, metrics: down}
  *       - {at: 6m, for: 1m, pods: {primary: down}}   # or stuck: new pods never become ready
