@@ -14,6 +14,7 @@ struct driver {
 	struct vm *vm;
 	char path[100];
 	int file; /* reference of what the file returned */
+	bool has_forms;
 };
 
 /* ---- loading ---- */
@@ -65,6 +66,7 @@ struct driver *driver_new(const char *kind, const char *name, const struct vm_mo
 		driver_free(driver);
 		return NULL;
 	}
+	driver->has_forms = type == LUA_TFUNCTION;
 	driver->file = vm_keep(driver->vm);
 	return driver;
 }
@@ -85,6 +87,11 @@ struct vm *driver_vm(struct driver *driver)
 const char *driver_path(const struct driver *driver)
 {
 	return driver->path;
+}
+
+bool driver_has_forms(const struct driver *driver)
+{
+	return driver->has_forms;
 }
 
 /* ---- its table ---- */

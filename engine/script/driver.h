@@ -23,6 +23,8 @@ void driver_free(struct driver *driver);
 struct vm *driver_vm(struct driver *driver);
 const char *driver_path(const struct driver *driver); /* "lua/traffic/istio.lua" */
 
+/* Whether the file returned a function: it has forms, "smi:v1alpha2". */
+bool driver_has_forms(const struct driver *driver);
 /* A table of the driver's functions, by its number. 0 is none. For a file that returned a function,
  * `provider` is its argument; else it is the file's table. */
 int driver_table(struct driver *driver, const char *provider, struct error *err) MUST_CHECK;

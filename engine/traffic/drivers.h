@@ -8,8 +8,11 @@
 #include "traffic/driver.h"
 
 /* Loads lua/traffic/FILE.lua for a provider; kept for ever. ERROR_NOT_FOUND without such a file. */
-const struct traffic_driver *traffic_script(const char *file, const char *provider,
-					    struct error *err) MUST_CHECK;
+/* `name` of it is what it calls itself: forms that are the same have the same. */
+struct traffic_driver *traffic_script(const char *file, const char *provider,
+				      struct error *err) MUST_CHECK;
+
+void traffic_script_free(struct traffic_driver *driver);
 
 extern const struct traffic_driver traffic_kubernetes, traffic_appmesh_v1beta1,
 	traffic_appmesh_v1beta2;

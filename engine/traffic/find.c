@@ -20,12 +20,14 @@ static const struct {
 	{"none", &traffic_kubernetes},
 };
 
-/* Loaded ones, for ever: a process sees few providers, but a user may make names up. */
-static struct loaded {
+/* Loaded ones, for ever, each once; and the names that they were asked for by. A user may make up
+ * forms of a name ("smi:v1alpha1:x"), so these have a cap: beyond it a form is looked up anew. */
+static const struct traffic_driver *loaded[64];
+static struct known {
 	char *provider;
 	const struct traffic_driver *driver;
-} loaded[64];
-static size_t loaded_count;
+} known[64];
+static size_t loaded_count, known_count;
 
 static int compare_words(const void *a, const void *b)
 {
@@ -55,6 +57,42 @@ static void refuse(const char *provider, struct error *err)
 		free(names[i]);
 }
 
+/* The one that is loaded already under the name that this gives itself, or this one from now on. */
+static const struct traffic_driver *keep(struct traffic_driver *owned_driver, struct error *err)
+{
+	for (size_t i = 0; i < loaded_count; i++) {
+		if (strcmp(loaded[i]->name, owned_driver->name) != 0)
+			continue;
+		traffic_script_free(owned_driver);
+		return loaded[i];
+	}
+	if (loaded_count == ARRAY_LEN(loaded)) {
+		traffic_script_free(owned_driver);
+		error_set(err, ERROR_INVALID,
+			  "is one more than the %zu providers that there can be",
+			  ARRAY_LEN(loaded));
+		return NULL;
+	}
+	loaded[loaded_count++] = owned_driver;
+	return owned_driver;
+}
+
+static const struct traffic_driver *load(const char *provider, struct error *err)
+{
+	size_t len = strcspn(provider, ":");
+	bool cut = provider[len] == ':' && provider[len + 1] == '\0';
+	SCOPED(text) char *file = xstrndup(provider, len);
+	struct error why = {.kind = ERROR_NOT_FOUND};
+	struct traffic_driver *driver = cut ? NULL : traffic_script(file, provider, &why);
+	if (driver != NULL)
+		return keep(driver, err);
+	if (why.kind == ERROR_NOT_FOUND)
+		refuse(provider, err);
+	else
+		error_set(err, why.kind, "%s", why.text);
+	return NULL;
+}
+
 const struct traffic_driver *traffic_find(const char *provider, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(native); i++)
@@ -63,30 +101,12 @@ const struct traffic_driver *traffic_find(const char *provider, struct error *er
 	/* As the reference has it: whatever begins so. */
 	if (text_starts(provider, "appmesh:v1beta2"))
 		return &traffic_appmesh_v1beta2;
-	for (size_t i = 0; i < loaded_count; i++)
-		if (strcmp(loaded[i].provider, provider) == 0)
-			return loaded[i].driver;
-	size_t len = strcspn(provider, ":");
-	bool cut = provider[len] == ':' && provider[len + 1] == '\0';
-	SCOPED(text) char *file = xstrndup(provider, len);
-	if (loaded_count == ARRAY_LEN(loaded)) {
-		error_set(err, ERROR_INVALID,
-			  "is one more than the %zu providers that there can be",
-			  ARRAY_LEN(loaded));
-		return NULL;
-	}
-	struct error why = {.kind = ERROR_NOT_FOUND};
-	const struct traffic_driver *driver = cut ? NULL : traffic_script(file, provider, &why);
-	if (driver == NULL && why.kind == ERROR_NOT_FOUND) {
-		refuse(provider, err);
-		return NULL;
-	}
-	if (driver == NULL) {
-		if (err != NULL)
-			*err = why;
-		return NULL;
-	}
-	loaded[loaded_count++] = (struct loaded){xstrdup(provider), driver};
+	for (size_t i = 0; i < known_count; i++)
+		if (strcmp(known[i].provider, provider) == 0)
+			return known[i].driver;
+	const struct traffic_driver *driver = load(provider, err);
+	if (driver != NULL && known_count < ARRAY_LEN(known))
+		known[known_count++] = (struct known){xstrdup(provider), driver};
 	return driver;
 }
 

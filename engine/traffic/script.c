@@ -381,6 +381,8 @@ static bool facts_are_sound(struct script *script, struct error *err)
 					 fact->string, meant == NULL ? "" : "; did you mean ",
 					 meant == NULL ? "" : meant, meant == NULL ? "" : "?");
 	}
+	if (json_string(script->facts, "name") == NULL)
+		return error_set(err, ERROR_INVALID, "%s: name must be a string", path);
 	if (!kinds_are_sound(json_get(script->facts, "kinds")))
 		return error_set(err, ERROR_INVALID,
 				 "%s: kinds must be like {[\"group/v1\"] = {Kind = \"kinds\"}}",
@@ -390,20 +392,30 @@ static bool facts_are_sound(struct script *script, struct error *err)
 
 static void script_free(struct script *script)
 {
+	if (script == NULL)
+		return;
 	cJSON_Delete(script->facts);
-	free((char *)(uintptr_t)script->driver.name);
 	driver_free(script->file);
 	free(script);
 }
 
-const struct traffic_driver *traffic_script(const char *file, const char *provider,
-					    struct error *err)
+void traffic_script_free(struct traffic_driver *driver)
+{
+	script_free((struct script *)driver);
+}
+
+struct traffic_driver *traffic_script(const char *file, const char *provider, struct error *err)
 {
 	struct driver *driver = driver_new("traffic", file, NULL, err);
 	if (driver == NULL)
 		return NULL;
 	struct script *script = xcalloc(1, sizeof(*script));
 	script->file = driver;
+	if (strchr(provider, ':') != NULL && !driver_has_forms(driver)) {
+		script_free(script);
+		error_set(err, ERROR_NOT_FOUND, "%s has no forms", file);
+		return NULL;
+	}
 	script->table = driver_table(driver, provider, err);
 	if (script->table != 0)
 		script->facts = driver_facts(driver, script->table, err);
@@ -412,7 +424,7 @@ const struct traffic_driver *traffic_script(const char *file, const char *provid
 		return NULL;
 	}
 	script->driver = (struct traffic_driver){
-		.name = xstrdup(provider),
+		.name = json_string(script->facts, "name"),
 		.can_weigh = json_bool(script->facts, "can_weigh", false),
 		.can_match = json_bool(script->facts, "can_match", false),
 		.can_mirror = json_bool(script->facts, "can_mirror", false),

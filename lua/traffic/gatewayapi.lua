@@ -140,7 +140,7 @@ return function(provider)
 
   ---@type TrafficDriver
   local M = {
-    name = provider,
+    name = is_beta and "gatewayapi:v1beta1" or "gatewayapi:v1",
     can_weigh = true, can_match = true, can_mirror = true, can_stick = true,
     adopts = { HTTPRoute = "httproutes", GRPCRoute = "grpcroutes" },
     kinds = { [version] = { HTTPRoute = "httproutes" } },

@@ -21,7 +21,7 @@ return function(provider)
 
   ---@type TrafficDriver
   local M = {
-    name = provider,
+    name = mesh == "istio" and "smi:v1alpha" .. number .. ":istio" or "smi:v1alpha" .. number,
     can_weigh = true, can_match = false, can_mirror = false, can_stick = false,
     kinds = { [version] = { TrafficSplit = "trafficsplits" } },
   }

@@ -269,3 +269,47 @@ SPEC("dialect: what a mesh cannot do is told when the canary is checked")
 		    "spec.provider: is \"smi:v1alpha9\"; SMI has smi:v1alpha1, smi:v1alpha2 and "
 		    "smi:v1alpha3, with :<mesh> or without");
 }
+
+SPEC("dialect: a VirtualService that was there before stays the team's, and is given back")
+{
+	static const char path[] =
+		"/apis/networking.istio.io/v1beta1/namespaces/test/virtualservices/web";
+	static const char team[] =
+		"{\"metadata\":{\"name\":\"web\",\"resourceVersion\":\"7\"},\"spec\":{"
+		"\"hosts\":[\"h\"],\"exportTo\":[]}}";
+	struct error err = {0};
+	struct spec_problems problems = {0};
+	const struct spec_options options = {.default_provider = "istio"};
+	struct selector_label label = {"app", "web"};
+	const struct split split = {.primary = 90, .canary = 10};
+	struct status status;
+	status_init(&status);
+	SCOPED(json) cJSON *canary = canary_of("istio", "", STEPS);
+	struct canary_spec *spec = canary_spec_new(canary, &options, &problems);
+	const struct traffic_view view = {.driver = traffic_find("istio", &err),
+					  .spec = spec,
+					  .label = &label,
+					  .status = &status};
+	SCOPED(json) cJSON *objects = cJSON_CreateObject();
+	cJSON *live = cJSON_Parse(team);
+	cJSON_AddItemToObject(objects, path, live);
+	SCOPED(json) cJSON *desired = view.driver->desired(&view, &split, objects, &err);
+	const cJSON *own = cJSON_GetArrayItem(json_get(desired, "own"), 2);
+	EXPECT(json_at(own, "metadata.ownerReferences") == NULL);
+	json_merge_patch(&live, own);
+	/* It is remembered once: not what we wrote ourselves. */
+	SCOPED(json) cJSON *again = view.driver->desired(&view, &split, objects, &err);
+	EXPECT(json_equal(desired, again));
+	SCOPED(json) cJSON *undo = view.driver->restore(&view, objects, &err);
+	const cJSON *patch = json_at(undo, "edit[0].patch");
+	SCOPED(json) cJSON *given_back = cJSON_Duplicate(live, true);
+	EXPECT(json_patch(&given_back, patch, &err));
+	EXPECT_TEXT(err.text, "");
+	SCOPED(text) char *left = json_canonical(json_get(given_back, "spec"));
+	EXPECT_TEXT(left, "{\"exportTo\":[],\"hosts\":[\"h\"]}");
+	EXPECT(json_at(given_back, "metadata.annotations[\"flagger.kubernetes.io/original-"
+				   "configuration\"]") == NULL);
+	canary_spec_free(spec);
+	status_fini(&status);
+	spec_problems_fini(&problems);
+}

@@ -12,6 +12,7 @@
 #include "script/embed.h"
 #include "script/value.h"
 #include "spec.h"
+#include "traffic/driver.h"
 
 /* A directory for --lua with one file; removed by `leave`. */
 struct overlay {
@@ -251,6 +252,54 @@ SPEC("driver: a file may make a table for each provider, and find modules of C")
 	free(names[0]);
 	leave(&overlay);
 	driver_free(driver);
+}
+
+/* What is wrong with the table of a traffic driver; `text` stands for it. */
+static void expect_refused(const char *text, const char *part)
+{
+	struct overlay overlay;
+	struct error err = {0};
+	char name[40];
+	enter(&overlay, "traffic", text);
+	text_copy(name, sizeof(name), strrchr(overlay.file, '/') + 1);
+	*strchr(name, '.') = '\0';
+	EXPECT(traffic_find(name, &err) == NULL);
+	leave(&overlay);
+	EXPECT_CONTAINS(err.text, part);
+}
+
+#define CAN "can_weigh=true, can_match=false, can_mirror=false, can_stick=false"
+#define DOES "needs=next, desired=next, observed=next"
+
+SPEC("driver: a traffic driver with a mistake is refused in one sentence")
+{
+	expect_refused("return {name='x', kinds={}, " CAN ", needs=next, desired=next}",
+		       ".lua: has no function observed");
+	expect_refused("return {name='x', kinds={}, can_weigh=1, " DOES "}",
+		       ".lua: can_weigh must be true or false");
+	expect_refused("return {name='x', kinds={}, kind={}, " CAN ", " DOES "}",
+		       ".lua: knows no \"kind\"; did you mean kinds?");
+	expect_refused("return {name='x', kinds={['a/v1']='b'}, " CAN ", " DOES "}",
+		       ".lua: kinds must be like {[\"group/v1\"] = {Kind = \"kinds\"}}");
+	expect_refused("return {kinds={}, " CAN ", " DOES "}", ".lua: name must be a string");
+	expect_refused("local x = nil + 1 return {}",
+		       ".lua:1: attempt to perform arithmetic on a nil");
+}
+
+SPEC("driver: forms that mean the same are one driver, and a form that there is not is refused")
+{
+	struct error err = {0};
+	const struct traffic_driver *plain = traffic_find("smi:v1alpha2", &err);
+	EXPECT(plain != NULL);
+	for (int i = 0; i < 200; i++) {
+		SCOPED(text) char *form = xasprintf("smi:v1alpha2:mesh%d", i);
+		EXPECT(traffic_find(form, &err) == plain);
+	}
+	EXPECT(traffic_find("smi:v1alpha2:istio", &err) != plain);
+	EXPECT(traffic_find("gatewayapi", &err) == traffic_find("gatewayapi:v1", &err));
+	EXPECT_TEXT(err.text, "");
+	EXPECT(traffic_find("istio:x", &err) == NULL);
+	EXPECT_CONTAINS(err.text, "is \"istio:x\"; did you mean istio?");
 }
 
 /* A coroutine that waits twice for a number. */
