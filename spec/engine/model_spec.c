@@ -145,9 +145,9 @@ static void commit(struct model *model, const struct world *world, enum move_kin
 	after.failed = (uint8_t)next.failed_checks;
 	after.split = (uint8_t)(next.memory.split.canary / 50);
 	after.mirror = next.memory.split.mirror;
-	for (uint8_t i = 0; i <= NO_REVISION; i++)
+	for (int i = 0; i <= NO_REVISION; i++)
 		if (strcmp(next.memory.revision, revisions[i]) == 0)
-			after.rev = i;
+			after.rev = (uint8_t)i;
 	after.owes_scale_down = false;
 	bool warned = false;
 	for (size_t i = 0; i < next.memory.debt_count; i++) {
@@ -359,18 +359,18 @@ static void tick(struct model *model, const struct world *world)
 static void happen(struct model *model, const struct world *world)
 {
 	struct world after;
-	for (uint8_t rev = 0; rev < REVISIONS; rev++) {
+	for (int rev = 0; rev < REVISIONS; rev++) {
 		after = *world;
-		after.target_rev = rev;
+		after.target_rev = (uint8_t)rev;
 		after.target = NOT_YET;
 		see(model, &after);
 	}
-	for (uint8_t health = NOT_YET; health <= NEVER; health++) {
+	for (int health = NOT_YET; health <= NEVER; health++) {
 		after = *world;
-		after.primary = health;
+		after.primary = (uint8_t)health;
 		see(model, &after);
 		after = *world;
-		after.target = world->target_up ? health : NOT_YET;
+		after.target = world->target_up ? (uint8_t)health : NOT_YET;
 		see(model, &after);
 	}
 	after = *world;

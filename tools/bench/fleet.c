@@ -26,8 +26,6 @@
 #include "net/serve.h"
 #include "sim/front.h"
 
-extern char **environ;
-
 enum { NAMESPACES = 20 };
 
 struct fleet {
@@ -74,8 +72,8 @@ static double resident_mib(const struct fleet *fleet)
 	long pages = 0;
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)fleet->daemon);
 	buf_init(&text, 4096);
-	if (file_read(path, &text, &err))
-		sscanf(text.text, "%*d %ld", &pages);
+	if (file_read(path, &text, &err) && strchr(text.text, ' ') != NULL)
+		pages = strtol(strchr(text.text, ' '), NULL, 10);
 	buf_fini(&text);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
@@ -89,8 +87,14 @@ static double cpu_seconds(const struct fleet *fleet)
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)fleet->daemon);
 	buf_init(&text, 4096);
 	if (file_read(path, &text, &err)) {
+		/* After the name in brackets, utime is the 12th field and stime the 13th (proc(5)).
+		 */
 		const char *at = strrchr(text.text, ')');
-		sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system);
+		for (int field = 0; at != NULL && field < 12; field++)
+			at = strchr(at + 1, ' ');
+		char *rest = NULL;
+		user = at == NULL ? 0 : strtol(at, &rest, 10);
+		system = at == NULL ? 0 : strtol(rest, NULL, 10);
 	}
 	buf_fini(&text);
 	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
