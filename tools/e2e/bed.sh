@@ -8,7 +8,8 @@
 #     bed.sh start|stop|kill|restart etcd|kube-apiserver|kube-controller-manager
 #
 # All of it is in the folder $BED (build/e2e/bed): admin.kubeconfig, sluice.kubeconfig (our ServiceAccount: after
-# install), audit.log, NAME.log, NAME.pid. $BED_CONTROLLERS is the list of controllers; "" is none.
+# install), audit.log, NAME.log, NAME.pid. $BED_CONTROLLERS is the list of controllers; "" is none;
+# $BED_KCM_FLAGS are more flags of its manager.
 # The ports are read from $bed/ports.
 # shellcheck disable=SC2154
 set -euo pipefail
@@ -171,7 +172,7 @@ start() {
 		spawn kube-controller-manager "$path" --kubeconfig "$bed/kcm.kubeconfig" --use-service-account-credentials \
 			--service-account-private-key-file "$bed/sa.key" --root-ca-file "$bed/ca.crt" --leader-elect=false \
 			--bind-address 127.0.0.1 --secure-port "$kcm_port" --controllers "$controllers" \
-			--concurrent-deployment-syncs 20 --kube-api-qps 500 --kube-api-burst 1000
+			--concurrent-deployment-syncs 20 --kube-api-qps 500 --kube-api-burst 1000 ${BED_KCM_FLAGS:-}
 		until_it kube-controller-manager "the controller manager" \
 			curl -sfk "https://127.0.0.1:$kcm_port/healthz"
 		;;
