@@ -3,11 +3,8 @@
  *
  * Numbers: no imaginary ones. Blocks and parentheses go TEMPLATE_DEPTH_MAX deep.
  */
-#include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -202,70 +199,6 @@ static bool has_function(const struct parser *parser, const char *name)
 	       cJSON_GetObjectItemCaseSensitive(parser->job->values, name) != NULL;
 }
 
-/* Underscores stand between digits, or between the prefix of a base and a digit. */
-static bool underscores_are_good(const char *text)
-{
-	text += strspn(text, "+-");
-	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X'), digit = false;
-	if (text[0] == '0' && text[1] != '\0' && strchr("xXoObB", text[1]) != NULL) {
-		digit = true;
-		text += 2;
-	}
-	for (; *text != '\0'; text++) {
-		bool next = hex ? isxdigit((unsigned char)text[1]) != 0
-				: isdigit((unsigned char)text[1]) != 0;
-		if (*text == '_' && (!digit || !next))
-			return false;
-		digit = hex ? isxdigit((unsigned char)*text) != 0
-			    : isdigit((unsigned char)*text) != 0;
-	}
-	return true;
-}
-
-/* ---- numbers: strconv's, with underscores between digits as Go's literals have them ---- */
-
-static bool read_whole(const char *text, int64_t *whole)
-{
-	char digits[80];
-	size_t len = 0;
-	const char *c = text;
-	if (*c == '+' || *c == '-')
-		digits[len++] = *c++;
-	int base = 10;
-	if (c[0] == '0' && (c[1] == 'x' || c[1] == 'X'))
-		base = 16;
-	else if (c[0] == '0' && (c[1] == 'b' || c[1] == 'B'))
-		base = 2;
-	else if (c[0] == '0' && (c[1] == 'o' || c[1] == 'O' || c[1] != '\0'))
-		base = 8;
-	if (base == 16 || base == 2 || (base == 8 && (c[1] == 'o' || c[1] == 'O')))
-		c += 2;
-	for (; *c != '\0'; c++)
-		if (*c != '_' && len + 1 < sizeof(digits))
-			digits[len++] = *c;
-	digits[len] = '\0';
-	char *end;
-	errno = 0;
-	long long number = strtoll(digits, &end, base);
-	if (len == 0 || *end != '\0' || end == digits || errno != 0)
-		return false;
-	*whole = number;
-	return true;
-}
-
-static bool read_real(const char *text, double *real)
-{
-	char digits[80];
-	size_t len = 0;
-	for (const char *c = text; *c != '\0' && len + 1 < sizeof(digits); c++)
-		if (*c != '_')
-			digits[len++] = *c;
-	digits[len] = '\0';
-	char *end;
-	*real = strtod(digits, &end);
-	return end != digits && *end == '\0' && *real - *real == 0;
-}
-
 static int64_t first_rune(const char *text, size_t len)
 {
 	unsigned char first = (unsigned char)text[0];
@@ -301,24 +234,21 @@ static struct node *number(struct parser *parser, struct token token)
 		fail(parser, "imaginary numbers are not supported: \"%.60s\"", node->text);
 		return node;
 	}
-	bool hex = strncmp(node->text + strspn(node->text, "+-"), "0x", 2) == 0 ||
-		   strncmp(node->text + strspn(node->text, "+-"), "0X", 2) == 0;
-	bool pointed = strpbrk(node->text, hex ? ".pP" : ".eE") != NULL;
-	if (!underscores_are_good(node->text)) {
-		fail(parser, "illegal number syntax: \"%.60s\"", node->text);
-	} else if (read_whole(node->text, &node->whole)) {
-		node->real = (double)node->whole;
-	} else if (pointed && read_real(node->text, &node->real)) {
+	switch (number_read(node->text, &node->whole, &node->real)) {
+	case NUMBER_WHOLE:
+		break;
+	case NUMBER_REAL:
 		node->is_float = true;
-		node->whole =
-			node->real >= -0x1p63 && node->real < 0x1p63 ? (int64_t)node->real : 0;
-	} else if (!pointed && node->text[0] != '-' && read_real(node->text, &node->real) &&
-		   node->real >= 0x1p63 && node->real < 0x1p64) {
-		node->written = NULL; /* fits only without a sign: told when it is used */
-	} else if (!pointed && read_real(node->text, &node->real)) {
+		break;
+	case NUMBER_UNSIGNED: /* fits only without a sign: told when it is used */
+		node->written = NULL;
+		break;
+	case NUMBER_TOO_LARGE:
 		fail(parser, "integer overflow: \"%.60s\"", node->text);
-	} else {
+		break;
+	case NUMBER_NONE:
 		fail(parser, "illegal number syntax: \"%.60s\"", node->text);
+		break;
 	}
 	return node;
 }

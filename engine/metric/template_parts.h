@@ -148,6 +148,15 @@ struct definition *template_parse(struct template_job *job);
 /* As Go prints a node, cut. */
 void node_write(const struct node *node, struct buf *into);
 
+enum number_kind {
+	NUMBER_NONE, /* it is no number */
+	NUMBER_WHOLE,
+	NUMBER_REAL,
+	NUMBER_UNSIGNED,  /* beyond an int, not beyond an unsigned one */
+	NUMBER_TOO_LARGE, /* a whole number beyond both */
+};
+enum number_kind number_read(const char *text, int64_t *whole, double *real);
+
 /* ---- values ---- */
 
 enum value_kind {
