@@ -109,6 +109,7 @@ struct metric_query {
 	size_t header_count;
 	bool insecure_tls;
 	const char *region;  /* or NULL */
+	bool online;	     /* only whether the store can be asked at all: no value is wanted */
 	const cJSON *secret; /* decoded values of its Secret by key, or NULL: never logged */
 };
 

@@ -248,7 +248,31 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 	return STEP_ON;
 }
 
-enum step measure_online(struct tick *tick)
+/* The store of a MetricTemplate. STEP_ON with `err` set: it cannot be asked. */
+static enum step template_online(struct tick *tick, size_t i, struct error *err)
+{
+	const cJSON *check = tick->spec->metrics[i].json, *template, *secret;
+	if (read_template(tick, check, &template, &secret, err) == STEP_WAIT)
+		return STEP_WAIT;
+	struct metric_subject subject;
+	struct metric_request request;
+	subject_of(tick, &subject);
+	if (err->kind != ERROR_NONE ||
+	    !metric_request_init(&request, &subject, check, template, secret, err))
+		return STEP_ON;
+	char label[32];
+	snprintf(label, sizeof(label), "online %zu", i);
+	request.query.online = true;
+	const struct answer *answer = ask_metric(tick->asks, label, &request.query);
+	metric_request_fini(&request);
+	if (answer == NULL)
+		return STEP_WAIT;
+	if (answer->sample.kind == SAMPLE_ERROR)
+		error_set(err, answer->sample.error, "%s", answer->sample.text);
+	return STEP_ON;
+}
+
+static enum step server_online(struct tick *tick, struct error *err)
 {
 	const struct canary_spec *spec = tick->spec;
 	const struct metric_query query = {
@@ -259,13 +283,33 @@ enum step measure_online(struct tick *tick)
 		.address = spec->metrics_server == NULL ? tick->world->metrics_server
 							: spec->metrics_server,
 		.query = "vector(1)",
+		.online = true,
 	};
 	const struct answer *answer = ask_metric(tick->asks, "online", &query);
 	if (answer == NULL)
 		return STEP_WAIT;
 	if (answer->sample.kind == SAMPLE_ERROR)
+		error_set(err, answer->sample.error, "%s", answer->sample.text);
+	return STEP_ON;
+}
+
+enum step measure_online(struct tick *tick)
+{
+	struct error first = {0};
+	bool waiting = server_online(tick, &first) == STEP_WAIT;
+	for (size_t i = 0; i < tick->spec->metric_count; i++) {
+		struct error err = {0};
+		if (tick->spec->metrics[i].template_name == NULL)
+			continue;
+		waiting |= template_online(tick, i, &err) == STEP_WAIT;
+		if (first.kind == ERROR_NONE)
+			first = err;
+	}
+	if (waiting)
+		return STEP_WAIT;
+	if (first.kind != ERROR_NONE)
 		move_note(&tick->move, true, tick->status.phase,
-			  "Error checking metric providers: %s", answer->sample.text);
+			  "Error checking metric providers: %s", first.text);
 	else
 		move_note(&tick->move, false, tick->status.phase,
 			  "all the metrics providers are available!");

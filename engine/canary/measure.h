@@ -15,7 +15,7 @@ enum check { CHECK_PASSED, CHECK_FAILED, CHECK_HELD };
  * was measured. `rollout` gains "samples". */
 enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON *rollout,
 		  enum check *check);
-/* Whether the metric store can be asked at all, before the first rollout. */
+/* Whether the metric stores can be asked at all, before the first rollout. */
 enum step measure_online(struct tick *tick);
 
 #endif

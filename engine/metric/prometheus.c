@@ -135,7 +135,7 @@ static char *url_of(const struct metric_query *query, const char *address)
 	buf_init(&url, 4 * QUERY_MAX);
 	buf_add(&url, address, len);
 	buf_puts(&url, "/api/v1/query?query=");
-	for (const char *c = query->query; *c != '\0'; c++) {
+	for (const char *c = query->online ? "vector(1)" : query->query; *c != '\0'; c++) {
 		if (isalnum((unsigned char)*c) || strchr("-_.~", *c) != NULL)
 			buf_putc(&url, *c);
 		else

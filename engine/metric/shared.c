@@ -134,7 +134,8 @@ static void digest_of(const struct metric_query *query, uint8_t digest[SHA256_SI
 	add(&text, query->address);
 	add(&text, query->query);
 	add(&text, query->region);
-	buf_printf(&text, "%lld %d", (long long)query->interval_us, query->insecure_tls);
+	buf_printf(&text, "%lld %d %d", (long long)query->interval_us, query->insecure_tls,
+		   query->online);
 	for (size_t i = 0; i < query->header_count; i++) {
 		add(&text, query->headers[i].name);
 		add(&text, query->headers[i].value);

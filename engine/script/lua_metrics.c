@@ -224,11 +224,18 @@ static void ask_driver(struct lua_metrics *self, const struct metric_query *quer
 {
 	struct error err = {0};
 	const struct provider *provider = find_provider(self, query->provider, &err);
+	if (provider != NULL && provider->driver != NULL && query->online &&
+	    !driver_has(provider->driver, provider->table, "online")) {
+		asked->sample.kind = SAMPLE_NO_DATA; /* it cannot say, which is no complaint */
+		loop_ready(self->loop, refused, self, asked->id);
+		return;
+	}
 	if (provider != NULL && provider->driver != NULL) {
 		asked->secret = query->secret == NULL ? NULL : cJSON_Duplicate(query->secret, true);
 		SCOPED(json) cJSON *argument = argument_of(self, query);
-		asked->task = task_start(self->tasks, provider->driver, provider->table, "query",
-					 argument, query_timeout_us, answered, self, asked->id);
+		asked->task = task_start(self->tasks, provider->driver, provider->table,
+					 query->online ? "online" : "query", argument,
+					 query_timeout_us, answered, self, asked->id);
 		return;
 	}
 	if (provider != NULL)

@@ -4,7 +4,8 @@
  * A driver's `query(ask)` is a task (script/task.h). `ask` has address, query, interval_seconds,
  * now, secret (its values by key), headers, region, insecure. It returns a sample,
  * { kind = "ok", value = 99.5, count = 1000 }, or nil and an error; a raise of shape.fail is an
- * answer that is not in the store's language. What a sample says never holds a value of the secret.
+ * answer that is not in the store's language. `online(ask)`, where there is one, says whether the
+ * store can be asked at all. What a sample says never holds a value of the secret.
  */
 #ifndef SLUICE_SCRIPT_LUA_METRICS_H
 #define SLUICE_SCRIPT_LUA_METRICS_H

@@ -14,6 +14,7 @@ error("meta file")
 ---@class MetricDriver
 ---@field name string
 ---@field query fun(ask: MetricAsk): Sample|nil, WebError|nil
+---@field online fun(ask: MetricAsk): Sample|nil, WebError|nil whether the store can be asked at all; may be absent
 
 ---@class Alert what a notify driver is to tell
 ---@field url string a secret: never in a message

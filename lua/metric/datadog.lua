@@ -6,12 +6,23 @@ local json <const>, sample <const>, shape <const>, web <const> =
 
 local M = { name = "datadog" } ---@type MetricDriver
 
-function M.query(ask)
-  local address = web.address(ask.address, "datadog", "https://api.datadoghq.com")
+local function prepare(ask)
   local headers = ask.headers
   headers["Content-Type"] = "application/json"
   headers["DD-API-KEY"] = web.secret(ask, "datadog_api_key", "datadog")
   headers["DD-APPLICATION-KEY"] = web.secret(ask, "datadog_application_key", "datadog")
+  return web.address(ask.address, "datadog", "https://api.datadoghq.com"), headers
+end
+
+function M.online(ask)
+  local address, headers = prepare(ask)
+  local _, err = web.send({ url = address .. "/api/v1/validate", headers = headers })
+  if err then return nil, err end
+  return sample.none()
+end
+
+function M.query(ask)
+  local address, headers = prepare(ask)
   local now = math.floor(ask.now)
   local answer, err = web.json({
     url = address .. "/api/v1/query?" .. web.form({

@@ -6,9 +6,20 @@ local json <const>, sample <const>, shape <const>, web <const> =
 
 local M = { name = "dynatrace" } ---@type MetricDriver
 
+local function headers_of(ask)
+  ask.headers.Authorization = "Api-Token " .. web.secret(ask, "dynatrace_token", "dynatrace")
+  return ask.headers
+end
+
+function M.online(ask)
+  local url = web.address(ask.address, "dynatrace") .. "/api/v2/metrics?pageSize=1"
+  local _, err = web.send({ url = url, headers = headers_of(ask) })
+  if err then return nil, err end
+  return sample.none()
+end
+
 function M.query(ask)
-  local headers = ask.headers
-  headers.Authorization = "Api-Token " .. web.secret(ask, "dynatrace_token", "dynatrace")
+  local headers = headers_of(ask)
   local now = math.floor(ask.now * 1000)
   local answer, err = web.json({
     url = web.address(ask.address, "dynatrace") .. "/api/v2/metrics/query?" .. web.form({

@@ -48,4 +48,9 @@ function M.query(ask)
   return newest(shape.list(targets, "1.datapoints"), ask)
 end
 
+function M.online(ask)
+  ask.query = "target=test"
+  return M.query(ask)
+end
+
 return M

@@ -100,4 +100,11 @@ function M.query(ask)
   return value_of(records[1].text, records[1].kind)
 end
 
+function M.online(ask)
+  ask.query = 'from(bucket: "default") |> range(start: -1m) |> limit(n: 1)'
+  local _, err = M.query(ask)
+  if err then return nil, err end
+  return sample.none()
+end
+
 return M

@@ -23,4 +23,11 @@ function M.query(ask)
   return sample.of(shape.number(results, "1.result"))
 end
 
+function M.online(ask)
+  ask.query = "SELECT * FROM Metric"
+  local _, err = M.query(ask)
+  if err then return nil, err end
+  return sample.none()
+end
+
 return M

@@ -147,6 +147,10 @@ SPEC("lua_metrics: graphite gives the newest value of its one target")
 	answer(&bed, 500, "password hunter22 is wrong",
 	       "unavailable: error response: Status 500: password ******** is wrong");
 	fail_in_every_way(&bed, "graphite");
+	bed.query.online = true;
+	answer(&bed, 200, "[]", "none");
+	EXPECT_CONTAINS(bed.request->url, "/render?target=test&format=json");
+	bed.query.online = false;
 	bed.query.address = "store:80";
 	send_out(&bed);
 	expect_sample(&bed, "invalid: graphite address store:80 is not a valid URL");
@@ -179,6 +183,11 @@ SPEC("lua_metrics: datadog gives the oldest value of ten intervals")
 	answer(&bed, 200, "{\"status\":\"error\",\"error\":\"bad query\"}",
 	       "invalid: error response: bad query");
 	fail_in_every_way(&bed, "datadog");
+	bed.query.online = true;
+	answer(&bed, 200, "{}", "none");
+	EXPECT_TEXT(bed.request->url, "http://store/base/api/v1/validate");
+	answer(&bed, 403, "no", "denied: error response: Status 403: no");
+	bed.query.online = false;
 	bed.query.address = "";
 	send_out(&bed);
 	EXPECT_CONTAINS(bed.request->url, "https://api.datadoghq.com/api/v1/query?");
