@@ -25,8 +25,8 @@ end
 function M.step(rollout)
   local analysis, weight = rollout.analysis, rollout.weight
   if weight >= max_weight(analysis) then
-    if (analysis.watch_seconds or 0) > 0 and weight < 100 then return { action = "route", weight = 100, confirm = true } end
-    return { action = "promote" }
+    if weight == 100 or (analysis.watch_seconds or 0) == 0 then return { action = "promote" } end
+    return { action = "route", weight = 100, confirm = true }
   end
   if analysis.mirror and weight == 0 and not rollout.mirrored then
     return { action = "route", weight = 0, mirror = true }

@@ -615,8 +615,17 @@ enum step converge_scale(struct tick *tick, int replicas)
 
 enum step converge_scale_up(struct tick *tick)
 {
-	if (json_int(tick->target, "spec.replicas", 1) > 0)
-		return STEP_ON;
+	const struct canary_spec *spec = tick->spec;
+	const struct split *split = &tick->status.memory.split;
+	long replicas = json_int(tick->target, "spec.replicas", 1);
+	if (replicas > 0) {
+		bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
+		long wanted = workload_wanted_replicas(spec, tick->target, tick->primary, NULL);
+		/* Nothing is taken from those who serve. */
+		if (!apart || (wanted < replicas && (split->canary > 0 || split->mirror)))
+			return STEP_ON;
+		return converge_scale(tick, (int)wanted);
+	}
 	const cJSON *hpa = NULL;
 	if (text_equal(tick->spec->scaler_kind, "HorizontalPodAutoscaler")) {
 		enum step step = converge_look_at(tick, &kube_hpa, tick->spec->scaler_name, &hpa);

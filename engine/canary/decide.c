@@ -81,11 +81,16 @@ enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 				 spec->namespace, err.text);
 	if (text_equal(json_string(answer, "action"), "hold"))
 		return hold(tick, answer);
+	tick->move.at_once = text_equal(json_string(answer, "action"), "promote");
 
 	const struct webhook_spec *failed;
 	if (hooks_run(tick, WEBHOOK_CONFIRM_ROLLOUT, tick->status.phase, "Confirm-rollout", &failed,
 		      &err) == STEP_WAIT)
 		return STEP_WAIT;
+	if (failed == NULL && tick->move.at_once)
+		move_note(&tick->move, false, tick->status.phase,
+			  "Promoting %s.%s without an analysis: %s", spec->name, spec->namespace,
+			  json_string_or(answer, "reason", "the policy says so"));
 	if (failed == NULL)
 		return tick_move(tick, MOVE_BEGIN);
 	if (tick->status.phase != PHASE_WAITING)

@@ -106,6 +106,7 @@ static void reset_counts(struct status *next)
 	cJSON_Delete(next->memory.failures);
 	next->memory.failures = NULL;
 	next->memory.steps = 0;
+	next->memory.at_once = false;
 	next->memory.stepped_us = 0;
 }
 
@@ -206,6 +207,7 @@ static void begin(struct status *next, const struct situation *situation, const 
 	reset_counts(next);
 	take_revision(next, situation);
 	next->memory.changed = situation->changed;
+	next->memory.scale_down_us = 0;
 	start_split(next, situation);
 	next->memory.due_us = situation->now_us;
 	char text[DEBT_TEXT_MAX];
@@ -232,6 +234,39 @@ static void restart(struct status *next, const struct situation *situation, cons
 	next->memory.due_us = situation->now_us;
 }
 
+/* The target goes to zero: at once, or in its time. */
+static void scale_down(struct status *next, const struct situation *situation, const char *checksum)
+{
+	int64_t delay_us = situation->spec->scale_down_delay_us;
+	if (delay_us == 0)
+		status_owe(next, DEBT_SCALE_DOWN, next->phase, checksum, situation->now_us);
+	else
+		next->memory.scale_down_us = situation->now_us + delay_us;
+}
+
+/* `text` ends with what is scaled down. */
+static void owe_scale_down(struct status *next, const struct situation *situation, bool warning,
+			   const char *checksum, const char *text)
+{
+	char when[DURATION_TEXT_MAX];
+	duration_text(situation->spec->scale_down_delay_us, when);
+	bool later = situation->spec->scale_down_delay_us > 0;
+	status_owe_event(next, warning, next->phase, checksum, situation->now_us, "%s%s%s", text,
+			 later ? " in " : "", later ? when : "");
+}
+
+/* What is promoted can be gone back to. */
+static void remember_good(struct memory *memory)
+{
+	char good[GOOD_MAX][HASH_TEXT_MAX] = {{0}};
+	size_t count = 0;
+	text_copy(good[count++], HASH_TEXT_MAX, memory->revision);
+	for (size_t i = 0; i < GOOD_MAX && count < GOOD_MAX; i++)
+		if (strcmp(memory->good[i], memory->revision) != 0)
+			text_copy(good[count++], HASH_TEXT_MAX, memory->good[i]);
+	memcpy(memory->good, good, sizeof(good));
+}
+
 /* The end of a rollout that failed. `split` is where traffic stays. */
 static void fail(struct status *next, const struct situation *situation, const char *checksum,
 		 struct split split)
@@ -248,8 +283,8 @@ static void fail(struct status *next, const struct situation *situation, const c
 		char text[DEBT_TEXT_MAX];
 		snprintf(text, sizeof(text), "Canary failed! Scaling down %s.%s", spec->name,
 			 spec->namespace);
-		status_owe(next, DEBT_SCALE_DOWN, PHASE_FAILED, checksum, situation->now_us);
-		owe(next, situation, true, checksum, text);
+		scale_down(next, situation, checksum);
+		owe_scale_down(next, situation, true, checksum, text);
 	}
 	status_owe(next, DEBT_POST_ROLLOUT, PHASE_FAILED, checksum, situation->now_us);
 	unpin(next, situation);
@@ -274,7 +309,8 @@ static void skip(struct status *next, const struct situation *situation, const c
 	next->memory.due_us = 0;
 	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
 		  next->last_applied_spec);
-	status_owe(next, DEBT_SCALE_DOWN, PHASE_SUCCEEDED, checksum, situation->now_us);
+	remember_good(&next->memory);
+	scale_down(next, situation, checksum);
 	status_owe(next, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, checksum, situation->now_us);
 	snprintf(text, sizeof(text), "Promotion completed! Canary analysis was skipped for %s.%s",
 		 spec->target_name, spec->namespace);
@@ -324,12 +360,13 @@ static void finish(struct status *next, const struct situation *situation, const
 	next->memory.due_us = 0;
 	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
 		  next->last_applied_spec);
-	status_owe(next, DEBT_SCALE_DOWN, PHASE_SUCCEEDED, checksum, situation->now_us);
+	remember_good(&next->memory);
+	scale_down(next, situation, checksum);
 	status_owe(next, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, checksum, situation->now_us);
 	char text[DEBT_TEXT_MAX];
 	snprintf(text, sizeof(text), "Promotion completed! Scaling down %s.%s", spec->target_name,
 		 spec->namespace);
-	owe(next, situation, false, checksum, text);
+	owe_scale_down(next, situation, false, checksum, text);
 	unpin(next, situation);
 	alert(next, situation, ALERT_INFO, false,
 	      "Canary analysis completed successfully, promotion finished.");
@@ -482,6 +519,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 
 	switch (move->kind) {
 	case MOVE_SETTLE:
+		if (move->scaled_down)
+			next->memory.scale_down_us = 0;
 		break;
 	case MOVE_INITIALIZE:
 		enter(next, PHASE_INITIALIZING, situation);
@@ -491,6 +530,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		enter(next, PHASE_INITIALIZED, situation);
 		reset_counts(next);
 		take_revision(next, situation);
+		remember_good(&next->memory);
 		text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
 			  situation->template_hash);
 		next->memory.split = all_primary;
@@ -531,6 +571,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_BEGIN:
 		begin(next, situation, checksum);
+		next->memory.at_once = move->at_once;
 		break;
 	case MOVE_RESTART:
 		restart(next, situation, checksum);
@@ -624,7 +665,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	case MOVE_TERMINATE:
 		drop_work(next);
 		enter(next, PHASE_TERMINATING, situation);
-		next->memory.due_us = 0;
+		next->memory.due_us = next->memory.scale_down_us = 0;
 		tell(next, situation, checksum, "Terminating canary");
 		break;
 	case MOVE_TERMINATED:

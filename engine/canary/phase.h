@@ -60,6 +60,8 @@ struct move {
 	bool gated;	       /* HOLD: by confirm-traffic-increase */
 	bool own_limits;       /* FAIL_CHECK: only of metrics that have limits of their own */
 	const cJSON *failures; /* of those metrics, from now on; NULL leaves it */
+	bool at_once;	       /* BEGIN: without an analysis */
+	bool scaled_down;      /* SETTLE: the target, in its time */
 	bool live;	       /* SETTLE: the step counts from now */
 	bool by_hook;	       /* ROLL_BACK: a rollback webhook said so */
 	int64_t due_us;	       /* when to decide again; 0: the usual time of the move */

@@ -109,6 +109,15 @@ static cJSON *changed_table(const struct tick *tick)
 	return changed;
 }
 
+/* This revision was promoted before. */
+static bool was_good(const struct tick *tick)
+{
+	for (size_t i = 0; i < GOOD_MAX; i++)
+		if (strcmp(tick->status.memory.good[i], tick->revision) == 0)
+			return true;
+	return false;
+}
+
 cJSON *rollout_table(const struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -132,6 +141,7 @@ cJSON *rollout_table(const struct tick *tick)
 	if (status->memory.stepped_us > 0)
 		cJSON_AddNumberToObject(rollout, "step_age",
 					(double)(tick->now_us - status->memory.stepped_us) / 1e6);
+	cJSON_AddBoolToObject(rollout, "good", was_good(tick));
 	cJSON_AddNumberToObject(rollout, "threshold", spec->threshold);
 	cJSON_AddNumberToObject(rollout, "now", (double)tick->now_us / 1e6);
 	json_put_number(rollout, "ready.canary",

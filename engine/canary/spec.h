@@ -100,8 +100,12 @@ struct canary_spec {
 	int primary_ready_threshold, canary_ready_threshold; /* percent, 100 */
 	const cJSON *match;				     /* spec.analysis.match, or NULL */
 	const cJSON *step_intervals;			     /* list of durations, or NULL */
-	int64_t hold_timeout_us;			     /* 0: not said */
-	int64_t watch_us; /* how long all traffic is watched before the promotion */
+	int64_t scale_down_delay_us; /* of the target after a release; 0: at once */
+	/* Of the target in a release: a number, or percent of the primary's; 0: as many as it had.
+	 */
+	int canary_replicas, canary_percent;
+	int64_t hold_timeout_us; /* 0: not said */
+	int64_t watch_us;	 /* how long all traffic is watched before the promotion */
 
 	struct metric_spec *metrics;
 	size_t metric_count;

@@ -95,6 +95,15 @@ static int64_t duration_of(const cJSON *json, const char *field, int64_t fallbac
 	return fallback;
 }
 
+static void read_canary_replicas(struct canary_spec *spec)
+{
+	const cJSON *scale = json_get(spec->analysis, "canaryReplicas");
+	if (cJSON_IsNumber(scale))
+		spec->canary_replicas = whole(spec->analysis, "canaryReplicas", 0);
+	else if (cJSON_IsString(scale))
+		spec->canary_percent = (int)strtol(scale->valuestring, NULL, 10);
+}
+
 void spec_read_analysis(struct canary_spec *spec, const struct spec_options *options,
 			struct spec_problems *problems)
 {
@@ -112,8 +121,11 @@ void spec_read_analysis(struct canary_spec *spec, const struct spec_options *opt
 	spec->primary_ready_threshold = whole(analysis, "primaryReadyThreshold", 100);
 	spec->canary_ready_threshold = whole(analysis, "canaryReadyThreshold", 100);
 	spec->match = list_or_null(analysis, "match");
+	read_canary_replicas(spec);
 	spec->step_intervals = list_or_null(analysis, "stepIntervals");
 	spec->watch_us = duration_of(analysis, "watch", 0, "spec.analysis", problems);
+	spec->scale_down_delay_us =
+		duration_of(analysis, "scaleDownDelay", 0, "spec.analysis", problems);
 	spec->hold_timeout_us = duration_of(analysis, "holdTimeout", 0, "spec.analysis", problems);
 	if (strcmp(spec->provider, "kubernetes") == 0)
 		read_for_services(spec, analysis, problems);

@@ -150,6 +150,20 @@ static void check_pace(const struct canary_spec *spec, struct spec_problems *pro
 				"has no effect in an A/B test, which has no step of all traffic");
 }
 
+static void check_canary_replicas(struct canary_spec *spec, struct spec_problems *problems)
+{
+	static const char path[] = "spec.analysis.canaryReplicas";
+	if (spec->canary_replicas == 0 && spec->canary_percent == 0)
+		return;
+	if (spec->scaler_name != NULL) {
+		problem_warning(problems, path, "has no effect beside spec.autoscalerRef");
+		spec->canary_replicas = spec->canary_percent = 0;
+	} else if (spec->strategy == STRATEGY_BLUE_GREEN || spec->watch_us > 0) {
+		problem_warning(problems, path,
+				"is the scale with which the canary carries all traffic, too");
+	}
+}
+
 /* The hooks that one step of the analysis may have to wait for, one after the other. */
 static void check_hook_time(const struct canary_spec *spec, struct spec_problems *problems)
 {
@@ -243,6 +257,7 @@ void spec_check_together(struct canary_spec *spec, const struct spec_options *op
 	check_mirror(spec, can.mirror, problems);
 	check_steps(spec, problems);
 	check_pace(spec, problems);
+	check_canary_replicas(spec, problems);
 	check_hook_time(spec, problems);
 	check_affinity(spec, can.stick, problems);
 	check_scaler(spec, problems);

@@ -28,12 +28,15 @@
 #define STEP_INTERVALS PREFIX "step-intervals"
 #define HOLD_TIMEOUT PREFIX "hold-timeout"
 #define WATCH PREFIX "watch"
+#define SCALE_DOWN_DELAY PREFIX "scale-down-delay"
+#define CANARY_REPLICAS PREFIX "canary-replicas"
+#define ON_GOOD_REVISION PREFIX "on-good-revision"
 #define FAILURE_LIMITS PREFIX "failure-limits"
 
-static const char *const twins[] = {POLICY,	    POLICY_PARAMS, ON_POLICY_CHANGE,
-				    ON_NO_DATA,	    ON_ERROR,	   ROUTE_REF,
-				    STEP_INTERVALS, HOLD_TIMEOUT,  WATCH,
-				    FAILURE_LIMITS, NULL};
+static const char *const twins[] = {
+	POLICY,		  POLICY_PARAMS,   ON_POLICY_CHANGE, ON_NO_DATA, ON_ERROR,
+	ROUTE_REF,	  STEP_INTERVALS,  HOLD_TIMEOUT,     WATCH,	 FAILURE_LIMITS,
+	SCALE_DOWN_DELAY, CANARY_REPLICAS, ON_GOOD_REVISION, NULL};
 
 struct fold {
 	cJSON *spec, *analysis;
@@ -177,6 +180,22 @@ static void fold_duration(const struct fold *fold, const char *text, const char 
 		json_put_string(fold->analysis, field, text);
 }
 
+/* "3" or "50%" */
+static void fold_replicas(const struct fold *fold, const char *text)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+	bool percent = strcmp(end, "%") == 0;
+	if (end == text || number < 1 || number > 10000 || (*end != '\0' && !percent))
+		problem_error(fold->problems, fold->path,
+			      "must be a number, or percent of the primary's, such as \"50%%\", is "
+			      "\"%.60s\"",
+			      text);
+	else if (field_is_free(fold, "canaryReplicas"))
+		json_put(fold->analysis, "canaryReplicas",
+			 percent ? cJSON_CreateString(text) : cJSON_CreateNumber((double)number));
+}
+
 /* Calls for each part between commas, without the blanks around it. */
 static void each_part(const struct fold *fold, const char *text, void *into,
 		      void (*part)(const struct fold *fold, const char *text, void *into))
@@ -263,7 +282,15 @@ static void fold_one(const struct fold *fold, const char *key, const char *text)
 		fold_duration(fold, text, "holdTimeout");
 	else if (strcmp(key, WATCH) == 0)
 		fold_duration(fold, text, "watch");
-	else if (strcmp(key, FAILURE_LIMITS) == 0)
+	else if (strcmp(key, SCALE_DOWN_DELAY) == 0)
+		fold_duration(fold, text, "scaleDownDelay");
+	else if (strcmp(key, CANARY_REPLICAS) == 0)
+		fold_replicas(fold, text);
+	else if (strcmp(key, ON_GOOD_REVISION) == 0) {
+		if (is_one_of(fold, text, "Analyse", "Promote") &&
+		    field_is_free(fold, "onGoodRevision"))
+			json_put_string(fold->analysis, "onGoodRevision", text);
+	} else if (strcmp(key, FAILURE_LIMITS) == 0)
 		each_part(fold, text, NULL, add_limit);
 	else {
 		const char *meant = words_nearest(key, twins);

@@ -280,6 +280,17 @@ static const struct shape service[] = {
 
 /* ---- spec.analysis ---- */
 
+static bool is_scale(const cJSON *value, struct error *why)
+{
+	const char *text = cJSON_GetStringValue(value);
+	if (text == NULL)
+		return true;
+	size_t digits = strspn(text, "0123456789");
+	return (digits > 0 && digits <= 4 && text[0] != '0' && strcmp(text + digits, "%") == 0) ||
+	       error_set(why, ERROR_INVALID,
+			 "must be a number, or percent of the primary's, such as \"50%%\"");
+}
+
 /* What the API server lets through. What can then not be read means 60 s, as in the reference. */
 static bool begins_as_duration(const cJSON *value, struct error *why)
 {
@@ -378,6 +389,13 @@ static const struct shape analysis[] = {
 	PERCENT("stepWeightPromotion"),
 	{.name = "stepIntervals", .kind = SHAPE_LIST, .most = 1000, .members = &a_duration},
 	DURATION("watch"),
+	DURATION("scaleDownDelay"),
+	{.name = "canaryReplicas",
+	 .kind = SHAPE_PORT,
+	 .min = 1,
+	 .max = INT32_MAX,
+	 .rule = is_scale},
+	ENUM("onGoodRevision", "Analyse", "Promote"),
 	DURATION("holdTimeout"),
 	BOOL("mirror"),
 	PERCENT("mirrorWeight"),

@@ -41,7 +41,7 @@ struct split {
 bool split_equal(const struct split *a, const struct split *b);
 
 enum { COOKIE_TEXT_MAX = 300 };
-enum { HASH_TEXT_MAX = 24, DEBTS_MAX = 24, HISTORY_MAX = 12, DEBT_TEXT_MAX = 600 };
+enum { HASH_TEXT_MAX = 24, DEBTS_MAX = 24, HISTORY_MAX = 12, GOOD_MAX = 4, DEBT_TEXT_MAX = 600 };
 
 /* What a commit owes: done in order after it, each under the same identity however often it is
  * tried. */
@@ -104,8 +104,11 @@ struct memory {
 	char refused[HASH_TEXT_MAX]; /* hash of why the named policy was last refused, so that it is
 					said once */
 	long generation;	     /* spec generation that was last acted on */
-	int steps;		     /* of this release: how often its traffic changed */
-	int64_t stepped_us;	     /* since when it is as it is */
+	int64_t scale_down_us; /* at rest: when the target goes to zero; 0: it has, or stays */
+	bool at_once;	       /* this release is promoted without an analysis */
+	char good[GOOD_MAX][HASH_TEXT_MAX]; /* revisions that were promoted, newest first */
+	int steps;			    /* of this release: how often its traffic changed */
+	int64_t stepped_us;		    /* since when it is as it is */
 	cJSON *failures; /* owned: {"metric": [failed, limit]}, of those with a limit, or NULL */
 	int64_t held_us; /* since when metrics or the policy hold it; 0: they do not */
 	int64_t hold_since_us; /* since when nothing could be decided; 0: it can */

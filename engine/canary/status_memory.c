@@ -170,6 +170,13 @@ void memory_read(struct memory *memory, const char *text)
 	read_text(memory->refused, sizeof(memory->refused), json, "refused");
 	memory->generation = (long)time_of(json_get(json, "generation"));
 	memory->hold_since_us = time_of(json_get(json, "holds"));
+	memory->scale_down_us = time_of(json_get(json, "scaleDown"));
+	memory->at_once = json_bool(json, "atOnce", false);
+	for (size_t i = 0; i < GOOD_MAX; i++) {
+		const cJSON *revision = cJSON_GetArrayItem(json_get(json, "good"), (int)i);
+		if (cJSON_IsString(revision))
+			text_copy(memory->good[i], sizeof(memory->good[i]), revision->valuestring);
+	}
 	memory->steps = (int)number_in(json_number(json, "steps", 0), 0, INT32_MAX, 0);
 	memory->stepped_us = time_of(json_get(json, "stepped"));
 	memory->held_us = time_of(json_get(json, "held"));
@@ -281,6 +288,12 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	add_text(json, "refused", memory->refused);
 	add_number(json, "generation", memory->generation);
 	add_number(json, "holds", memory->hold_since_us);
+	add_number(json, "scaleDown", memory->scale_down_us);
+	if (memory->at_once)
+		cJSON_AddTrueToObject(json, "atOnce");
+	cJSON *good = memory->good[0][0] == '\0' ? NULL : cJSON_AddArrayToObject(json, "good");
+	for (size_t i = 0; i < GOOD_MAX && memory->good[i][0] != '\0'; i++)
+		cJSON_AddItemToArray(good, cJSON_CreateString(memory->good[i]));
 	add_number(json, "held", memory->held_us);
 	add_number(json, "steps", memory->steps);
 	add_number(json, "stepped", memory->stepped_us);

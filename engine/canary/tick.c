@@ -253,10 +253,31 @@ static bool primary_is_lost(struct tick *tick)
 			       tick->spec->progress_deadline_us, tick->now_us, &why) == READY);
 }
 
+/* The target goes to zero when its time has come. STEP_ON: there is nothing to do now. */
+static enum step scale_down_in_time(struct tick *tick, bool *moves)
+{
+	int64_t when_us = tick->status.memory.scale_down_us;
+	*moves = false;
+	if (when_us == 0)
+		return STEP_ON;
+	if (tick->now_us < when_us) {
+		tick->due_us = when_us;
+		return STEP_ON;
+	}
+	enum step step = converge_scale_down(tick);
+	*moves = step == STEP_ON;
+	tick->move.scaled_down = *moves;
+	return step;
+}
+
 static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 			 const struct error *policy_error)
 {
 	struct error why = {0};
+	bool moves;
+	enum step step = scale_down_in_time(tick, &moves);
+	if (step != STEP_ON || moves)
+		return step;
 	if (!target_changed(tick))
 		return STEP_END;
 	if (target_is_promoted(tick))
@@ -276,6 +297,10 @@ static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 static enum step waiting(struct tick *tick, const struct policy_chain *policies,
 			 const struct error *policy_error)
 {
+	bool moves;
+	enum step step = scale_down_in_time(tick, &moves);
+	if (step != STEP_ON || moves)
+		return step;
 	if (target_is_promoted(tick))
 		return tick_move(tick, MOVE_CANCEL);
 	if (policy_error->kind != ERROR_NONE)
@@ -322,6 +347,8 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 				 spec->namespace, why.text);
 	if (spec->skip_analysis)
 		return tick_move(tick, MOVE_SKIP);
+	if (tick->status.memory.at_once)
+		return tick_move(tick, MOVE_PROMOTE);
 	if (policies->defaults == NULL)
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", spec->name,
 				 spec->namespace, policy_error->text);

@@ -37,7 +37,7 @@
 	}
 
 static const struct shape answers[POLICY_HOOKS] = {
-	[HOOK_START] = ANSWER(WORD("action", "go", "hold"), TEXT("reason"), SECONDS),
+	[HOOK_START] = ANSWER(WORD("action", "go", "hold", "promote"), TEXT("reason"), SECONDS),
 	[HOOK_THRESHOLDS] = {.kind = SHAPE_LIST,
 			     .most = VERDICT_CHECKS_MAX,
 			     .members = &metric_shape},

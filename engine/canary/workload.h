@@ -106,8 +106,8 @@ enum readiness { READY, READY_NOT_YET, READY_NEVER };
  * own. `reason` is the reference's sentence after the prefix. */
 enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us,
 			      int64_t now_us, struct error *reason);
-/* Replicas for a target that is at zero: from its own memory, the primary's, the HPA's minReplicas,
- * or 1. */
+/* Replicas for a target in a release: as canaryReplicas says, else its own, or when it is at zero
+ * the primary's, the HPA's minReplicas, or 1. */
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,
 			     const cJSON *primary, const cJSON *hpa);
 

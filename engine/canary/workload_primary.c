@@ -320,7 +320,8 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 			add_operation(patch, "add", path, cJSON_Duplicate(field, true));
 	}
 	long replicas = json_int(target, "spec.replicas", 0);
-	if (spec->scaler_name == NULL && replicas > 0)
+	bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
+	if (spec->scaler_name == NULL && replicas > 0 && !apart)
 		add_operation(patch, "add", "/spec/replicas", cJSON_CreateNumber((double)replicas));
 	add_operation(patch, "replace", "/spec/template",
 		      workload_primary_template(spec, target, label, tracked, revision, options));

@@ -77,6 +77,12 @@ int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target
 			     const cJSON *primary, const cJSON *hpa)
 {
 	long replicas = json_int(target, "spec.replicas", 1);
+	if (spec->canary_replicas > 0)
+		return spec->canary_replicas;
+	if (spec->canary_percent > 0) {
+		long of = json_int(primary, "spec.replicas", 1) * spec->canary_percent;
+		return of > 100 ? (int)((of + 99) / 100) : 1;
+	}
 	if (replicas > 0)
 		return (int)replicas;
 	if (spec->scaler_name == NULL)

@@ -40,6 +40,7 @@ error("meta file")
 ---@field stepWeightPromotion integer
 ---@field step_seconds? number[] stepIntervals
 ---@field watch_seconds number watch, or 0
+---@field onGoodRevision? "Analyse"|"Promote"
 ---@field mirror boolean
 ---@field mirrorWeight integer
 ---@field metrics Metric[]
@@ -68,6 +69,7 @@ error("meta file")
 ---@field steps integer how often the traffic of this release has changed
 ---@field step_age? number seconds since it is as it is; nil before the first step
 ---@field threshold integer
+---@field good boolean this revision is one of the last four that were promoted
 ---@field now number seconds since 1970, UTC
 ---@field ready { canary: integer, primary: integer }
 ---@field spec table
@@ -79,7 +81,7 @@ error("meta file")
 ---@field state table what `step` returned last
 
 ---@class Start
----@field action "go"|"hold"
+---@field action "go"|"hold"|"promote"
 ---@field reason? string
 ---@field seconds? number
 

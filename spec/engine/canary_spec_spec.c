@@ -708,13 +708,19 @@ SPEC("canary spec: each field of Sluice has an annotation twin")
 	parse((struct given){.annotations = "{sluice.dev/step-intervals: '1m, 2m', "
 					    "sluice.dev/watch: 10m, "
 					    "sluice.dev/hold-timeout: 90m, "
+					    "sluice.dev/scale-down-delay: 5m, "
+					    "sluice.dev/canary-replicas: '50%', "
+					    "sluice.dev/on-good-revision: Promote, "
 					    "sluice.dev/failure-limits: 'a=2'}",
 			     .analysis = "    stepWeight: 5\n    metrics:\n"
 					 "    - {name: a, query: up, threshold: 1}\n"});
-	EXPECT_TOLD("");
+	EXPECT_TOLD_OF("canaryReplicas: is the scale with which the canary carries all traffic");
 	EXPECT_TEXT(json_string(spec->step_intervals, "[1]"), "2m");
 	EXPECT_INT(spec->watch_us, 10 * DURATION_MINUTE);
 	EXPECT_INT(spec->hold_timeout_us, 90 * DURATION_MINUTE);
+	EXPECT_INT(spec->scale_down_delay_us, 5 * DURATION_MINUTE);
+	EXPECT_INT(spec->canary_percent, 50);
+	EXPECT_TEXT(json_string(spec->analysis, "onGoodRevision"), "Promote");
 	EXPECT_INT(json_int(spec->metrics[0].json, "failureLimit", 0), 2);
 	parse((struct given){.annotations = "{sluice.dev/step-intervals: '1m, soon', "
 					    "sluice.dev/failure-limits: 'b=2, a'}"});

@@ -26,7 +26,8 @@ local function rollout(changes)
   local table_of = {
     name = "podinfo", namespace = "test", target = "podinfo", primary = "podinfo-primary", provider = "appmesh:v1beta2",
     phase = "Progressing", strategy = "canary", revision = "1", weight = 0, primary_weight = 100, mirrored = false,
-    iterations = 0, steps = 0, step_age = 0, failures = {}, failed_checks = 0, threshold = 5, now = 1700000000, ready = { canary = 1, primary = 1 }, spec = {},
+    iterations = 0, steps = 0, step_age = 0, failures = {}, failed_checks = 0, good = false,
+    threshold = 5, now = 1700000000, ready = { canary = 1, primary = 1 }, spec = {},
     analysis = { interval_seconds = 10, threshold = 5, iterations = 0, maxWeight = 50, stepWeight = 10,
       stepWeightPromotion = 0, watch_seconds = 0, mirror = false, mirrorWeight = 0, metrics = {} },
     changed = { image = true, env = false, config = false }, samples = {}, history = {}, params = {}, state = {},
