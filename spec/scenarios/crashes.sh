@@ -44,6 +44,11 @@ release "blue/green without a mesh is promoted" 0 -f kubernetes.yaml
 release "blue/green without a mesh is rolled back" 2 -f kubernetes.yaml --metrics $errors
 release "a canary with steps of their own length is promoted" 0 -f paced.yaml
 release "a canary that is held for too long is rolled back" 2 -f paced.yaml --metrics a_hold_that_does_not_end_is_rolled_back/recording.yaml
+release "a canary with a mirror on Istio is promoted" 0 -f istio.yaml
+release "a canary with a mirror on Istio is rolled back" 2 -f istio.yaml --metrics $errors
+release "a canary with sticky sessions on Gateway API is promoted" 0 -f gateway_sticky.yaml
+release "a canary by a route of the team's is promoted" 0 -f team_route.yaml
+release "a canary by a route of the team's is rolled back" 2 -f team_route.yaml --metrics $errors
 release "without an analysis" 0 -f skip.yaml
 
 echo "crashes: $passed passed, $failed failed"
