@@ -99,7 +99,23 @@ bool buf_puts(struct buf *buf, const char *text)
 
 bool buf_putc(struct buf *buf, char c)
 {
-	return buf_add(buf, &c, 1);
+	char *at = buf_room(buf, 1);
+	if (at == NULL)
+		return false;
+	*at = c;
+	buf_grow(buf, 1);
+	return true;
+}
+
+char *buf_room(struct buf *buf, size_t more)
+{
+	return reserve(buf, more) ? buf->text + buf->len : NULL;
+}
+
+void buf_grow(struct buf *buf, size_t len)
+{
+	buf->len += len;
+	buf->text[buf->len] = '\0';
 }
 
 bool buf_printf(struct buf *buf, const char *format, ...)

@@ -31,6 +31,9 @@ void buf_drop(struct buf *buf, size_t len); /* removes the first `len` bytes */
 bool buf_add(struct buf *buf, const void *bytes, size_t len);
 bool buf_puts(struct buf *buf, const char *text);
 bool buf_putc(struct buf *buf, char c);
+/* Where `more` bytes can be written, NULL past the cap; buf_grow then says how many were. */
+char *buf_room(struct buf *buf, size_t more);
+void buf_grow(struct buf *buf, size_t len);
 bool buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 bool buf_vprintf(struct buf *buf, const char *format, va_list args);
 char *buf_take(struct buf *buf); /* the caller frees; the buffer is empty again */

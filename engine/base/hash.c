@@ -1,6 +1,5 @@
 #include "base/hash.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* FIPS 180-4, sections 4.1.2 and 6.2. */
@@ -85,10 +84,14 @@ void sha256(const void *bytes, size_t len, uint8_t digest[SHA256_SIZE])
 
 void sha256_hex(const void *bytes, size_t len, char hex[SHA256_HEX_SIZE])
 {
+	static const char digits[] = "0123456789abcdef";
 	uint8_t digest[SHA256_SIZE];
 	sha256(bytes, len, digest);
-	for (int i = 0; i < SHA256_SIZE; i++)
-		snprintf(hex + i * 2, 3, "%02x", digest[i]);
+	for (int i = 0; i < SHA256_SIZE; i++) {
+		hex[i * 2] = digits[digest[i] >> 4];
+		hex[i * 2 + 1] = digits[digest[i] & 15];
+	}
+	hex[SHA256_SIZE * 2] = '\0';
 }
 
 void hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,

@@ -245,7 +245,7 @@ static size_t read_escape(struct reader *reader, char *into)
  * allowed. */
 static size_t plain_run(const struct reader *reader)
 {
-	size_t at = reader->at;
+	size_t at = reader->at + utf8_plain(reader->text + reader->at, reader->len - reader->at);
 	while (at < reader->len) {
 		unsigned char c = (unsigned char)reader->text[at];
 		if (c == '"' || c == '\\' || c < 0x20)

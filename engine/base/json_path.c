@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -43,7 +44,9 @@ bool json_step(const char **path, struct json_step *step)
 	if (**path == '[')
 		return (*path)[1] == '"' ? step_quoted(path, step) : step_index(path, step);
 	const char *from = *path + (**path == '.');
-	size_t len = strcspn(from, ".[");
+	size_t len = 0;
+	while (from[len] != '\0' && from[len] != '.' && from[len] != '[')
+		len++;
 	if (len == 0)
 		return false;
 	*step = (struct json_step){.key = from, .len = len};
@@ -81,7 +84,8 @@ cJSON *json_step_into(const cJSON *parent, const struct json_step *step)
 		return json_get(parent, key);
 	}
 	for (cJSON *child = parent->child; child != NULL; child = child->next)
-		if (strncmp(child->string, step->key, step->len) == 0 &&
+		if ((child->string[0] == step->key[0] || step->len == 0) &&
+		    strncmp(child->string, step->key, step->len) == 0 &&
 		    child->string[step->len] == '\0')
 			return child;
 	return NULL;
@@ -148,6 +152,21 @@ static void become(cJSON *item, int type)
 	item->type = type | (item->type & ~0xFF);
 }
 
+/* The key of a member to be. */
+static void name_it(cJSON *item, const struct json_step *step)
+{
+	if ((item->type & cJSON_StringIsConst) == 0)
+		cJSON_free(item->string);
+	item->type &= ~cJSON_StringIsConst;
+	if (step->quoted && memchr(step->key, '\\', step->len) != NULL) {
+		SCOPED(text) char *key = step_key(step);
+		item->string = memcpy(cell_take(strlen(key) + 1), key, strlen(key) + 1);
+		return;
+	}
+	item->string = memcpy(cell_take(step->len + 1), step->key, step->len);
+	item->string[step->len] = '\0';
+}
+
 /* Adds at a place that is not there yet: a new member, or the end of the list. */
 static void add_at(cJSON *parent, const struct json_step *step, cJSON *owned_value)
 {
@@ -155,8 +174,16 @@ static void add_at(cJSON *parent, const struct json_step *step, cJSON *owned_val
 		cJSON_AddItemToArray(parent, owned_value);
 		return;
 	}
-	SCOPED(text) char *key = step_key(step);
-	cJSON_AddItemToObject(parent, key, owned_value);
+	name_it(owned_value, step);
+	cJSON_AddItemToArray(parent, owned_value); /* which appends to objects as well */
+}
+
+/* In the place of `child`, whose key it gets. */
+static void replace(cJSON *parent, cJSON *child, const struct json_step *step, cJSON *owned_value)
+{
+	if (step->key != NULL)
+		name_it(owned_value, step);
+	cJSON_ReplaceItemViaPointer(parent, child, owned_value);
 }
 
 void json_put(cJSON *root, const char *path, cJSON *owned_value)
@@ -177,12 +204,8 @@ void json_put(cJSON *root, const char *path, cJSON *owned_value)
 		if (!json_step(&path, &next)) {
 			if (child == NULL)
 				add_at(here, &step, owned_value);
-			else if (step.key == NULL)
-				cJSON_ReplaceItemViaPointer(here, child, owned_value);
-			else {
-				SCOPED(text) char *key = step_key(&step);
-				cJSON_ReplaceItemInObjectCaseSensitive(here, key, owned_value);
-			}
+			else
+				replace(here, child, &step, owned_value);
 			return;
 		}
 		if (child == NULL) {

@@ -100,10 +100,27 @@ static void write_escape(struct buf *buf, unsigned char c)
 	buf_printf(buf, "\\u%04x", c);
 }
 
+/* Most strings: written in one piece, with `after` (or not, when it is 0) behind the quote. */
+static bool write_plain(struct buf *buf, const char *text, size_t len, char after)
+{
+	char *into = buf_room(buf, len + 2 + (after != 0));
+	if (into == NULL)
+		return false;
+	into[0] = '"';
+	memcpy(into + 1, text, len);
+	into[len + 1] = '"';
+	if (after != 0)
+		into[len + 2] = after;
+	buf_grow(buf, len + 2 + (after != 0));
+	return true;
+}
+
 bool json_write_string(struct buf *buf, const char *text)
 {
+	size_t len = strlen(text), from = 0, at = utf8_plain(text, len);
+	if (at == len)
+		return write_plain(buf, text, len, 0);
 	buf_putc(buf, '"');
-	size_t len = strlen(text), from = 0, at = 0;
 	while (at < len) {
 		unsigned char c = (unsigned char)text[at];
 		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
@@ -141,12 +158,30 @@ static int by_key(const void *a, const void *b)
 	return order != 0 ? order : one->place < other->place ? -1 : 1;
 }
 
+/* Few are put in order as they come, which is less work than a call of qsort. */
+static void sort_few(struct member *members, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		const struct member member = members[i];
+		size_t at = i;
+		for (; at > 0 && by_key(&members[at - 1], &member) > 0; at--)
+			members[at] = members[at - 1];
+		members[at] = member;
+	}
+}
+
 static void write_member(struct buf *buf, const cJSON *item, bool sorted, bool comma)
 {
 	if (comma)
 		buf_putc(buf, ',');
-	json_write_string(buf, item->string != NULL ? item->string : "");
-	buf_putc(buf, ':');
+	const char *key = item->string != NULL ? item->string : "";
+	size_t len = strlen(key);
+	if (utf8_plain(key, len) == len) {
+		write_plain(buf, key, len, ':');
+	} else {
+		json_write_string(buf, key);
+		buf_putc(buf, ':');
+	}
 	write_value(buf, item, sorted);
 }
 
@@ -161,7 +196,10 @@ static void write_sorted(struct buf *buf, const cJSON *object)
 	size_t i = 0;
 	for (const cJSON *item = object->child; item != NULL; item = item->next, i++)
 		members[i] = (struct member){.item = item, .place = i};
-	qsort(members, count, sizeof(*members), by_key);
+	if (members == few)
+		sort_few(members, count);
+	else
+		qsort(members, count, sizeof(*members), by_key);
 	for (i = 0; i < count; i++)
 		write_member(buf, members[i].item, true, i > 0);
 	if (members != few)

@@ -28,6 +28,36 @@ size_t utf8_length(const char *text, size_t len)
 	return wrong ? 0 : wanted;
 }
 
+static bool is_plain(unsigned char byte)
+{
+	return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+/* Eight bytes at once: the high bit of a byte is set where it is not plain, and perhaps of bytes
+ * after that one, to which a borrow went. */
+static bool are_plain(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+	uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
+	uint64_t control = (word - ones * 0x20) & ~word;
+	uint64_t quoted = (quotes - ones) & ~quotes, escaped = (slashes - ones) & ~slashes;
+	return ((word | control | quoted | escaped) & high) == 0;
+}
+
+size_t utf8_plain(const char *text, size_t len)
+{
+	size_t at = 0;
+	uint64_t word;
+	for (; at + sizeof(word) <= len; at += sizeof(word)) {
+		memcpy(&word, text + at, sizeof(word));
+		if (!are_plain(word))
+			break;
+	}
+	while (at < len && is_plain((unsigned char)text[at]))
+		at++;
+	return at;
+}
+
 size_t utf8_put(char into[UTF8_MAX], uint32_t point)
 {
 	if (point < 0x80) {

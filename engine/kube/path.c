@@ -29,8 +29,8 @@ static bool segment_is_safe(const char *segment)
 	if (segment[0] == '\0' || strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
 		return false;
 	for (const char *c = segment; *c != '\0'; c++)
-		if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f ||
-		    strchr("/?#%\\\"", *c) != NULL)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f || *c == '/' ||
+		    *c == '?' || *c == '#' || *c == '%' || *c == '\\' || *c == '"')
 			return false;
 	return true;
 }
@@ -60,14 +60,25 @@ bool kube_path(char path[KUBE_PATH_MAX], const struct kube_kind *kind, const cha
 		return false;
 	bool is_core = strchr(kind->api_version, '/') == NULL;
 	bool has_namespace = namespace != NULL && !kind->cluster_scoped;
-	int len = snprintf(path, KUBE_PATH_MAX, "/%s/%s%s%s/%s%s%s", is_core ? "api" : "apis",
-			   kind->api_version, has_namespace ? "/namespaces/" : "",
-			   has_namespace ? namespace : "", kind->plural, name ? "/" : "",
-			   name ? name : "");
-	if (len < KUBE_PATH_MAX)
-		return true;
-	path[0] = '\0';
-	return false;
+	const char *const parts[] = {is_core ? "/api/" : "/apis/",
+				     kind->api_version,
+				     has_namespace ? "/namespaces/" : "",
+				     has_namespace ? namespace : "",
+				     "/",
+				     kind->plural,
+				     name ? "/" : "",
+				     name ? name : ""};
+	size_t at = 0;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		size_t len = strlen(parts[i]);
+		if (at + len >= KUBE_PATH_MAX) {
+			path[0] = '\0';
+			return false;
+		}
+		memcpy(path + at, parts[i], len + 1);
+		at += len;
+	}
+	return true;
 }
 
 bool kube_path_of(char path[KUBE_PATH_MAX], const cJSON *object, const char *plural)
