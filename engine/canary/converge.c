@@ -345,23 +345,44 @@ static enum step await_first_primary(struct tick *tick)
 			 tick->spec->namespace, why.text);
 }
 
+static enum step hpa_stage(struct tick *tick)
+{
+	return ensure_hpa(tick, false);
+}
+
+static enum step canary_service_stage(struct tick *tick)
+{
+	return ensure_service(tick, SERVICE_CANARY, tick->spec->canary);
+}
+
+static enum step primary_service_stage(struct tick *tick)
+{
+	return ensure_service(tick, SERVICE_PRIMARY, tick->spec->primary);
+}
+
+static enum step early_routes_stage(struct tick *tick)
+{
+	return routes_come_first(tick) ? converge_routes(tick) : STEP_ON;
+}
+
+static enum step apex_service_stage(struct tick *tick)
+{
+	return ensure_service(tick, SERVICE_APEX, tick->spec->apex);
+}
+
 enum step converge_objects(struct tick *tick)
 {
-	const struct canary_spec *spec = tick->spec;
+	static enum step (*const stages[])(struct tick * tick) = {
+		hpa_stage,	canary_service_stage, primary_service_stage, early_routes_stage,
+		ensure_primary, await_first_primary,  apex_service_stage};
 	if (!tick->thorough && tick->primary != NULL)
 		return STEP_ON;
-	enum step step = ensure_hpa(tick, false);
-	if (step == STEP_ON)
-		step = ensure_service(tick, SERVICE_CANARY, spec->canary);
-	if (step == STEP_ON)
-		step = ensure_service(tick, SERVICE_PRIMARY, spec->primary);
-	if (step == STEP_ON && routes_come_first(tick))
-		step = converge_routes(tick);
-	if (step == STEP_ON)
-		step = ensure_primary(tick);
-	if (step == STEP_ON)
-		step = await_first_primary(tick);
-	return step == STEP_ON ? ensure_service(tick, SERVICE_APEX, spec->apex) : step;
+	for (; tick->objects_done < ARRAY_LEN(stages); tick->objects_done++) {
+		enum step step = stages[tick->objects_done](tick);
+		if (step != STEP_ON)
+			return step;
+	}
+	return STEP_ON;
 }
 
 /* What the driver wants to see, asked again until it asks for nothing more. */
@@ -392,18 +413,22 @@ static enum step read_routes(struct tick *tick, const struct traffic_view *view,
 			 tick->spec->namespace);
 }
 
+static enum step write_route(struct tick *tick, const cJSON *wanted, const char *wrong)
+{
+	char path[KUBE_PATH_MAX];
+	struct error err = {0};
+	if (!traffic_path(tick->driver, wanted, path, &err))
+		return tick_trouble(tick, &err);
+	return ensure_as(tick, path, cJSON_Duplicate(wanted, true), !text_equal(path, wrong));
+}
+
 /* `wrong` is the path of the object that does not carry the split, or NULL. */
 static enum step write_routes(struct tick *tick, const cJSON *desired, const char *wrong)
 {
 	const cJSON *item;
 	cJSON_ArrayForEach(item, json_get(desired, "own"))
 	{
-		char path[KUBE_PATH_MAX];
-		struct error err = {0};
-		if (!traffic_path(tick->driver, item, path, &err))
-			return tick_trouble(tick, &err);
-		enum step step = ensure_as(tick, path, cJSON_Duplicate(item, true),
-					   !text_equal(path, wrong));
+		enum step step = write_route(tick, item, wrong);
 		if (step != STEP_ON)
 			return step;
 	}
@@ -420,6 +445,20 @@ static enum step write_routes(struct tick *tick, const cJSON *desired, const cha
 		enum step step = converge_write(tick, KUBE_DELETE, item->valuestring, NULL);
 		if (step != STEP_ON)
 			return step;
+	}
+	return STEP_ON;
+}
+
+/* Those of a blind driver, each once between two moves. */
+static enum step write_owned(struct tick *tick)
+{
+	const cJSON *own = json_get(tick->routes, "own");
+	for (size_t count = (size_t)cJSON_GetArraySize(own); tick->route_done < count;) {
+		const cJSON *item = cJSON_GetArrayItem(own, (int)tick->route_done);
+		enum step step = write_route(tick, item, NULL);
+		if (step != STEP_ON)
+			return step;
+		tick->route_done++;
 	}
 	return STEP_ON;
 }
@@ -511,10 +550,10 @@ static enum step route(struct tick *tick)
 	const struct traffic_view view = view_of(tick);
 	struct error err = {0};
 	if (tick->driver->blind) {
-		SCOPED(json)
-		cJSON *owned = tick->driver->desired(&view, &tick->status.memory.split, NULL, &err);
-		return owned == NULL ? tick_halt(tick, "%s", err.text)
-				     : write_routes(tick, owned, NULL);
+		if (tick->routes == NULL)
+			tick->routes = tick->driver->desired(&view, &tick->status.memory.split,
+							     NULL, &err);
+		return tick->routes == NULL ? tick_halt(tick, "%s", err.text) : write_owned(tick);
 	}
 	SCOPED(json) cJSON *paths = cJSON_CreateArray();
 	enum step step = read_routes(tick, &view, paths);

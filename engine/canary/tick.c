@@ -73,6 +73,15 @@ static void forget_run(struct tick *tick)
 	tick->due_us = 0;
 }
 
+/* What was compared with the world before this is compared again. */
+static void converge_anew(struct tick *tick)
+{
+	cJSON_Delete(tick->routes);
+	tick->routes = NULL;
+	tick->objects_done = tick->route_done = 0;
+	tick->routes_done = false;
+}
+
 static void drop_next(struct tick *tick)
 {
 	if (tick->next != NULL)
@@ -89,6 +98,7 @@ void tick_free(struct tick *tick)
 	decision_free(tick->decision);
 	asks_free(tick->asks);
 	cJSON_Delete(tick->checks);
+	cJSON_Delete(tick->routes);
 	status_fini(&tick->status);
 	drop_next(tick);
 	free(tick);
@@ -103,12 +113,15 @@ void tick_begin(struct tick *tick, const cJSON *object)
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 	tick->committing = false;
 	tick->held = leave_is_held(object);
-	tick->objects_done = tick->routes_done = false;
+	converge_anew(tick);
 }
 
 void tick_shed(struct tick *tick)
 {
 	forget_run(tick);
+	cJSON_Delete(tick->routes);
+	tick->routes = NULL;
+	tick->route_done = 0;
 	asks_shed(tick->asks);
 	tick->spec = NULL;
 }
@@ -129,7 +142,7 @@ void tick_renew(struct tick *tick)
 	tick->rerouted = tick->went_on = false;
 	cJSON_Delete(tick->checks);
 	tick->checks = NULL;
-	tick->objects_done = tick->routes_done = false;
+	converge_anew(tick);
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 }
 
@@ -502,12 +515,11 @@ static enum step run(struct tick *tick)
 	bool asked = tick->thorough;
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
-	if (!tick->objects_done)
+	if (tick->objects_done == 0)
 		step = converge_inventory(tick);
 	if (step != STEP_ON || tick->move.inventory != NULL)
 		return step;
 	step = converge_objects(tick);
-	tick->objects_done |= step == STEP_ON;
 	size_t said = tick->move.note_count;
 	if (step == STEP_ON && !tick->routes_done)
 		step = converge_routes(tick);

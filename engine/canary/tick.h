@@ -61,7 +61,11 @@ struct tick {
 	bool landed;   /* of this run: now they are, and before they were not */
 	bool held;     /* our finalizer is on the Canary */
 	bool thorough; /* look at every owned object, not only at those that moved */
-	bool objects_done, routes_done; /* since the last move: not compared again */
+	/* Since the last move, and not compared again: how many stages of the objects are done, how
+	 * many objects of `routes` (owned, or NULL: what a blind driver wants), and whether all. */
+	size_t objects_done, route_done;
+	cJSON *routes;
+	bool routes_done;
 
 	/* Observed; borrowed from the asks until the end of a run. */
 	const cJSON *target, *primary;

@@ -42,46 +42,77 @@ static void push_number(lua_State *L, const cJSON *json)
 	if (json->valuestring != NULL) { /* a whole number that no double is */
 		long long whole = strtoll(json->valuestring, &end, 10);
 		lua_pushinteger(L, whole);
-	} else if (number == floor(number) && fabs(number) < 9007199254740992.0) {
+	} else if (fabs(number) < 9007199254740992.0 && number == (double)(lua_Integer)number) {
 		lua_pushinteger(L, (lua_Integer)number);
 	} else {
 		lua_pushnumber(L, number);
 	}
 }
 
+static void push_list(lua_State *L, const cJSON *list, bool exact);
+static void push_object(lua_State *L, const cJSON *object, bool exact);
+
 static void push(lua_State *L, const cJSON *json, bool exact)
 {
-	luaL_checkstack(L, 4, "value too deep");
+	switch (json == NULL ? cJSON_Invalid : json->type & 0xFF) {
+	case cJSON_False:
+	case cJSON_True:
+		lua_pushboolean(L, (json->type & 0xFF) == cJSON_True);
+		return;
+	case cJSON_Number:
+		push_number(L, json);
+		return;
+	case cJSON_String:
+		lua_pushstring(L, json->valuestring);
+		return;
+	case cJSON_Array:
+		push_list(L, json, exact);
+		return;
+	case cJSON_Object:
+		push_object(L, json, exact);
+		return;
+	default:
+		if (exact && cJSON_IsNull(json))
+			lua_pushlightuserdata(L, NULL);
+		else
+			lua_pushnil(L);
+	}
+}
+
+static int count_children(const cJSON *parent)
+{
+	int count = 0;
+	for (const cJSON *child = parent->child; child != NULL; child = child->next)
+		count++;
+	return count;
+}
+
+static void push_list(lua_State *L, const cJSON *list, bool exact)
+{
 	const cJSON *item;
 	int i = 1;
-	if (cJSON_IsBool(json)) {
-		lua_pushboolean(L, cJSON_IsTrue(json));
-	} else if (cJSON_IsNumber(json)) {
-		push_number(L, json);
-	} else if (cJSON_IsString(json)) {
-		lua_pushstring(L, json->valuestring);
-	} else if (cJSON_IsArray(json)) {
-		lua_createtable(L, cJSON_GetArraySize(json), 0);
-		if (exact)
-			value_mark_list(L);
-		cJSON_ArrayForEach(item, json)
-		{
-			push(L, item, exact);
-			lua_rawseti(L, -2, i++);
-		}
-	} else if (cJSON_IsObject(json)) {
-		/* Of its size at once: a table that grows is filled anew each time. */
-		lua_createtable(L, 0, cJSON_GetArraySize(json));
-		cJSON_ArrayForEach(item, json)
-		{
-			lua_pushstring(L, item->string);
-			push(L, item, exact);
-			lua_rawset(L, -3);
-		}
-	} else if (exact && cJSON_IsNull(json)) {
-		lua_pushlightuserdata(L, NULL);
-	} else {
-		lua_pushnil(L);
+	luaL_checkstack(L, 4, "value too deep");
+	lua_createtable(L, count_children(list), 0);
+	if (exact)
+		value_mark_list(L);
+	cJSON_ArrayForEach(item, list)
+	{
+		push(L, item, exact);
+		lua_rawseti(L, -2, i++);
+	}
+}
+
+/* Of its size at once: a table that grows is filled anew each time. */
+static void push_object(lua_State *L, const cJSON *object, bool exact)
+{
+	const cJSON *item;
+	luaL_checkstack(L, 4, "value too deep");
+	lua_createtable(L, 0, count_children(object));
+	cJSON_ArrayForEach(item, object)
+	{
+		lua_pushstring(L, item->string);
+		push(L, item, exact);
+		lua_rawset(L, -3);
 	}
 }
 
