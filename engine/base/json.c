@@ -73,6 +73,52 @@ bool json_equal(const cJSON *a, const cJSON *b)
 	return true;
 }
 
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+static uint64_t text_digest(const char *text)
+{
+	size_t len = strlen(text), at = 0;
+	uint64_t hash = mix(7, len), word;
+	for (; at + sizeof(word) <= len; at += sizeof(word)) {
+		memcpy(&word, text + at, sizeof(word));
+		hash = mix(hash, word);
+	}
+	word = 0;
+	memcpy(&word, text + at, len - at);
+	return mix(hash, word);
+}
+
+uint64_t json_digest(const cJSON *json)
+{
+	uint64_t hash = json == NULL ? 0 : (uint64_t)(json->type & 0xFF), sum = 0, bits;
+	switch (hash) {
+	case cJSON_Number:
+		if (json->valuestring != NULL)
+			return mix(hash, text_digest(json->valuestring));
+		double number = json->valuedouble + 0.0; /* -0 is 0 */
+		memcpy(&bits, &number, sizeof(bits));
+		return mix(hash, bits);
+	case cJSON_String:
+	case cJSON_Raw:
+		return mix(hash, text_digest(json->valuestring));
+	case cJSON_Array:
+		for (const cJSON *child = json->child; child != NULL; child = child->next)
+			hash = mix(hash, json_digest(child));
+		return mix(hash, 1);
+	case cJSON_Object:
+		/* In whatever order. */
+		for (const cJSON *child = json->child; child != NULL; child = child->next)
+			sum += mix(text_digest(child->string), json_digest(child));
+		return mix(hash, sum);
+	default:
+		return mix(hash, 0);
+	}
+}
+
 bool json_covers(const cJSON *live, const cJSON *wanted)
 {
 	if (wanted == NULL || cJSON_IsNull(wanted))

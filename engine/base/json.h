@@ -13,6 +13,7 @@
 
 #include <cjson/cJSON.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -61,6 +62,8 @@ void json_insert(cJSON *list, size_t index, cJSON *owned_value);
 void json_wipe(cJSON *json);
 
 bool json_equal(const cJSON *a, const cJSON *b); /* order of keys is nothing */
+/* The same for what is equal; never kept longer than the process runs. */
+uint64_t json_digest(const cJSON *json);
 /* Whether `live` already says all that `wanted` says: objects may have more members, lists must be
  * as long. */
 bool json_covers(const cJSON *live, const cJSON *wanted);

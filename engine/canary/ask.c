@@ -241,7 +241,6 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 		}
 		return;
 	}
-	entry->answer.object = copy_of(reply->object);
 	know(asks, entry->written, entry->deletes ? NULL : copy_of(reply->object));
 }
 

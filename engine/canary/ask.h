@@ -70,8 +70,9 @@ bool asks_says(const struct asks *asks, const char *path, uint64_t digest, char 
  * caller frees. */
 cJSON *asks_objects(struct asks *asks, const cJSON *paths);
 
-/* Writes. On success the object at `path` is known anew. `body` is borrowed; only the first run
- * sends it. A write by a process that is not the owner any more fails with ERROR_CANCELLED. */
+/* Writes. On success the object at `path` is known anew: ask_object has it. `body` is borrowed;
+ * only the first run sends it. A write by a process that is not the owner any more fails with
+ * ERROR_CANCELLED. */
 const struct answer *ask_write(struct asks *asks, const char *label, enum kube_verb verb,
 			       const char *path, const cJSON *body);
 const struct answer *ask_http(struct asks *asks, const char *label,

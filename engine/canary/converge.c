@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -90,9 +89,18 @@ enum step converge_write(struct tick *tick, enum kube_verb verb, const char *pat
 	return STEP_ON;
 }
 
+/* Fenced by the version that it was computed from. */
+static enum step write_at(struct tick *tick, enum kube_verb verb, const char *path,
+			  const cJSON *wanted, const char *version)
+{
+	SCOPED(json) cJSON *fenced = cJSON_Duplicate(wanted, true);
+	json_put_string(fenced, "metadata.resourceVersion", version);
+	return converge_write(tick, verb, path, fenced);
+}
+
 /* The same, after a look at it. What is not to be trusted is written though it seems to say what is
  * wanted: an element of a list may say more (a mirror). */
-static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted, bool ours,
+static enum step ensure_seen(struct tick *tick, const char *path, const cJSON *wanted, bool ours,
 			     bool trusted)
 {
 	const cJSON *live;
@@ -107,26 +115,22 @@ static enum step ensure_seen(struct tick *tick, const char *path, cJSON *wanted,
 	}
 	if (trusted && json_covers(live, wanted))
 		return STEP_ON;
-	json_put_string(wanted, "metadata.resourceVersion",
+	return write_at(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted,
 			json_string(live, "metadata.resourceVersion"));
-	return converge_write(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted);
 }
 
 /* Creates an owned object, or makes it say what is wanted. `path` is the object's. What was seen to
  * say it and not touched since is not looked at. */
-static enum step ensure_as(struct tick *tick, const char *path, cJSON *owned_wanted, bool trusted)
+static enum step ensure_as(struct tick *tick, const char *path, const cJSON *wanted, bool trusted)
 {
-	SCOPED(json) cJSON *wanted = owned_wanted;
-	SCOPED(text) char *text = json_canonical(wanted);
-	uint64_t digest = hash64(text, strlen(text));
+	uint64_t digest = json_digest(wanted);
 	bool ours = json_get(json_get(wanted, "metadata"), "ownerReferences") != NULL;
 	char version[24];
 	if (asks_says(tick->asks, path, digest, version) && trusted)
 		return STEP_ON;
 	enum step step = STEP_ON;
 	if (ours && version[0] != '\0') {
-		json_put_string(wanted, "metadata.resourceVersion", version);
-		step = converge_write(tick, KUBE_APPLY, path, wanted);
+		step = write_at(tick, KUBE_APPLY, path, wanted, version);
 	} else {
 		step = ensure_seen(tick, path, wanted, ours, trusted);
 	}
@@ -135,17 +139,12 @@ static enum step ensure_as(struct tick *tick, const char *path, cJSON *owned_wan
 	return step;
 }
 
-static enum step ensure(struct tick *tick, const char *path, cJSON *owned_wanted)
-{
-	return ensure_as(tick, path, owned_wanted, true);
-}
-
 static enum step ensure_kind(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted)
 {
+	SCOPED(json) cJSON *wanted = owned_wanted;
 	char path[KUBE_PATH_MAX];
-	kube_path(path, kind, tick->spec->namespace,
-		  json_string_or(owned_wanted, "metadata.name", ""));
-	return ensure(tick, path, owned_wanted);
+	kube_path(path, kind, tick->spec->namespace, json_string_or(wanted, "metadata.name", ""));
+	return ensure_as(tick, path, wanted, true);
 }
 
 enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted)
@@ -419,7 +418,7 @@ static enum step write_route(struct tick *tick, const cJSON *wanted, const char 
 	struct error err = {0};
 	if (!traffic_path(tick->driver, wanted, path, &err))
 		return tick_trouble(tick, &err);
-	return ensure_as(tick, path, cJSON_Duplicate(wanted, true), !text_equal(path, wrong));
+	return ensure_as(tick, path, wanted, !text_equal(path, wrong));
 }
 
 /* `wrong` is the path of the object that does not carry the split, or NULL. */

@@ -147,10 +147,7 @@ static uint64_t version_of(const cJSON *object)
 
 static uint64_t digest_of(const cJSON *json)
 {
-	if (json == NULL)
-		return 0;
-	SCOPED(text) char *text = json_canonical(json);
-	return hash64(text, strlen(text));
+	return json == NULL ? 0 : json_digest(json);
 }
 
 /* A Deployment's template; the generation where there is one, with labels and annotations; of an

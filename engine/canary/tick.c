@@ -625,8 +625,9 @@ static enum tick_result committed(struct tick *tick)
 			       answer->error.kind == ERROR_TIMEOUT;
 		return moved || unknown ? TICK_STALE : TICK_TROUBLE;
 	}
+	const struct answer *now = ask_object(tick->asks, tick->path);
 	text_copy(tick->resource_version, sizeof(tick->resource_version),
-		  json_string_or(answer->object, "metadata.resourceVersion", ""));
+		  json_string_or(now->object, "metadata.resourceVersion", ""));
 	tick->left = tick->status.phase;
 	status_fini(&tick->status);
 	tick->status = *tick->next; /* which is owned there from now on */

@@ -48,7 +48,7 @@ bool request_is_of(const struct kube_ref *collection, const struct kube_ref *ite
 	       (collection->name[0] == '\0' || strcmp(item->name, collection->name) == 0);
 }
 
-static bool wants_metadata(const struct exchange *exchange)
+bool request_wants_metadata(const struct exchange *exchange)
 {
 	return exchange->accept != NULL &&
 	       strstr(exchange->accept, "PartialObjectMetadata") != NULL;
@@ -105,9 +105,15 @@ bool request_wants(const struct exchange *exchange, const struct kube_ref *colle
 	return selected(object, labels) && matches_fields(object, fields);
 }
 
+bool request_selects(const struct exchange *exchange)
+{
+	return strstr(exchange->url, "Selector=") != NULL;
+}
+
 cJSON *request_view(const struct exchange *exchange, const cJSON *object)
 {
-	return wants_metadata(exchange) ? metadata_only(object) : cJSON_Duplicate(object, true);
+	return request_wants_metadata(exchange) ? metadata_only(object)
+						: cJSON_Duplicate(object, true);
 }
 
 /* ---- refusals ---- */

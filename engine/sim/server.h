@@ -51,6 +51,8 @@ char *request_parameter(const char *url, const char *name);
 bool request_is_of(const struct kube_ref *collection, const struct kube_ref *item);
 bool request_wants(const struct exchange *exchange, const struct kube_ref *collection,
 		   const struct kube_ref *item, const cJSON *object);
+bool request_selects(const struct exchange *exchange); /* by labels or fields */
+bool request_wants_metadata(const struct exchange *exchange);
 /* The object in the form that was asked for: whole or its metadata; the caller frees. */
 cJSON *request_view(const struct exchange *exchange, const cJSON *object);
 cJSON *refusal(int code, const char *reason, const char *message);

@@ -22,12 +22,18 @@ static void stored_free(struct stored *stored)
 	free(stored);
 }
 
+static void change_fini(struct change *change)
+{
+	free(change->text);
+	free(change->metadata);
+}
+
 void store_fini(struct store *store)
 {
 	for (size_t i = 0; i < store->count; i++)
 		stored_free(store->items[i]);
 	for (size_t i = 0; i < store->change_count; i++)
-		free(store->changes[i].text);
+		change_fini(&store->changes[i]);
 	free(store->items);
 	free(store->changes);
 }
@@ -53,13 +59,24 @@ struct stored *store_find(const struct store *store, const char *path)
 	return NULL;
 }
 
+static char *metadata_text(const cJSON *object)
+{
+	struct buf text;
+	buf_init(&text, SIZE_MAX);
+	buf_puts(&text, "{\"apiVersion\":\"meta.k8s.io/v1\",\"kind\":\"PartialObjectMetadata\","
+			"\"metadata\":");
+	json_write(&text, json_get(object, "metadata"));
+	buf_putc(&text, '}');
+	return buf_take(&text);
+}
+
 static void log_change(struct store *store, const struct stored *stored, const char *type)
 {
 	if (store->change_count == store->window) {
 		size_t half = store->window / 2 + 1;
 		store->forgotten = store->changes[half - 1].version;
 		for (size_t i = 0; i < half; i++)
-			free(store->changes[i].text);
+			change_fini(&store->changes[i]);
 		store->change_count -= half;
 		memmove(store->changes, store->changes + half,
 			store->change_count * sizeof(*store->changes));
@@ -74,6 +91,7 @@ static void log_change(struct store *store, const struct stored *stored, const c
 		.type = type,
 		.ref = stored->ref,
 		.text = json_text(stored->object),
+		.metadata = metadata_text(stored->object),
 	};
 }
 

@@ -23,7 +23,8 @@ struct change {
 	uint64_t version;
 	const char *type; /* ADDED, MODIFIED, DELETED */
 	struct kube_ref ref;
-	char *text; /* the object */
+	char *text;	/* the object */
+	char *metadata; /* of it alone, with the kind that this form has */
 };
 
 struct store {

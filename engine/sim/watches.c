@@ -63,18 +63,20 @@ static void watch_over(void *owner, uint64_t id)
 /* ---- watches ---- */
 
 /* False when the watch is gone. */
-static bool tell_line(struct cluster *cluster, uint64_t id, const char *type, cJSON *owned_object)
+static bool tell_line(struct cluster *cluster, uint64_t id, const char *type, const char *object)
 {
 	size_t i = exchange_index(cluster, id);
-	SCOPED(json) cJSON *event = cJSON_CreateObject();
-	cJSON_AddStringToObject(event, "type", type);
-	cJSON_AddItemToObject(event, "object", owned_object);
 	if (i == SIZE_MAX)
 		return false;
-	SCOPED(text) char *text = json_text(event);
-	SCOPED(text) char *line = xasprintf("%s\n", text);
+	SCOPED(buf) struct buf line;
+	buf_init(&line, SIZE_MAX);
+	buf_puts(&line, "{\"type\":\"");
+	buf_puts(&line, type);
+	buf_puts(&line, "\",\"object\":");
+	buf_puts(&line, object);
+	buf_puts(&line, "}\n");
 	const struct exchange *exchange = cluster->exchanges[i];
-	if (exchange->piece(exchange->owner, exchange->token, line, strlen(line)))
+	if (exchange->piece(exchange->owner, exchange->token, line.text, line.len))
 		return exchange_index(cluster, id) != SIZE_MAX;
 	struct error err;
 	error_set(&err, ERROR_CANCELLED, "ended by its reader");
@@ -111,10 +113,13 @@ static void tell_changes(void *owner, uint64_t id)
 		watch->cursor = next->version;
 		if (!request_is_of(&watch->ref, &next->ref))
 			continue;
-		SCOPED(json) cJSON *object = cJSON_Parse(next->text);
-		if (!request_wants(watch, &watch->ref, &next->ref, object))
+		SCOPED(json) cJSON *object = NULL;
+		if (request_selects(watch))
+			object = json_parse(next->text, strlen(next->text), NULL);
+		if (object != NULL && !request_wants(watch, &watch->ref, &next->ref, object))
 			continue;
-		if (!tell_line(cluster, id, next->type, request_view(watch, object)))
+		if (!tell_line(cluster, id, next->type,
+			       request_wants_metadata(watch) ? next->metadata : next->text))
 			return;
 	}
 }
@@ -134,8 +139,11 @@ static bool tell_all(struct cluster *cluster, const struct exchange *watch)
 	uint64_t id = watch->id;
 	for (size_t i = 0; i < cluster->store.count; i++) {
 		const struct stored *stored = cluster->store.items[i];
-		if (request_wants(watch, &watch->ref, &stored->ref, stored->object) &&
-		    !tell_line(cluster, id, "ADDED", request_view(watch, stored->object)))
+		if (!request_wants(watch, &watch->ref, &stored->ref, stored->object))
+			continue;
+		SCOPED(json) cJSON *object = request_view(watch, stored->object);
+		SCOPED(text) char *text = json_text(object);
+		if (!tell_line(cluster, id, "ADDED", text))
 			return false;
 	}
 	return true;
