@@ -2,11 +2,61 @@
 
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/mem.h"
+
+static char *copy_text(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	return memcpy(cell_take(size), text, size);
+}
+
+cJSON *json_copy(const cJSON *json)
+{
+	if (json == NULL)
+		return NULL;
+	cJSON *copy = cell_take(sizeof(*copy)), *last = NULL;
+	*copy = (cJSON){.type = json->type & ~cJSON_IsReference,
+			.valueint = json->valueint,
+			.valuedouble = json->valuedouble};
+	if (json->valuestring != NULL)
+		copy->valuestring = copy_text(json->valuestring);
+	if (json->string != NULL)
+		copy->string = (json->type & cJSON_StringIsConst) != 0 ? json->string
+								       : copy_text(json->string);
+	for (const cJSON *child = json->child; child != NULL; child = child->next) {
+		cJSON *next = json_copy(child);
+		if (last == NULL)
+			copy->child = next;
+		else
+			last->next = next;
+		next->prev = last;
+		last = next;
+	}
+	if (last != NULL)
+		copy->child->prev = last; /* which is how cJSON finds the end */
+	return copy;
+}
+
+void json_free(cJSON *owned_json)
+{
+	for (cJSON *item = owned_json, *next; item != NULL; item = next) {
+		next = item->next;
+		if ((item->type & cJSON_IsReference) == 0) {
+			if (item->child != NULL)
+				json_free(item->child);
+			if (item->valuestring != NULL)
+				cell_give(item->valuestring);
+		}
+		if (item->string != NULL && (item->type & cJSON_StringIsConst) == 0)
+			cell_give(item->string);
+		cell_give(item);
+	}
+}
 
 void scope_json(cJSON **json)
 {
-	cJSON_Delete(*json);
+	json_free(*json);
 }
 
 cJSON *json_get(const cJSON *object, const char *key)

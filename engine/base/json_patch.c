@@ -9,12 +9,12 @@
 void json_merge_patch(cJSON **target, const cJSON *patch)
 {
 	if (!cJSON_IsObject(patch)) {
-		cJSON_Delete(*target);
-		*target = cJSON_Duplicate(patch, true);
+		json_free(*target);
+		*target = json_copy(patch);
 		return;
 	}
 	if (!cJSON_IsObject(*target)) {
-		cJSON_Delete(*target);
+		json_free(*target);
 		*target = cJSON_CreateObject();
 	}
 	for (const cJSON *change = patch->child; change != NULL; change = change->next) {
@@ -27,7 +27,7 @@ void json_merge_patch(cJSON **target, const cJSON *patch)
 		if (!cJSON_IsNull(change))
 			json_merge_patch(&value, change);
 		if (value == NULL)
-			cJSON_Delete(cJSON_DetachItemViaPointer(*target, member));
+			json_free(cJSON_DetachItemViaPointer(*target, member));
 		else if (member == NULL)
 			cJSON_AddItemToObject(*target, change->string, value);
 		else
@@ -160,7 +160,7 @@ static bool add(struct patching *patching, const char *pointer, cJSON *owned_val
 	if (place.depth + depth_of(value) > JSON_DEPTH_MAX)
 		return error_set(patching->err, ERROR_INVALID, "the result is nested too deeply");
 	if (place.parent == NULL) {
-		cJSON_Delete(patching->document);
+		json_free(patching->document);
 		patching->document = value;
 		value = NULL;
 		return true;
@@ -190,7 +190,7 @@ static bool take_out(struct patching *patching, const char *pointer)
 	if (place.parent == NULL)
 		return error_set(patching->err, ERROR_INVALID,
 				 "the whole document cannot be removed");
-	cJSON_Delete(cJSON_DetachItemViaPointer(place.parent, place.item));
+	json_free(cJSON_DetachItemViaPointer(place.parent, place.item));
 	return true;
 }
 
@@ -201,9 +201,9 @@ static bool replace(struct patching *patching, const char *pointer, const cJSON 
 		return false;
 	if (place.depth + depth_of(value) > JSON_DEPTH_MAX)
 		return error_set(patching->err, ERROR_INVALID, "the result is nested too deeply");
-	cJSON *copy = cJSON_Duplicate(value, true);
+	cJSON *copy = json_copy(value);
 	if (place.parent == NULL) {
-		cJSON_Delete(patching->document);
+		json_free(patching->document);
 		patching->document = copy;
 	} else if (cJSON_IsObject(place.parent)) {
 		cJSON_ReplaceItemInObjectCaseSensitive(place.parent, place.token, copy);
@@ -234,7 +234,7 @@ static bool copy(struct patching *patching, const char *from, const char *to)
 	patching->copied += count_nodes(place.item);
 	if (patching->copied > COPY_NODES_MAX)
 		return error_set(patching->err, ERROR_INVALID, "the patch copies too much");
-	return add(patching, to, cJSON_Duplicate(place.item, true));
+	return add(patching, to, json_copy(place.item));
 }
 
 static bool test(struct patching *patching, const char *pointer, const cJSON *value)
@@ -263,7 +263,7 @@ static bool apply(struct patching *patching, const cJSON *operation)
 	if (needs_value && value == NULL)
 		return error_set(patching->err, ERROR_INVALID, "%s needs a value", op);
 	if (strcmp(op, "add") == 0)
-		return add(patching, path, cJSON_Duplicate(value, true));
+		return add(patching, path, json_copy(value));
 	if (strcmp(op, "remove") == 0)
 		return take_out(patching, path);
 	if (strcmp(op, "replace") == 0)
@@ -281,15 +281,15 @@ bool json_patch(cJSON **document, const cJSON *operations, struct error *err)
 {
 	if (!cJSON_IsArray(operations))
 		return error_set(err, ERROR_INVALID, "a JSON Patch must be a list");
-	struct patching patching = {.document = cJSON_Duplicate(*document, true), .err = err};
+	struct patching patching = {.document = json_copy(*document), .err = err};
 	size_t i = 0;
 	for (const cJSON *op = operations->child; op != NULL; op = op->next, i++) {
 		if (!apply(&patching, op)) {
-			cJSON_Delete(patching.document);
+			json_free(patching.document);
 			return error_wrap(err, "operation %zu", i);
 		}
 	}
-	cJSON_Delete(*document);
+	json_free(*document);
 	*document = patching.document;
 	return true;
 }

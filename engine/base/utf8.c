@@ -53,6 +53,14 @@ size_t utf8_plain(const char *text, size_t len)
 		if (!are_plain(word))
 			break;
 	}
+	/* Most ends in one look too, at two halves that may overlap. */
+	uint32_t half[2];
+	if (len - at >= sizeof(half[0]) && len - at < sizeof(word)) {
+		memcpy(&half[0], text + at, sizeof(half[0]));
+		memcpy(&half[1], text + len - sizeof(half[1]), sizeof(half[1]));
+		if (are_plain((uint64_t)half[0] << 32 | half[1]))
+			return len;
+	}
 	while (at < len && is_plain((unsigned char)text[at]))
 		at++;
 	return at;

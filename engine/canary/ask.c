@@ -55,7 +55,7 @@ static void entry_free(struct asks *asks, struct entry *entry)
 			break;
 		}
 	}
-	cJSON_Delete(entry->answer.object);
+	json_free(entry->answer.object);
 	free(entry->answer.body);
 	free(entry->label);
 	free(entry->written);
@@ -184,7 +184,7 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 /* Without what only servers care for, and what makes up half of an object. */
 static cJSON *copy_of(const cJSON *object)
 {
-	cJSON *copy = cJSON_Duplicate(object, true);
+	cJSON *copy = json_copy(object);
 	cJSON_DeleteItemFromObjectCaseSensitive(json_get(copy, "metadata"), "managedFields");
 	return copy;
 }
@@ -201,7 +201,7 @@ static void know(struct asks *asks, const char *path, cJSON *owned_object)
 	if (!entry->here)
 		asks->waiting--;
 	entry->here = true;
-	cJSON_Delete(entry->answer.object);
+	json_free(entry->answer.object);
 	entry->answer = (struct answer){.object = owned_object};
 }
 

@@ -93,7 +93,7 @@ enum step converge_write(struct tick *tick, enum kube_verb verb, const char *pat
 static enum step write_at(struct tick *tick, enum kube_verb verb, const char *path,
 			  const cJSON *wanted, const char *version)
 {
-	SCOPED(json) cJSON *fenced = cJSON_Duplicate(wanted, true);
+	SCOPED(json) cJSON *fenced = json_copy(wanted);
 	json_put_string(fenced, "metadata.resourceVersion", version);
 	return converge_write(tick, verb, path, fenced);
 }
@@ -183,7 +183,7 @@ enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const
 static enum step observe_configs(struct tick *tick)
 {
 	SCOPED(json) cJSON *refs = workload_config_refs(tick->target, &tick->world->workload);
-	cJSON_Delete(tick->configs);
+	json_free(tick->configs);
 	tick->configs = cJSON_CreateArray();
 	bool waiting = false;
 	const cJSON *ref;
@@ -232,7 +232,7 @@ enum step converge_observe(struct tick *tick)
 	enum step step = observe_configs(tick);
 	if (step != STEP_ON)
 		return step;
-	cJSON_Delete(tick->tracked);
+	json_free(tick->tracked);
 	tick->tracked = workload_tracked(tick->configs);
 	workload_template_hash(target, tick->template_hash);
 	workload_revision(tick->template_hash, tick->tracked, tick->revision);
@@ -376,8 +376,8 @@ enum step converge_objects(struct tick *tick)
 		ensure_primary, await_first_primary,  apex_service_stage};
 	if (!tick->thorough && tick->primary != NULL)
 		return STEP_ON;
-	for (; tick->objects_done < ARRAY_LEN(stages); tick->objects_done++) {
-		enum step step = stages[tick->objects_done](tick);
+	for (; tick->stage < ARRAY_LEN(stages); tick->stage++) {
+		enum step step = stages[tick->stage](tick);
 		if (step != STEP_ON)
 			return step;
 	}

@@ -363,7 +363,7 @@ static void keep_committed(struct engine *engine, struct record *record)
 	const struct answer *answer = ask_object(record->tick->asks, record->tick->path);
 	if (answer == NULL || answer->object == NULL)
 		return;
-	SCOPED(json) cJSON *object = cJSON_Duplicate(answer->object, true);
+	SCOPED(json) cJSON *object = json_copy(answer->object);
 	if (keep_text(record, object))
 		exporter_see(engine->world->exporter, object);
 }
@@ -528,7 +528,7 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 		back_off(engine, record);
 		return;
 	}
-	SCOPED(json) cJSON *object = cJSON_Duplicate(reply->object, true);
+	SCOPED(json) cJSON *object = json_copy(reply->object);
 	(void)keep_text(record, object);
 	enqueue(engine, record);
 }

@@ -121,14 +121,27 @@ bool policies_chain(struct policies *policies, enum strategy strategy, struct po
 	return chain->defaults != NULL;
 }
 
-static bool call(struct policy *policy, enum policy_hook hook, const cJSON *rollout,
-		 const cJSON *extra, cJSON **owned_result, struct error *err)
+void policy_runs_fini(struct policy_runs *runs)
 {
-	struct policy_run *run = policy_run_new(policy, err);
+	policy_run_free(runs->stock);
+	policy_run_free(runs->defaults);
+	*runs = (struct policy_runs){0};
+}
+
+/* `shared` is where a run is kept for the next call; NULL: it is used once. */
+static bool call(struct policy *policy, struct policy_run **shared, enum policy_hook hook,
+		 const cJSON *rollout, const cJSON *extra, cJSON **owned_result, struct error *err)
+{
+	struct policy_run *run = shared == NULL ? NULL : *shared;
+	if (run == NULL)
+		run = policy_run_new(policy, err);
 	if (run == NULL)
 		return false;
 	bool called = policy_call(run, hook, rollout, extra, owned_result, err);
-	policy_run_free(run);
+	if (shared != NULL)
+		*shared = run;
+	else
+		policy_run_free(run);
 	return called;
 }
 
@@ -137,13 +150,16 @@ bool policy_chain_call(const struct policy_chain *chain, enum policy_hook hook,
 		       struct error *err)
 {
 	struct policy *const policies[] = {chain->own, chain->stock, chain->defaults};
+	struct policy_runs *runs = chain->runs;
+	struct policy_run **const shared[] = {NULL, runs == NULL ? NULL : &runs->stock,
+					      runs == NULL ? NULL : &runs->defaults};
 	*owned_result = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
 		if (policies[i] == NULL || !policy_has(policies[i], hook))
 			continue;
 		if (i == 0)
 			policy_allow(chain->own, chain->allowance);
-		bool called = call(policies[i], hook, rollout, extra, owned_result, err);
+		bool called = call(policies[i], shared[i], hook, rollout, extra, owned_result, err);
 		if (i == 0)
 			policy_allow(chain->own, NULL);
 		if (!called)

@@ -27,11 +27,18 @@ struct policy *policies_text(struct policies *policies, const char *name, const 
  * something else than nil, decides. `own` may be NULL. */
 struct policy_chain {
 	struct policy *own, *stock, *defaults;
+	struct policy_runs *runs; /* of the stock ones, for as long as the chain is used; or NULL */
 	struct meter_allowance *allowance; /* what `own` may take in all; or NULL */
 };
 /* Fills in `stock` and `defaults`. Without policies/ there are none, and no strategy starts. */
 bool policies_chain(struct policies *policies, enum strategy strategy, struct policy_chain *chain,
 		    struct error *err) MUST_CHECK;
+/* One run of the main chunk of each stock policy for all hooks that a tick asks in a row; for those
+ * of users there is one for each hook, whose answer must not depend on what was asked before. */
+struct policy_runs {
+	struct policy_run *stock, *defaults;
+};
+void policy_runs_fini(struct policy_runs *runs);
 /* `*owned_result` is what the hook answered; an error when nobody answers. */
 bool policy_chain_call(const struct policy_chain *chain, enum policy_hook hook,
 		       const cJSON *rollout, const cJSON *extra, cJSON **owned_result,

@@ -37,7 +37,7 @@ static cJSON *failures_table(const struct memory *memory)
 
 static cJSON *analysis_table(const struct canary_spec *spec)
 {
-	cJSON *analysis = cJSON_Duplicate(spec->analysis, true);
+	cJSON *analysis = json_copy(spec->analysis);
 	if (analysis == NULL)
 		analysis = cJSON_CreateObject();
 	json_put_number(analysis, "interval_seconds",
@@ -148,19 +148,17 @@ cJSON *rollout_table(const struct tick *tick)
 			json_number(tick->target, "status.availableReplicas", 0));
 	json_put_number(rollout, "ready.primary",
 			json_number(tick->primary, "status.availableReplicas", 0));
-	cJSON *whole = cJSON_Duplicate(spec->json, true);
+	cJSON *whole = json_copy(spec->json);
 	json_remove(whole, "analysis.policy");
 	cJSON_AddItemToObject(rollout, "spec", whole);
 	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
 	cJSON_AddItemToObject(rollout, "history", history_table(&status->memory));
 	cJSON_AddItemToObject(rollout, "changed", changed_table(tick));
 	cJSON_AddItemToObject(rollout, "params",
-			      spec->policy.params == NULL
-				      ? cJSON_CreateObject()
-				      : cJSON_Duplicate(spec->policy.params, true));
+			      spec->policy.params == NULL ? cJSON_CreateObject()
+							  : json_copy(spec->policy.params));
 	cJSON_AddItemToObject(rollout, "state",
-			      status->memory.state == NULL
-				      ? cJSON_CreateObject()
-				      : cJSON_Duplicate(status->memory.state, true));
+			      status->memory.state == NULL ? cJSON_CreateObject()
+							   : json_copy(status->memory.state));
 	return rollout;
 }

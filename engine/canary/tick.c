@@ -40,14 +40,14 @@ struct tick *tick_new(const struct tick_world *world, const struct canary_spec *
 
 static void forget_run(struct tick *tick)
 {
-	cJSON_Delete(tick->configs);
-	cJSON_Delete(tick->tracked);
-	cJSON_Delete(tick->state);
-	cJSON_Delete(tick->match);
+	json_free(tick->configs);
+	json_free(tick->tracked);
+	json_free(tick->state);
+	json_free(tick->match);
 	tick->match = NULL;
-	cJSON_Delete(tick->failures);
+	json_free(tick->failures);
 	tick->failures = NULL;
-	cJSON_Delete(tick->inventory);
+	json_free(tick->inventory);
 	tick->configs = NULL;
 	tick->tracked = NULL;
 	tick->state = NULL;
@@ -76,10 +76,10 @@ static void forget_run(struct tick *tick)
 /* What was compared with the world before this is compared again. */
 static void converge_anew(struct tick *tick)
 {
-	cJSON_Delete(tick->routes);
+	json_free(tick->routes);
 	tick->routes = NULL;
-	tick->objects_done = tick->route_done = 0;
-	tick->routes_done = false;
+	tick->stage = tick->route_done = 0;
+	tick->objects_done = tick->routes_done = false;
 }
 
 static void drop_next(struct tick *tick)
@@ -97,8 +97,8 @@ void tick_free(struct tick *tick)
 	forget_run(tick);
 	decision_free(tick->decision);
 	asks_free(tick->asks);
-	cJSON_Delete(tick->checks);
-	cJSON_Delete(tick->routes);
+	json_free(tick->checks);
+	json_free(tick->routes);
 	status_fini(&tick->status);
 	drop_next(tick);
 	free(tick);
@@ -119,7 +119,7 @@ void tick_begin(struct tick *tick, const cJSON *object)
 void tick_shed(struct tick *tick)
 {
 	forget_run(tick);
-	cJSON_Delete(tick->routes);
+	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->route_done = 0;
 	asks_shed(tick->asks);
@@ -140,7 +140,7 @@ void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
 	tick->rerouted = tick->went_on = false;
-	cJSON_Delete(tick->checks);
+	json_free(tick->checks);
 	tick->checks = NULL;
 	converge_anew(tick);
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
@@ -413,27 +413,23 @@ static enum step finalising(struct tick *tick)
 	return tick->now_us < tick->status.memory.due_us ? STEP_END : tick_move(tick, MOVE_FINISH);
 }
 
-static enum step decide(struct tick *tick)
+static enum step decide_phase(struct tick *tick, const struct policy_chain *policies,
+			      const struct error *policy_error)
 {
-	struct policy_chain policies = {0};
-	struct error policy_error = {0};
-	enum step step = pin_find(tick, &policies, &policy_error);
-	if (step != STEP_ON)
-		return step;
 	switch (tick->status.phase) {
 	case PHASE_INITIALIZING:
 		return initializing(tick);
 	case PHASE_INITIALIZED:
 	case PHASE_SUCCEEDED:
 	case PHASE_FAILED:
-		return at_rest(tick, &policies, &policy_error);
+		return at_rest(tick, policies, policy_error);
 	case PHASE_WAITING:
-		return waiting(tick, &policies, &policy_error);
+		return waiting(tick, policies, policy_error);
 	case PHASE_PROGRESSING:
 	case PHASE_WAITING_PROMOTION:
-		return analysis(tick, &policies, &policy_error);
+		return analysis(tick, policies, policy_error);
 	case PHASE_PROMOTING:
-		return promoting(tick, &policies);
+		return promoting(tick, policies);
 	case PHASE_FINALISING:
 		return finalising(tick);
 	case PHASE_NONE:
@@ -442,6 +438,18 @@ static enum step decide(struct tick *tick)
 		return STEP_END;
 	}
 	return STEP_END;
+}
+
+static enum step decide(struct tick *tick)
+{
+	struct policy_runs runs = {0};
+	struct policy_chain policies = {.runs = &runs};
+	struct error policy_error = {0};
+	enum step step = pin_find(tick, &policies, &policy_error);
+	if (step == STEP_ON)
+		step = decide_phase(tick, &policies, &policy_error);
+	policy_runs_fini(&runs);
+	return step;
 }
 
 /* The interval of a step starts when its split is live: the routes were written in this tick, later
@@ -515,11 +523,12 @@ static enum step run(struct tick *tick)
 	bool asked = tick->thorough;
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
-	if (tick->objects_done == 0)
+	if (!tick->objects_done)
 		step = converge_inventory(tick);
 	if (step != STEP_ON || tick->move.inventory != NULL)
 		return step;
 	step = converge_objects(tick);
+	tick->objects_done |= step == STEP_ON;
 	size_t said = tick->move.note_count;
 	if (step == STEP_ON && !tick->routes_done)
 		step = converge_routes(tick);

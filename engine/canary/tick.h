@@ -63,9 +63,9 @@ struct tick {
 	bool thorough; /* look at every owned object, not only at those that moved */
 	/* Since the last move, and not compared again: how many stages of the objects are done, how
 	 * many objects of `routes` (owned, or NULL: what a blind driver wants), and whether all. */
-	size_t objects_done, route_done;
+	size_t stage, route_done;
 	cJSON *routes;
-	bool routes_done;
+	bool objects_done, routes_done;
 
 	/* Observed; borrowed from the asks until the end of a run. */
 	const cJSON *target, *primary;

@@ -249,9 +249,8 @@ bool cluster_apply(struct cluster *cluster, const cJSON *object, struct error *e
 	int code;
 	SCOPED(json)
 	cJSON *answered = stored == NULL
-				  ? verb_create(cluster, &ref, cJSON_Duplicate(object, true), &code)
-				  : verb_replace(cluster, stored, cJSON_Duplicate(object, true),
-						 false, &code);
+				  ? verb_create(cluster, &ref, json_copy(object), &code)
+				  : verb_replace(cluster, stored, json_copy(object), false, &code);
 	return !failed(answered, code, err);
 }
 
@@ -263,7 +262,7 @@ bool cluster_merge(struct cluster *cluster, const char *path, const cJSON *merge
 		return error_set(err, ERROR_NOT_FOUND, "%s not found", path);
 	const cJSON *status = json_get(merged, "status");
 	bool only_status = status != NULL && merged->child == status && status->next == NULL;
-	cJSON *next = cJSON_Duplicate(stored->object, true);
+	cJSON *next = json_copy(stored->object);
 	json_merge_patch(&next, merged);
 	int code;
 	SCOPED(json) cJSON *answered = verb_replace(cluster, stored, next, only_status, &code);
@@ -295,8 +294,7 @@ cJSON *cluster_list(const struct cluster *cluster, const char *path)
 	for (size_t i = 0; i < cluster->store.count; i++)
 		if (request_wants(&all, &ref, &cluster->store.items[i]->ref,
 				  cluster->store.items[i]->object))
-			cJSON_AddItemToArray(
-				objects, cJSON_Duplicate(cluster->store.items[i]->object, true));
+			cJSON_AddItemToArray(objects, json_copy(cluster->store.items[i]->object));
 	return objects;
 }
 

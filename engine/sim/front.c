@@ -70,7 +70,7 @@ static bool as_table(const struct front *front, const struct asked *asked, cJSON
 	if (!asked->wants_table || text_equal(json_string(*object, "kind"), "Status"))
 		return false;
 	cJSON *table = table_of(*object, asked->plural, loop_now(front->loop));
-	cJSON_Delete(*object);
+	json_free(*object);
 	*object = table;
 	return true;
 }
@@ -112,7 +112,7 @@ static void answered(void *owner, uint64_t id, const struct http_reply *reply)
 			as_table(front, asked, &object);
 			reply_json(front, id, reply->status, object);
 		}
-		cJSON_Delete(object);
+		json_free(object);
 	}
 	forget(front, id);
 }

@@ -170,7 +170,7 @@ static bool add_group(void *owner, const struct sim_kind *kind)
 	cJSON_AddStringToObject(version, "version", slash + 1);
 	if (json_get(group, "preferredVersion") != NULL)
 		cJSON_DeleteItemFromObjectCaseSensitive(group, "preferredVersion");
-	cJSON_AddItemToObject(group, "preferredVersion", cJSON_Duplicate(version, true));
+	cJSON_AddItemToObject(group, "preferredVersion", json_copy(version));
 	cJSON_AddItemToArray(versions, version);
 	return true;
 }
@@ -218,7 +218,7 @@ static cJSON *resources_of(const struct cluster *cluster, const char *api_versio
 	kinds_each(cluster, add_resource, &gathering);
 	if (cJSON_GetArraySize(gathering.into) > 0)
 		return list;
-	cJSON_Delete(list);
+	json_free(list);
 	return NULL;
 }
 
@@ -305,7 +305,7 @@ static cJSON *discover_group(const struct cluster *cluster, const char *rest)
 	{
 		if (!text_equal(json_string(group, "name"), rest))
 			continue;
-		cJSON *found = cJSON_Duplicate(group, true);
+		cJSON *found = json_copy(group);
 		cJSON_AddStringToObject(found, "kind", "APIGroup");
 		cJSON_AddStringToObject(found, "apiVersion", "v1");
 		return found;

@@ -59,8 +59,7 @@ static cJSON *metadata_only(const cJSON *object)
 	cJSON *partial = cJSON_CreateObject();
 	json_put_string(partial, "apiVersion", "meta.k8s.io/v1");
 	json_put_string(partial, "kind", "PartialObjectMetadata");
-	cJSON_AddItemToObject(partial, "metadata",
-			      cJSON_Duplicate(json_get(object, "metadata"), true));
+	cJSON_AddItemToObject(partial, "metadata", json_copy(json_get(object, "metadata")));
 	return partial;
 }
 
@@ -112,8 +111,7 @@ bool request_selects(const struct exchange *exchange)
 
 cJSON *request_view(const struct exchange *exchange, const cJSON *object)
 {
-	return request_wants_metadata(exchange) ? metadata_only(object)
-						: cJSON_Duplicate(object, true);
+	return request_wants_metadata(exchange) ? metadata_only(object) : json_copy(object);
 }
 
 /* ---- refusals ---- */

@@ -17,8 +17,8 @@ void store_init(struct store *store, uint64_t seed, size_t window)
 static void stored_free(struct stored *stored)
 {
 	free(stored->path);
-	cJSON_Delete(stored->object);
-	cJSON_Delete(stored->applied);
+	json_free(stored->object);
+	json_free(stored->applied);
 	free(stored);
 }
 
@@ -165,10 +165,10 @@ bool store_replace(struct store *store, struct stored *stored, cJSON *owned_obje
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
 		const cJSON *value = json_at(stored->object, kept[i]);
 		if (value != NULL)
-			json_put(owned_object, kept[i], cJSON_Duplicate(value, true));
+			json_put(owned_object, kept[i], json_copy(value));
 	}
 	if (json_equal(stored->object, owned_object)) {
-		cJSON_Delete(owned_object);
+		json_free(owned_object);
 		return false;
 	}
 	if (differs_beyond_metadata(owned_object, stored->object) ||
@@ -176,7 +176,7 @@ bool store_replace(struct store *store, struct stored *stored, cJSON *owned_obje
 		json_put_number(owned_object, "metadata.generation",
 				json_number(stored->object, "metadata.generation", 0) + 1);
 	set_version(store, owned_object);
-	cJSON_Delete(stored->object);
+	json_free(stored->object);
 	stored->object = owned_object;
 	log_change(store, stored, "MODIFIED");
 	return true;

@@ -43,7 +43,7 @@ static bool is_directive(const cJSON *member)
 static cJSON *plain(const cJSON *value)
 {
 	if (!cJSON_IsObject(value) && !cJSON_IsArray(value))
-		return cJSON_Duplicate(value, true);
+		return json_copy(value);
 	cJSON *copy = cJSON_IsObject(value) ? cJSON_CreateObject() : cJSON_CreateArray();
 	const cJSON *member;
 	cJSON_ArrayForEach(member, value)
@@ -76,14 +76,14 @@ static void merge_list(cJSON *list, const cJSON *patch, const char *key)
 		cJSON *live = item_with(list, key, json_get(item, key));
 		if (strcmp(directive, "delete") == 0) {
 			if (live != NULL)
-				cJSON_Delete(cJSON_DetachItemViaPointer(list, live));
+				json_free(cJSON_DetachItemViaPointer(list, live));
 			continue;
 		}
 		if (live == NULL) {
 			cJSON_AddItemToArray(list, plain(item));
 			continue;
 		}
-		cJSON *merged = cJSON_Duplicate(live, true);
+		cJSON *merged = json_copy(live);
 		strategic_merge(&merged, item);
 		cJSON_ReplaceItemViaPointer(list, live, merged);
 	}
@@ -115,7 +115,7 @@ static void retain_keys(cJSON *target, const cJSON *kept)
 		cJSON_ArrayForEach(name, kept) found |=
 			text_equal(cJSON_GetStringValue(name), member->string);
 		if (!found)
-			cJSON_Delete(cJSON_DetachItemViaPointer(target, member));
+			json_free(cJSON_DetachItemViaPointer(target, member));
 	}
 }
 
@@ -128,7 +128,7 @@ static void delete_primitives(cJSON *list, const cJSON *gone)
 		     item = next) {
 			next = item->next;
 			if (json_equal(item, value))
-				cJSON_Delete(cJSON_DetachItemViaPointer(list, item));
+				json_free(cJSON_DetachItemViaPointer(list, item));
 		}
 	}
 }
@@ -147,11 +147,10 @@ static void merge_member(cJSON *target, const cJSON *member)
 	if (cJSON_IsNull(member)) {
 		cJSON_DeleteItemFromObjectCaseSensitive(target, member->string);
 	} else if (cJSON_IsObject(member)) {
-		cJSON *merged =
-			cJSON_IsObject(live) ? cJSON_Duplicate(live, true) : cJSON_CreateObject();
+		cJSON *merged = cJSON_IsObject(live) ? json_copy(live) : cJSON_CreateObject();
 		strategic_merge(&merged, member);
 		if (text_equal(json_string(member, "$patch"), "delete")) {
-			cJSON_Delete(merged);
+			json_free(merged);
 			cJSON_DeleteItemFromObjectCaseSensitive(target, member->string);
 		} else {
 			put(target, member->string, merged);
@@ -168,7 +167,7 @@ static void merge_member(cJSON *target, const cJSON *member)
 			const cJSON *old;
 			cJSON_ArrayForEach(old, live) there |= json_equal(old, item);
 			if (!there)
-				cJSON_AddItemToArray(live, cJSON_Duplicate(item, true));
+				cJSON_AddItemToArray(live, json_copy(item));
 		}
 	} else {
 		cJSON *copy = plain(member);
@@ -176,7 +175,7 @@ static void merge_member(cJSON *target, const cJSON *member)
 			for (cJSON *item = copy->child, *next; item != NULL; item = next) {
 				next = item->next;
 				if (cJSON_IsObject(item) && item->child == NULL)
-					cJSON_Delete(cJSON_DetachItemViaPointer(copy, item));
+					json_free(cJSON_DetachItemViaPointer(copy, item));
 			}
 		}
 		put(target, member->string, copy);
@@ -187,7 +186,7 @@ void strategic_merge(cJSON **target, const cJSON *patch)
 {
 	if (text_equal(json_string(patch, "$patch"), "replace")) {
 		cJSON *next = plain(patch);
-		cJSON_Delete(*target);
+		json_free(*target);
 		*target = next;
 		return;
 	}

@@ -89,7 +89,7 @@ static cJSON *cell(const cJSON *object, const char *path, int64_t now_us)
 	const cJSON *value = json_at(object, path);
 	if (value == NULL)
 		return cJSON_CreateString("");
-	return cJSON_Duplicate(value, true);
+	return json_copy(value);
 }
 
 static void add_definition(cJSON *definitions, const char *name)
@@ -115,8 +115,7 @@ static void add_row(cJSON *rows, const cJSON *object, const struct column *colum
 	cJSON *partial = cJSON_AddObjectToObject(row, "object");
 	cJSON_AddStringToObject(partial, "kind", "PartialObjectMetadata");
 	cJSON_AddStringToObject(partial, "apiVersion", "meta.k8s.io/v1");
-	cJSON_AddItemToObject(partial, "metadata",
-			      cJSON_Duplicate(json_get(object, "metadata"), true));
+	cJSON_AddItemToObject(partial, "metadata", json_copy(json_get(object, "metadata")));
 	cJSON_AddItemToArray(rows, row);
 }
 

@@ -61,7 +61,7 @@ static void deployment_ready(void *owner, uint64_t slot)
 	if (observed &&
 	    (down ? available == 0 : never || available == json_int(live, "spec.replicas", 1)))
 		return;
-	cJSON *next = cJSON_Duplicate(live, true);
+	cJSON *next = json_copy(live);
 	json_put(next, "status", deployment_status(live, !never && !down, loop_now(cluster->loop)));
 	if (store_replace(&cluster->store, stored, next))
 		changed(cluster, stored->path, stored->object);
@@ -107,20 +107,20 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 	if (cluster->options.strict && ref->namespace[0] != '\0' &&
 	    !has_namespace(cluster, ref->namespace)) {
 		const struct kube_ref missing = namespace_ref(ref->namespace);
-		cJSON_Delete(owned_object);
+		json_free(owned_object);
 		return refuse_not_found(&missing, code);
 	}
 	if (store_find(&cluster->store, path) != NULL) {
 		SCOPED(text)
 		char *message = xasprintf("%s \"%s\" already exists", ref->plural, ref->name);
-		cJSON_Delete(owned_object);
+		json_free(owned_object);
 		*code = 409;
 		return refusal(409, "AlreadyExists", message);
 	}
 	struct stored *stored =
 		store_add(&cluster->store, path, ref, owned_object, loop_now(cluster->loop));
 	*code = 201;
-	cJSON *copy = cJSON_Duplicate(stored->object, true);
+	cJSON *copy = json_copy(stored->object);
 	changed(cluster, stored->path, stored->object);
 	return copy;
 }
@@ -136,25 +136,24 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 	cJSON *next = owned_next;
 	const cJSON *live = stored->object;
 	if (version_differs(live, next)) {
-		cJSON_Delete(next);
+		json_free(next);
 		return refuse_conflict(&stored->ref, code);
 	}
 	if (only_status) {
-		cJSON *status = cJSON_Duplicate(json_get(next, "status"), true);
-		cJSON_Delete(next);
-		next = cJSON_Duplicate(live, true);
+		cJSON *status = json_copy(json_get(next, "status"));
+		json_free(next);
+		next = json_copy(live);
 		cJSON_DeleteItemFromObjectCaseSensitive(next, "status");
 		if (status != NULL)
 			cJSON_AddItemToObject(next, "status", status);
 	} else {
 		cJSON_DeleteItemFromObjectCaseSensitive(next, "status");
 		if (json_get(live, "status") != NULL)
-			cJSON_AddItemToObject(next, "status",
-					      cJSON_Duplicate(json_get(live, "status"), true));
+			cJSON_AddItemToObject(next, "status", json_copy(json_get(live, "status")));
 	}
 	*code = 200;
 	bool wrote = store_replace(&cluster->store, stored, next);
-	cJSON *copy = cJSON_Duplicate(stored->object, true);
+	cJSON *copy = json_copy(stored->object);
 	if (wrote)
 		changed(cluster, stored->path, stored->object);
 	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL &&
@@ -182,21 +181,21 @@ static cJSON *apply(struct cluster *cluster, struct kube_ref *ref, const char *p
 {
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL) {
-		cJSON *created = verb_create(cluster, ref, cJSON_Duplicate(body, true), code);
+		cJSON *created = verb_create(cluster, ref, json_copy(body), code);
 		stored = store_find(&cluster->store, path);
 		if (stored != NULL)
-			stored->applied = cJSON_Duplicate(body, true);
+			stored->applied = json_copy(body);
 		return created;
 	}
-	cJSON *next = cJSON_Duplicate(stored->object, true);
+	cJSON *next = json_copy(stored->object);
 	if (version_differs(stored->object, body)) {
-		cJSON_Delete(next);
+		json_free(next);
 		return refuse_conflict(ref, code);
 	}
 	remove_unapplied(next, stored->applied, body);
 	json_merge_patch(&next, body);
-	cJSON_Delete(stored->applied);
-	stored->applied = cJSON_Duplicate(body, true);
+	json_free(stored->applied);
+	stored->applied = json_copy(body);
 	json_put_string(next, "metadata.resourceVersion",
 			json_string(stored->object, "metadata.resourceVersion"));
 	return verb_replace(cluster, stored, next, false, code);
@@ -212,11 +211,11 @@ static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, st
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL)
 		return refuse_not_found(ref, code);
-	cJSON *next = cJSON_Duplicate(stored->object, true);
+	cJSON *next = json_copy(stored->object);
 	if (text_starts(type, "application/json-patch")) {
 		struct error err = {0};
 		if (!json_patch(&next, body, &err)) {
-			cJSON_Delete(next);
+			json_free(next);
 			*code = 422;
 			return refusal(422, "Invalid", err.text);
 		}
@@ -301,7 +300,7 @@ void verb_delete(struct cluster *cluster, struct stored *stored)
 	}
 	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL)
 		return;
-	cJSON *next = cJSON_Duplicate(stored->object, true);
+	cJSON *next = json_copy(stored->object);
 	time_text(loop_now(cluster->loop), now);
 	json_put_string(next, "metadata.deletionTimestamp", now);
 	if (store_replace(&cluster->store, stored, next))
@@ -357,12 +356,12 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
 		*code = 200;
-		return cJSON_Duplicate(stored->object, true);
+		return json_copy(stored->object);
 	}
 	if (strcmp(exchange->method, "DELETE") == 0) {
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
-		cJSON *copy = cJSON_Duplicate(stored->object, true);
+		cJSON *copy = json_copy(stored->object);
 		verb_delete(cluster, stored);
 		*code = 200;
 		return copy;
@@ -376,13 +375,13 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 		return refusal(400, "BadRequest", err.text);
 	}
 	if (strcmp(exchange->method, "POST") == 0)
-		return verb_create(cluster, ref, cJSON_Duplicate(body, true), code);
+		return verb_create(cluster, ref, json_copy(body), code);
 	if (strcmp(exchange->method, "PATCH") == 0)
 		return patch(cluster, exchange, ref, path, body, code);
 	if (strcmp(exchange->method, "PUT") == 0) {
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
-		return verb_replace(cluster, stored, cJSON_Duplicate(body, true),
+		return verb_replace(cluster, stored, json_copy(body),
 				    strcmp(ref->subresource, "status") == 0, code);
 	}
 	*code = 405;
