@@ -6,7 +6,8 @@
 
 #include <lua.h>
 
-/* sha256(text), hmac_sha256(key, text): 32 bytes; hex(bytes), base64(bytes). */
+/* sha256(text), hmac_sha256(key, text): 32 bytes; hex(bytes), base64(bytes); rs256(pem, text): a
+ * signature, or nil and why not. */
 int bind_crypto(lua_State *L);
 
 #endif

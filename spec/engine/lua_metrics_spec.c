@@ -1,10 +1,15 @@
 #include "script/lua_metrics.h"
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/duration.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "fake_http.h"
@@ -343,6 +348,90 @@ SPEC("lua_metrics: keptn gives a metric's value, or whether an analysis passes")
 	loop_run(bed.loop, 0);
 	EXPECT_CONTAINS(bed.sample.text, "must begin with keptnmetric or analysis, not pigeon");
 	close_bed(&bed);
+}
+
+/* Answers what the driver asks on its way to the query. */
+static void answer_step(struct bed *bed, const char *url, const char *body)
+{
+	EXPECT_TEXT(fake_last(&bed->fake)->url, url);
+	fake_reply(&bed->fake, fake_last(&bed->fake), 200, body);
+	loop_run(bed->loop, NOW * DURATION_SECOND);
+}
+
+SPEC("lua_metrics: stackdriver asks the machine for its identity, and gives the newest point")
+{
+	static const char metadata[] = "http://metadata.google.internal/computeMetadata/v1";
+	struct bed bed;
+	open_bed(&bed, "stackdriver", "fetch a", NULL);
+	for (int i = 0; i < 2; i++) {
+		send_out(&bed);
+		EXPECT_TEXT(bed.request->headers, "Metadata-Flavor: Google\n");
+		SCOPED(text) char *project = xasprintf("%s/project/project-id", metadata);
+		SCOPED(text)
+		char *token = xasprintf("%s/instance/service-accounts/default/token", metadata);
+		answer_step(&bed, project, "my-project");
+		answer_step(&bed, token, "{\"access_token\":\"tok1\"}");
+		EXPECT_TEXT(fake_last(&bed.fake)->body, "{\"query\":\"fetch a\"}");
+		EXPECT_CONTAINS(fake_last(&bed.fake)->headers, "Authorization: Bearer tok1\n");
+		answer_step(&bed, "http://store/base/v3/projects/my-project/timeSeries:query",
+			    i == 0 ? "{\"timeSeriesData\":[{\"pointData\":[{\"values\":[{"
+				     "\"doubleValue\":2.5}]},{}]}]}"
+				   : "{\"timeSeriesData\":[{\"pointData\":[{\"values\":[{"
+				     "\"int64Value\":\"7\"}]}]}]}");
+		expect_sample(&bed, i == 0 ? "2.5" : "7");
+	}
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: stackdriver signs in with the key of a service account")
+{
+	struct bed bed;
+	char *pem;
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	BIO *bio = BIO_new(BIO_s_mem());
+	EXPECT(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
+	long pem_len = BIO_get_mem_data(bio, &pem);
+	SCOPED(json) cJSON *account = cJSON_CreateObject();
+	SCOPED(text) char *pem_text = xstrndup(pem, (size_t)pem_len);
+	cJSON_AddStringToObject(account, "private_key", pem_text);
+	cJSON_AddStringToObject(account, "client_email", "me@project");
+	cJSON_AddStringToObject(account, "token_uri", "http://oauth/token");
+	SCOPED(text) char *account_text = json_text(account);
+	SCOPED(json) cJSON *secret = cJSON_CreateObject();
+	cJSON_AddStringToObject(secret, "project", "p1");
+	cJSON_AddStringToObject(secret, "serviceAccountKey", account_text);
+	SCOPED(text) char *secret_text = json_text(secret);
+	open_bed(&bed, "stackdriver", "fetch a", secret_text);
+	send_out(&bed);
+	EXPECT_TEXT(bed.request->url, "http://oauth/token");
+	char *assertion = strstr(bed.request->body, "&assertion=");
+	EXPECT(assertion != NULL);
+	assertion += strlen("&assertion=");
+	char *dot = strrchr(assertion, '.');
+	EXPECT(dot != NULL);
+	for (char *c = dot; *c != '\0'; c++)
+		*c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+	SCOPED(text) char *padded = xasprintf("%s==", dot + 1);
+	SCOPED(buf) struct buf signature = {0};
+	buf_init(&signature, 2000);
+	EXPECT(base64_decode(&signature, padded, strlen(padded)));
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	EXPECT(EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1);
+	EXPECT(EVP_DigestVerify(context, (const unsigned char *)signature.text, signature.len,
+				(const unsigned char *)assertion, (size_t)(dot - assertion)) == 1);
+	EVP_MD_CTX_free(context);
+	answer_step(&bed, "http://oauth/token", "{\"access_token\":\"tok2\"}");
+	answer_step(&bed, "http://store/base/v3/projects/p1/timeSeries:query", "{}");
+	expect_sample(&bed, "none");
+	cJSON_ReplaceItemInObjectCaseSensitive(bed.secret, "serviceAccountKey",
+					       cJSON_CreateString("{\"token_uri\":\"http://o\","
+								  "\"client_email\":\"a\","
+								  "\"private_key\":\"none\"}"));
+	send_out(&bed);
+	expect_sample(&bed, "invalid: serviceAccountKey: the private key cannot be read");
+	close_bed(&bed);
+	BIO_free(bio);
+	EVP_PKEY_free(key);
 }
 
 SPEC("lua_metrics: a provider without a driver is a sentence; who gives up is not told")
