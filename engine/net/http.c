@@ -19,9 +19,24 @@ enum {
 	CA_CACHE_S = 60,	      /* a CA file that was replaced is noticed after this */
 };
 
+/* Whoever cancels a request that has waited for so long without an answer does it for that. */
+static const int64_t patience_us = DURATION_SECOND;
+
+/* The connections of a while. Many requests share one connection of HTTP/2, and libcurl takes it
+ * for good as long as TCP does: so once a request got no answer in time, new ones go to a new pool,
+ * and this one is freed when what is under way on it has ended. */
+struct pool {
+	struct net_http *http;
+	CURLM *multi;
+	uint64_t timer;
+	size_t transfers;
+	struct pool *next;
+};
+
 struct transfer {
 	uint64_t id;
 	struct net_http *http;
+	struct pool *pool;
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf body;
@@ -31,6 +46,8 @@ struct transfer {
 	http_done *done;
 	void *owner;
 	uint64_t token;
+	int64_t began_us;
+	bool shares; /* may be one of many on its connection */
 	bool over, stopped, too_long;
 	CURLcode result;
 	struct transfer *next;
@@ -39,19 +56,34 @@ struct transfer {
 struct net_http {
 	struct http http; /* first */
 	struct loop *loop;
-	CURLM *multi;
+	struct pool *pools; /* the first is for new requests */
 	char *ca_file, *cert_file, *key_file, *base, *proxy;
 	char *ca_pem, *cert_pem, *key_pem;
 	struct curl_slist *connect_to;
 	bool insecure;
 	struct transfer *transfers;
-	uint64_t ids, timer;
+	uint64_t ids;
 };
+
+static void pool_free(struct pool *pool)
+{
+	struct pool **at = &pool->http->pools;
+	while (*at != pool)
+		at = &(*at)->next;
+	*at = pool->next;
+	curl_multi_cleanup(pool->multi);
+	loop_cancel(pool->http->loop, pool->timer);
+	free(pool);
+}
 
 static void transfer_free(struct transfer *transfer)
 {
-	curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+	struct pool *pool = transfer->pool;
+	curl_multi_remove_handle(pool->multi, transfer->easy);
 	curl_easy_cleanup(transfer->easy);
+	pool->transfers--;
+	if (pool->transfers == 0 && pool != pool->http->pools)
+		pool_free(pool);
 	curl_slist_free_all(transfer->headers);
 	buf_fini(&transfer->body);
 	free(transfer->place);
@@ -89,6 +121,15 @@ static void explain(const struct transfer *transfer, struct error *err)
 		error_set(err, ERROR_UNAVAILABLE, "%s: %s", transfer->place, why);
 }
 
+static void pool_new(struct net_http *http);
+
+/* In plain HTTP a connection is one request's, and libcurl closes it. */
+static void leave_connections(const struct transfer *transfer)
+{
+	if (transfer->shares && transfer->pool == transfer->http->pools)
+		pool_new(transfer->http);
+}
+
 static void finish(void *owner, uint64_t id)
 {
 	struct transfer *transfer = take(owner, id);
@@ -109,15 +150,18 @@ static void finish(void *owner, uint64_t id)
 	};
 	if (transfer->result != CURLE_OK)
 		explain(transfer, &reply.error);
+	if (transfer->result == CURLE_OPERATION_TIMEDOUT)
+		leave_connections(transfer);
 	transfer->done(transfer->owner, transfer->token, &reply);
 	transfer_free(transfer);
 }
 
-static void collect(struct net_http *http)
+static void collect(struct pool *pool)
 {
+	struct net_http *http = pool->http;
 	int left;
 	CURLMsg *message;
-	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
+	while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
 		struct transfer *transfer;
 		if (message->msg != CURLMSG_DONE)
 			continue;
@@ -131,11 +175,11 @@ static void collect(struct net_http *http)
 
 /* ---- curl and the loop ---- */
 
-static void act(struct net_http *http, curl_socket_t fd, int events)
+static void act(struct pool *pool, curl_socket_t fd, int events)
 {
 	int running;
-	curl_multi_socket_action(http->multi, fd, events, &running);
-	collect(http);
+	curl_multi_socket_action(pool->multi, fd, events, &running);
+	collect(pool);
 }
 
 static void fd_ready(void *owner, int fd, unsigned events)
@@ -152,7 +196,7 @@ static void fd_ready(void *owner, int fd, unsigned events)
 
 static int watch_fd(CURL *easy, curl_socket_t fd, int what, void *owner, void *unused)
 {
-	struct net_http *http = owner;
+	struct pool *pool = owner;
 	(void)easy;
 	(void)unused;
 	unsigned events = 0;
@@ -160,28 +204,41 @@ static int watch_fd(CURL *easy, curl_socket_t fd, int what, void *owner, void *u
 		events |= (unsigned)EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		events |= (unsigned)EPOLLOUT;
-	loop_fd(http->loop, fd, events, fd_ready, http);
+	loop_fd(pool->http->loop, fd, events, fd_ready, pool);
 	return 0;
 }
 
 static void time_is_up(void *owner, uint64_t token)
 {
-	struct net_http *http = owner;
+	struct pool *pool = owner;
 	(void)token;
-	http->timer = 0;
-	act(http, CURL_SOCKET_TIMEOUT, 0);
+	pool->timer = 0;
+	act(pool, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *owner)
 {
-	struct net_http *http = owner;
+	struct pool *pool = owner;
+	struct loop *loop = pool->http->loop;
 	(void)multi;
-	loop_cancel(http->loop, http->timer);
-	http->timer = timeout_ms < 0
-			      ? 0
-			      : loop_at(http->loop, loop_now(http->loop) + timeout_ms * DURATION_MS,
-					time_is_up, http, 0);
+	loop_cancel(loop, pool->timer);
+	pool->timer = timeout_ms < 0 ? 0
+				     : loop_at(loop, loop_now(loop) + timeout_ms * DURATION_MS,
+					       time_is_up, pool, 0);
 	return 0;
+}
+
+static void pool_new(struct net_http *http)
+{
+	struct pool *pool = xcalloc(1, sizeof(*pool));
+	pool->http = http;
+	pool->multi = curl_multi_init();
+	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, watch_fd);
+	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
+	curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+	pool->next = http->pools;
+	http->pools = pool;
 }
 
 static size_t receive(char *bytes, size_t size, size_t count, void *owner)
@@ -231,13 +288,12 @@ static void set_headers(struct transfer *transfer, const struct http_request *re
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
-/* A peer that does not acknowledge for half a minute is dead; TCP alone would try for 15 minutes.
- */
+/* A peer that does not acknowledge for so long is dead; TCP alone would try for 15 minutes. */
 static int set_user_timeout(void *unused, curl_socket_t fd, curlsocktype purpose)
 {
 	(void)unused;
 	(void)purpose;
-	const int timeout_ms = 30000;
+	const int timeout_ms = 10000;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 	return CURL_SOCKOPT_OK;
 }
@@ -314,6 +370,9 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	char *url = xasprintf("%s%s", http->base == NULL ? "" : http->base, request->url);
 	transfer->id = ++http->ids;
 	transfer->http = http;
+	transfer->pool = http->pools;
+	transfer->began_us = loop_now(http->loop);
+	transfer->shares = text_starts(url, "https:");
 	transfer->easy = curl_easy_init();
 	transfer->place = place_of(url, request->secret_url);
 	transfer->reply_max = request->reply_max == 0 ? HTTP_BODY_MAX : request->reply_max;
@@ -337,24 +396,31 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	}
 	if (strcmp(request->method, "GET") != 0 || request->body != NULL)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-	curl_multi_add_handle(http->multi, easy);
+	transfer->pool->transfers++;
+	curl_multi_add_handle(transfer->pool->multi, easy);
 	return transfer->id;
 }
 
 static void cancel(struct http *port, uint64_t id)
 {
-	struct transfer *transfer = take((struct net_http *)port, id);
-	if (transfer != NULL)
-		transfer_free(transfer);
+	struct net_http *http = (struct net_http *)port;
+	struct transfer *transfer = take(http, id);
+	if (transfer == NULL)
+		return;
+	long status = 0;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 0 && loop_now(http->loop) - transfer->began_us >= patience_us)
+		leave_connections(transfer);
+	transfer_free(transfer);
 }
 
 static void http_free(struct http *port)
 {
 	struct net_http *http = (struct net_http *)port;
 	while (http->transfers != NULL)
-		cancel(port, http->transfers->id);
-	curl_multi_cleanup(http->multi);
-	loop_cancel(http->loop, http->timer);
+		transfer_free(take(http, http->transfers->id));
+	while (http->pools != NULL)
+		pool_free(http->pools);
 	loop_drop(http->loop, http);
 	free(http->ca_file);
 	free(http->cert_file);
@@ -389,11 +455,7 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 		SCOPED(text) char *rule = xasprintf("::%s", options->connect_to);
 		http->connect_to = curl_slist_append(NULL, rule);
 	}
-	http->multi = curl_multi_init();
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_fd);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	pool_new(http);
 	return &http->http;
 }
 

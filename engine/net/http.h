@@ -1,9 +1,9 @@
 /*
- * http.h - the http port over one libcurl multi handle, driven by the loop.
+ * http.h - the http port over handles of libcurl, driven by the loop.
  *
- * http and https only; HTTP/2 where the server speaks it over TLS. A message never shows user
- * names, passwords or queries of a URL. Source:
- * https://curl.se/libcurl/c/curl_multi_socket_action.html
+ * http and https only; HTTP/2 where the server speaks it over TLS. Once a request got no answer in
+ * time, later ones do not use its connection: it may be dead. A message never shows user names,
+ * passwords or queries of a URL. Source: https://curl.se/libcurl/c/curl_multi_socket_action.html
  */
 #ifndef SLUICE_NET_HTTP_H
 #define SLUICE_NET_HTTP_H
