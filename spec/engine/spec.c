@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static struct spec *first;
 static struct spec **last = &first;
@@ -80,19 +81,36 @@ static bool passes(const struct spec *spec)
 	return true;
 }
 
-/* spec-engine [substring]: runs the specs whose sentence contains it. */
+static bool is_wanted(const struct spec *spec, char **words)
+{
+	bool wanted = *words == NULL || (*words)[0] == '-';
+	for (; *words != NULL; words++) {
+		bool excludes = (*words)[0] == '-';
+		if (strstr(spec->name, *words + excludes) != NULL)
+			wanted = !excludes;
+	}
+	return wanted;
+}
+
+/* spec-engine [word | -word]…: runs the specs whose sentence contains a word; all but those with a
+ * -word. With $SPEC_TIMES it says how much CPU time each took. */
 int main(int argc, char **argv)
 {
+	(void)argc;
 	int passed = 0, failed = 0;
 	for (const struct spec *spec = first; spec != NULL; spec = spec->next) {
-		if (argc > 1 && strstr(spec->name, argv[1]) == NULL)
+		if (!is_wanted(spec, argv + 1))
 			continue;
+		clock_t began = clock();
 		if (passes(spec)) {
 			passed++;
 		} else {
 			printf("  FAILED %s\n", spec->name);
 			failed++;
 		}
+		if (getenv("SPEC_TIMES") != NULL)
+			printf("%8.1f ms  %s\n", (double)(clock() - began) * 1e3 / CLOCKS_PER_SEC,
+			       spec->name);
 		fflush(stdout);
 	}
 	printf("engine: %d passed, %d failed\n", passed, failed);
