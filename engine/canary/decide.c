@@ -70,6 +70,30 @@ static enum step hold(struct tick *tick, const cJSON *proposal)
 	return tick_move(tick, MOVE_HOLD);
 }
 
+/* What is not granted holds the release; then the move of this run is made. */
+static bool has_slot(struct tick *tick, const cJSON *answer)
+{
+	const struct memory *memory = &tick->status.memory;
+	const char *slot = json_string_or(answer, "name", "");
+	int limit = (int)json_int(answer, "limit", 1);
+	int64_t since_us = strcmp(memory->slot, slot) == 0 ? memory->slot_us : tick->now_us;
+	SCOPED(buf) struct buf why = {0};
+	buf_init(&why, 400);
+	text_copy(tick->slot, sizeof(tick->slot), slot);
+	tick->move.slot = tick->slot;
+	if (tick->fleet == NULL ||
+	    tick->fleet->grant(tick->fleet->owner, tick->spec, slot, limit, since_us, &why))
+		return true;
+	SCOPED(json) cJSON *proposal = cJSON_Duplicate(answer, true);
+	const char *reason = json_string(answer, "reason");
+	SCOPED(text)
+	char *text = xasprintf("%s%swaits for slot %s, %s", reason == NULL ? "" : reason,
+			       reason == NULL ? "" : ": ", slot, why.text);
+	json_put_string(proposal, "reason", text);
+	hold(tick, proposal);
+	return false;
+}
+
 enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -81,6 +105,8 @@ enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 				 spec->namespace, err.text);
 	if (text_equal(json_string(answer, "action"), "hold"))
 		return hold(tick, answer);
+	if (text_equal(json_string(answer, "action"), "slot") && !has_slot(tick, answer))
+		return STEP_ON;
 	tick->move.at_once = text_equal(json_string(answer, "action"), "promote");
 
 	const struct webhook_spec *failed;

@@ -24,9 +24,11 @@ struct record {
 	struct tick *tick;
 	struct keeping keeping; /* the objects that it asked for */
 	char uid[40];
-	char *target;	      /* "Deployment/podinfo" */
-	int64_t created_us;   /* the older of two has the target */
-	uint32_t paid_before; /* see tick.h */
+	char *target;	       /* "Deployment/podinfo" */
+	struct claim *claim;   /* on a slot, or NULL */
+	struct claim *granted; /* to its tick, whose commit will say so; or NULL */
+	int64_t created_us;    /* the older of two has the target */
+	uint32_t paid_before;  /* see tick.h */
 	int64_t denied_us;
 	uint64_t timer;
 	int64_t backoff_us, began_us;
@@ -56,6 +58,7 @@ struct engine {
 	size_t running, away;		 /* ticks; of those, that hold no slot */
 	struct record *buckets[BUCKETS]; /* by id */
 	uint64_t ids;
+	struct fleet fleet; /* what ticks see of it */
 	bool owns;
 };
 
@@ -123,6 +126,8 @@ static void end_tick(struct engine *engine, struct record *record)
 	}
 	tick_free(record->tick);
 	canary_spec_free(record->spec);
+	free(record->granted);
+	record->granted = NULL;
 	record->tick = NULL;
 	record->spec = NULL;
 }
@@ -139,6 +144,7 @@ static void record_free(struct engine *engine, struct record *record)
 	free(record->key);
 	free(record->text);
 	free(record->target);
+	free(record->claim);
 	free(record);
 }
 
@@ -233,6 +239,13 @@ static uint64_t version_of(const cJSON *object)
 	return strtoull(json_string_or(object, "metadata.resourceVersion", "0"), NULL, 10);
 }
 
+static struct claim *copy_claim(const struct claim *claim)
+{
+	struct claim *copy = xcalloc(1, sizeof(*copy));
+	*copy = *claim;
+	return copy;
+}
+
 /* False when it is known already, or older: a watch tells of our own writes too, and lags. */
 static bool keep_text(struct record *record, cJSON *object)
 {
@@ -243,6 +256,9 @@ static bool keep_text(struct record *record, cJSON *object)
 	record->version = version;
 	free(record->text);
 	record->text = json_text(object);
+	free(record->claim);
+	struct claim claim;
+	record->claim = claim_read(&claim, object) ? copy_claim(&claim) : NULL;
 	free(record->target);
 	record->target = xasprintf("%s/%s", json_string_or(object, "spec.targetRef.kind", ""),
 				   json_string_or(object, "spec.targetRef.name", ""));
@@ -345,6 +361,7 @@ static void begin_tick(struct engine *engine, struct record *record)
 	record->resting = false;
 	record->tick = tick_new(engine->world, record->spec, engine->kept, &record->keeping, woken,
 				engine, record->id);
+	record->tick->fleet = &engine->fleet;
 	record->tick->thorough = record->thorough;
 	record->tick->paid_before = record->paid_before;
 	record->tick->denied_us = record->denied_us;
@@ -584,6 +601,57 @@ static void object_changed(void *owner, uint64_t id, const char *plural, bool ma
 	enqueue(engine, record);
 }
 
+/* ---- what ticks see of the others ---- */
+
+static bool may_see(const struct engine *engine, const struct canary_spec *spec,
+		    const char *namespace, size_t len)
+{
+	return !engine->options.spec.no_cross_namespace_refs ||
+	       (strlen(spec->namespace) == len && strncmp(spec->namespace, namespace, len) == 0);
+}
+
+static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char *namespace,
+			const char *name)
+{
+	const struct engine *engine = owner;
+	if (!may_see(engine, spec, namespace, strlen(namespace)))
+		return NULL;
+	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
+	const struct record *record = record_of(engine, key);
+	return record == NULL || record->text == NULL
+		       ? NULL
+		       : json_parse(record->text, strlen(record->text), NULL);
+}
+
+/* O(canaries), once when a release wants to begin. */
+static bool grant_slot(void *owner, const struct canary_spec *spec, const char *slot, int limit,
+		       int64_t since_us, struct buf *why)
+{
+	const struct engine *engine = owner;
+	SCOPED(text) char *key = xasprintf("%s/%s", spec->namespace, spec->name);
+	struct record *own = record_of(engine, key);
+	struct claimant *others = xcalloc(engine->count + 1, sizeof(*others));
+	size_t count = 0;
+	for (size_t i = 0; i < engine->count; i++) {
+		const struct record *record = engine->records[i];
+		const struct claim *claim =
+			record->granted != NULL ? record->granted : record->claim;
+		if (record != own && claim != NULL && strcmp(claim->slot, slot) == 0 &&
+		    may_see(engine, spec, record->key, strcspn(record->key, "/")))
+			others[count++] = (struct claimant){record->key, claim};
+	}
+	bool granted = own != NULL && slot_is_free(others, count, key, since_us, limit,
+						   loop_now(engine->loop), why);
+	free(others);
+	if (!granted)
+		return false;
+	struct claim claim = {.holds = true, .since_us = since_us};
+	text_copy(claim.slot, sizeof(claim.slot), slot);
+	free(own->granted);
+	own->granted = copy_claim(&claim);
+	return true;
+}
+
 /* ---- the engine ---- */
 
 /* Its alerts are out. */
@@ -601,6 +669,7 @@ struct engine *engine_new(const struct tick_world *world, const struct engine_op
 	struct engine *engine = xcalloc(1, sizeof(*engine));
 	engine->world = world;
 	engine->options = *options;
+	engine->fleet = (struct fleet){engine, find_peer, grant_slot};
 	engine->kube = world->asks.kube;
 	if (world->alerts != NULL)
 		alerts_on_done(world->alerts, alerts_done, engine);

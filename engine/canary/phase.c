@@ -74,6 +74,18 @@ void move_note(struct move *move, bool warning, enum phase phase, const char *fo
 
 static const struct split all_primary = {.primary = 100};
 
+static void take_slot(struct status *next, const struct situation *situation, const char *slot)
+{
+	struct memory *memory = &next->memory;
+	if (slot == NULL) {
+		memory->slot[0] = '\0';
+		memory->slot_us = 0;
+	} else if (strcmp(memory->slot, slot) != 0) {
+		text_copy(memory->slot, sizeof(memory->slot), slot);
+		memory->slot_us = situation->now_us;
+	}
+}
+
 static void enter(struct status *next, enum phase phase, const struct situation *situation)
 {
 	next->phase = phase;
@@ -81,6 +93,8 @@ static void enter(struct status *next, enum phase phase, const struct situation 
 	next->memory.hold_since_us = 0;
 	next->memory.held_us = 0;
 	next->memory.notice[0] = '\0';
+	if (phase_is_at_rest(phase) || phase == PHASE_TERMINATING)
+		take_slot(next, situation, NULL);
 }
 
 static void set_match(struct status *next, const cJSON *match)
@@ -521,6 +535,10 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	case MOVE_SETTLE:
 		if (move->scaled_down)
 			next->memory.scale_down_us = 0;
+		if (move->give_up) {
+			next->memory.due_us = next->memory.hold_since_us = next->memory.held_us = 0;
+			take_slot(next, situation, NULL);
+		}
 		break;
 	case MOVE_INITIALIZE:
 		enter(next, PHASE_INITIALIZING, situation);
@@ -557,10 +575,12 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_NOTICE_SPEC:
 		take_revision(next, situation);
+		take_slot(next, situation, NULL);
 		next->memory.due_us = 0;
 		next->memory.hold_since_us = 0;
 		break;
 	case MOVE_WAIT:
+		take_slot(next, situation, NULL); /* nobody waits for people in it */
 		if (next->phase != PHASE_WAITING) {
 			enter(next, PHASE_WAITING, situation);
 			if (!move->muted)
@@ -571,6 +591,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_BEGIN:
 		begin(next, situation, checksum);
+		take_slot(next, situation, NULL);
+		take_slot(next, situation, move->slot);
 		next->memory.at_once = move->at_once;
 		break;
 	case MOVE_RESTART:
@@ -592,6 +614,8 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_HOLD:
+		if (phase_is_at_rest(status->phase) || status->phase == PHASE_WAITING)
+			take_slot(next, situation, move->slot);
 		if (next->memory.hold_since_us == 0) {
 			next->memory.hold_since_us = now;
 			if (move->gated && !move->muted)

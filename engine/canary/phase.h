@@ -60,6 +60,8 @@ struct move {
 	bool gated;	       /* HOLD: by confirm-traffic-increase */
 	bool own_limits;       /* FAIL_CHECK: only of metrics that have limits of their own */
 	const cJSON *failures; /* of those metrics, from now on; NULL leaves it */
+	const char *slot;      /* BEGIN, HOLD: that it holds, or waits for; or NULL */
+	bool give_up;	       /* SETTLE: at rest, what was held is no release any more */
 	bool at_once;	       /* BEGIN: without an analysis */
 	bool scaled_down;      /* SETTLE: the target, in its time */
 	bool live;	       /* SETTLE: the step counts from now */

@@ -340,6 +340,21 @@ static void read_step(const struct asking *asking, const cJSON *answer, struct r
 	}
 }
 
+/* The traffic stays as it is for now; or nobody can say. */
+static bool step_goes_on(struct asking *asking, struct result *result)
+{
+	const cJSON *answer = ask(asking, HOOK_PACE, NULL, -1);
+	if (answer == NULL) {
+		failed_hook(asking, result);
+		return true;
+	}
+	if (json_number(answer, "seconds", 0) <= json_number(asking->rollout, "step_age", 0))
+		return false;
+	result->kind = RESULT_ROUTE;
+	set_text(result, "the step goes on");
+	return true;
+}
+
 static void analyse(struct asking *asking, struct result *result)
 {
 	const cJSON *answer = ask(asking, HOOK_ROLLBACK, NULL, -1);
@@ -362,6 +377,8 @@ static void analyse(struct asking *asking, struct result *result)
 	}
 	if (!run_checks(asking, result))
 		return;
+	if (recorded_call(asking->decision, HOOK_PACE, -1) != NULL && step_goes_on(asking, result))
+		return;
 	if (asking->chain == NULL && recorded_call(asking->decision, HOOK_STEP, -1) == NULL) {
 		result->kind = RESULT_FAIL;
 		return;
@@ -380,6 +397,10 @@ static void come_to(struct asking *asking, struct result *result)
 		result->kind = answer == NULL || held ? RESULT_HOLD : RESULT_GO;
 		set_text(result,
 			 answer == NULL ? asking->err.text : json_string_or(answer, "reason", ""));
+		if (text_equal(json_string(answer, "action"), "slot")) {
+			result->kind = RESULT_UNKNOWN;
+			set_text(result, "who held the slot is not recorded");
+		}
 	} else if (recorded_call(asking->decision, HOOK_PROMOTION, -1) != NULL) {
 		const cJSON *answer = ask(asking, HOOK_PROMOTION, NULL, -1);
 		result->kind = RESULT_PRIMARY;

@@ -4,6 +4,7 @@
 
 #include "base/duration.h"
 #include "base/json.h"
+#include "base/mem.h"
 
 static cJSON *seconds_of(const cJSON *durations)
 {
@@ -109,6 +110,42 @@ static cJSON *changed_table(const struct tick *tick)
 	return changed;
 }
 
+/* The canaries that the policy's params name, as "NAME" or "NAMESPACE/NAME"; those that there are.
+ */
+static cJSON *peers_table(const struct tick *tick)
+{
+	enum { PEERS_MAX = 16 };
+	cJSON *peers = cJSON_CreateObject();
+	const cJSON *item;
+	int count = 0;
+	cJSON_ArrayForEach(item, json_get(tick->spec->policy.params, "peers"))
+	{
+		const char *written = cJSON_GetStringValue(item);
+		if (written == NULL || tick->fleet == NULL || ++count > PEERS_MAX)
+			continue;
+		const char *slash = strchr(written, '/');
+		SCOPED(text)
+		char *namespace = slash == NULL ? xstrdup(tick->spec->namespace)
+						: xstrndup(written, (size_t)(slash - written));
+		const char *name = slash == NULL ? written : slash + 1;
+		SCOPED(json)
+		cJSON *canary = tick->fleet->peer(tick->fleet->owner, tick->spec, namespace, name);
+		if (canary == NULL || json_get(peers, written) != NULL)
+			continue;
+		struct status status;
+		status_read(&status, json_get(canary, "status"));
+		cJSON *peer = cJSON_AddObjectToObject(peers, written);
+		cJSON_AddStringToObject(peer, "name", name);
+		cJSON_AddStringToObject(peer, "namespace", namespace);
+		cJSON_AddStringToObject(peer, "phase", phase_name(status.phase));
+		cJSON_AddNumberToObject(peer, "weight", status.memory.split.canary);
+		cJSON_AddNumberToObject(peer, "failed_checks", status.failed_checks);
+		cJSON_AddStringToObject(peer, "revision", status.memory.revision);
+		status_fini(&status);
+	}
+	return peers;
+}
+
 /* This revision was promoted before. */
 static bool was_good(const struct tick *tick)
 {
@@ -152,6 +189,7 @@ cJSON *rollout_table(const struct tick *tick)
 	json_remove(whole, "analysis.policy");
 	cJSON_AddItemToObject(rollout, "spec", whole);
 	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
+	cJSON_AddItemToObject(rollout, "peers", peers_table(tick));
 	cJSON_AddItemToObject(rollout, "history", history_table(&status->memory));
 	cJSON_AddItemToObject(rollout, "changed", changed_table(tick));
 	cJSON_AddItemToObject(rollout, "params",

@@ -41,7 +41,14 @@ struct split {
 bool split_equal(const struct split *a, const struct split *b);
 
 enum { COOKIE_TEXT_MAX = 300 };
-enum { HASH_TEXT_MAX = 24, DEBTS_MAX = 24, HISTORY_MAX = 12, GOOD_MAX = 4, DEBT_TEXT_MAX = 600 };
+enum {
+	HASH_TEXT_MAX = 24,
+	DEBTS_MAX = 24,
+	HISTORY_MAX = 12,
+	GOOD_MAX = 4,
+	SLOT_NAME_MAX = 64,
+	DEBT_TEXT_MAX = 600
+};
 
 /* What a commit owes: done in order after it, each under the same identity however often it is
  * tried. */
@@ -104,8 +111,10 @@ struct memory {
 	char refused[HASH_TEXT_MAX]; /* hash of why the named policy was last refused, so that it is
 					said once */
 	long generation;	     /* spec generation that was last acted on */
-	int64_t scale_down_us; /* at rest: when the target goes to zero; 0: it has, or stays */
-	bool at_once;	       /* this release is promoted without an analysis */
+	int64_t scale_down_us;	  /* at rest: when the target goes to zero; 0: it has, or stays */
+	char slot[SLOT_NAME_MAX]; /* that this release holds, or waits for; "": none */
+	int64_t slot_us;	  /* since when */
+	bool at_once;		  /* this release is promoted without an analysis */
 	char good[GOOD_MAX][HASH_TEXT_MAX]; /* revisions that were promoted, newest first */
 	int steps;			    /* of this release: how often its traffic changed */
 	int64_t stepped_us;		    /* since when it is as it is */

@@ -171,6 +171,8 @@ void memory_read(struct memory *memory, const char *text)
 	memory->generation = (long)time_of(json_get(json, "generation"));
 	memory->hold_since_us = time_of(json_get(json, "holds"));
 	memory->scale_down_us = time_of(json_get(json, "scaleDown"));
+	read_text(memory->slot, sizeof(memory->slot), json, "slot");
+	memory->slot_us = time_of(json_get(json, "slotSince"));
 	memory->at_once = json_bool(json, "atOnce", false);
 	for (size_t i = 0; i < GOOD_MAX; i++) {
 		const cJSON *revision = cJSON_GetArrayItem(json_get(json, "good"), (int)i);
@@ -289,6 +291,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	add_number(json, "generation", memory->generation);
 	add_number(json, "holds", memory->hold_since_us);
 	add_number(json, "scaleDown", memory->scale_down_us);
+	add_text(json, "slot", memory->slot);
+	add_number(json, "slotSince", memory->slot_us);
 	if (memory->at_once)
 		cJSON_AddTrueToObject(json, "atOnce");
 	cJSON *good = memory->good[0][0] == '\0' ? NULL : cJSON_AddArrayToObject(json, "good");

@@ -291,8 +291,11 @@ static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 	enum step step = scale_down_in_time(tick, &moves);
 	if (step != STEP_ON || moves)
 		return step;
-	if (!target_changed(tick))
-		return STEP_END;
+	if (!target_changed(tick)) {
+		const struct memory *memory = &tick->status.memory;
+		tick->move.give_up = memory->due_us != 0 || memory->slot[0] != '\0';
+		return tick->move.give_up ? tick_move(tick, MOVE_SETTLE) : STEP_END;
+	}
 	if (target_is_promoted(tick))
 		return tick_move(tick, MOVE_NOTICE_SPEC);
 	if (policy_error->kind != ERROR_NONE)

@@ -13,6 +13,7 @@
 #include "canary/ask.h"
 #include "canary/decision_log.h"
 #include "canary/exporter.h"
+#include "canary/fleet.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
 #include "canary/workload.h"
@@ -52,6 +53,7 @@ struct tick {
 	const struct tick_world *world;
 	struct asks *asks;
 	const struct canary_spec *spec; /* borrowed for the life of the tick */
+	const struct fleet *fleet;	/* the others; or NULL */
 	const struct traffic_driver *driver;
 	char path[KUBE_PATH_MAX];
 	char resource_version[64];
@@ -81,6 +83,7 @@ struct tick {
 	cJSON *state;		    /* owned: what move.state points to */
 	cJSON *match;		    /* owned: what move.match points to */
 	cJSON *failures;	    /* owned: what move.failures points to */
+	char slot[SLOT_NAME_MAX];   /* what move.slot points to */
 	char verdict[16];	    /* what the history will say, with `verdict_text` */
 	char verdict_text[120];
 	char notice[HASH_TEXT_MAX];

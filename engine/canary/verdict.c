@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "canary/shape.h"
 #include "canary/spec_shape.h"
+#include "canary/status.h"
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define ANSWER(...)                                                                                \
@@ -37,7 +38,13 @@
 	}
 
 static const struct shape answers[POLICY_HOOKS] = {
-	[HOOK_START] = ANSWER(WORD("action", "go", "hold", "promote"), TEXT("reason"), SECONDS),
+	[HOOK_START] =
+		ANSWER(WORD("action", "go", "hold", "promote", "slot"), TEXT("reason"), SECONDS,
+		       {.name = "name",
+			.kind = SHAPE_STRING,
+			.most = SLOT_NAME_MAX - 1,
+			.rule = shape_is_not_empty},
+		       {.name = "limit", .kind = SHAPE_WHOLE, .min = 1, .max = 10000}),
 	[HOOK_THRESHOLDS] = {.kind = SHAPE_LIST,
 			     .most = VERDICT_CHECKS_MAX,
 			     .members = &metric_shape},
@@ -82,5 +89,8 @@ bool verdict_check(enum policy_hook hook, cJSON **answer, struct error *err)
 	if (!right)
 		tell(hook, &problems, err);
 	spec_problems_fini(&problems);
+	if (right && text_equal(json_string(*answer, "action"), "slot") &&
+	    json_get(*answer, "name") == NULL)
+		return error_set(err, ERROR_SCRIPT, "name must be the slot's, for action \"slot\"");
 	return right;
 }

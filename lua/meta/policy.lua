@@ -51,6 +51,14 @@ error("meta file")
 ---@field queryParams? table<string, table>
 ---@field sourceLabels? table<string, string>
 
+---@class Peer
+---@field name string
+---@field namespace string
+---@field phase string
+---@field weight integer
+---@field failed_checks integer
+---@field revision string
+
 ---@class Rollout a plain table, fresh for each call
 ---@field name string
 ---@field namespace string
@@ -76,12 +84,15 @@ error("meta file")
 ---@field analysis Analysis
 ---@field changed { image: boolean, env: boolean, config: boolean }
 ---@field samples? Sample[] of this check, for `judge` and `step`
+---@field peers table<string, Peer> the canaries that params.peers names, by what is written there; those that there are
 ---@field history Decision[] newest last
 ---@field params table spec.analysis.policy.params
 ---@field state table what `step` returned last
 
 ---@class Start
----@field action "go"|"hold"|"promote"
+---@field action "go"|"hold"|"promote"|"slot"
+---@field name? string the slot
+---@field limit? integer how many may hold it at a time; 1 when not said
 ---@field reason? string
 ---@field seconds? number
 
