@@ -12,6 +12,10 @@ local function next_step(analysis, weight)
   for i = 1, #steps - 1 do
     if steps[i] == weight then return math.min(steps[i + 1] - steps[i], rest) end
   end
+  -- Between two steps, where a command put it.
+  for i = 1, #steps do
+    if steps[i] > weight then return math.min(steps[i] - weight, rest) end
+  end
   return rest
 end
 

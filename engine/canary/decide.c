@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "canary/hooks.h"
 #include "canary/measure.h"
+#include "canary/obey.h"
 #include "canary/rollout.h"
 #include "canary/verdict.h"
 
@@ -110,6 +111,8 @@ enum step decide_begin(struct tick *tick, const struct policy_chain *policies)
 	tick->move.at_once = text_equal(json_string(answer, "action"), "promote");
 
 	const struct webhook_spec *failed;
+	if (obey_opens(tick, PEOPLE_ROLLOUT))
+		return tick_move(tick, MOVE_BEGIN);
 	if (hooks_run(tick, WEBHOOK_CONFIRM_ROLLOUT, tick->status.phase, "Confirm-rollout", &failed,
 		      &err) == STEP_WAIT)
 		return STEP_WAIT;
@@ -342,6 +345,8 @@ static enum step gate_promotion(struct tick *tick, bool *open)
 	const struct webhook_spec *failed;
 	struct error why = {0};
 	*open = true;
+	if (obey_opens(tick, PEOPLE_PROMOTION))
+		return STEP_ON;
 	if (hooks_run(tick, WEBHOOK_CONFIRM_PROMOTION, PHASE_PROGRESSING, "Confirm-promotion",
 		      &failed, &why) == STEP_WAIT)
 		return STEP_WAIT;
@@ -361,7 +366,8 @@ static enum step gate_increase(struct tick *tick, bool *open)
 	const struct webhook_spec *failed;
 	struct error why = {0};
 	*open = true;
-	if (tick->status.memory.split.mirror || tick->status.phase != PHASE_PROGRESSING)
+	if (tick->status.memory.split.mirror || tick->status.phase != PHASE_PROGRESSING ||
+	    obey_opens(tick, PEOPLE_INCREASE))
 		return STEP_ON;
 	if (hooks_run(tick, WEBHOOK_CONFIRM_TRAFFIC_INCREASE, PHASE_PROGRESSING,
 		      "Confirm-traffic-increase", &failed, &why) == STEP_WAIT)

@@ -556,6 +556,16 @@ static char *key_of(const cJSON *object)
 			 json_string_or(object, "metadata.name", ""));
 }
 
+/* A command does not wait for a hook or a metric store to answer. */
+static void drop_for_command(struct engine *engine, struct record *record, const cJSON *object)
+{
+	char digest[HASH_TEXT_MAX];
+	command_digest(command_text(object), digest);
+	if (record->tick != NULL && record->away && digest[0] != '\0' &&
+	    strcmp(digest, record->tick->command_seen) != 0)
+		end_tick(engine, record);
+}
+
 static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 {
 	struct engine *engine = owner;
@@ -582,6 +592,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	if (!keep_text(record, object))
 		return;
 	exporter_see(engine->world->exporter, object);
+	drop_for_command(engine, record, object);
 	enqueue(engine, record);
 }
 

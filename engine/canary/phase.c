@@ -92,6 +92,9 @@ static void enter(struct status *next, enum phase phase, const struct situation 
 	next->memory.since_us = situation->now_us;
 	next->memory.hold_since_us = 0;
 	next->memory.held_us = 0;
+	next->memory.paused_for_us = 0;
+	next->memory.gated = false;
+	next->memory.approved = PEOPLE_NONE;
 	next->memory.notice[0] = '\0';
 	if (phase_is_at_rest(phase) || phase == PHASE_TERMINATING)
 		take_slot(next, situation, NULL);
@@ -488,6 +491,90 @@ static void tell(struct status *next, const struct situation *situation, const c
 	owe(next, situation, false, checksum, text);
 }
 
+/* ---- commands ---- */
+
+static void shift(int64_t *time_us, int64_t by_us)
+{
+	if (*time_us != 0)
+		*time_us += by_us;
+}
+
+/* The time of the pause did not pass. Counted at each commit, so that what is set during a pause is
+ * not moved by what was before. */
+static void count_pause(struct memory *memory, int64_t now_us)
+{
+	int64_t paused_us = now_us - memory->paused_us;
+	if (memory->paused_us == 0)
+		return;
+	memory->paused_us = now_us;
+	memory->paused_for_us += paused_us;
+	shift(&memory->due_us, paused_us);
+	shift(&memory->since_us, paused_us);
+	shift(&memory->hold_since_us, paused_us);
+	shift(&memory->held_us, paused_us);
+	shift(&memory->stepped_us, paused_us);
+}
+
+static enum people_gate gate_of(enum phase phase)
+{
+	if (phase == PHASE_WAITING)
+		return PEOPLE_ROLLOUT;
+	return phase == PHASE_WAITING_PROMOTION ? PEOPLE_PROMOTION : PEOPLE_INCREASE;
+}
+
+static void obey(struct status *next, const struct situation *situation, enum command_kind kind)
+{
+	struct memory *memory = &next->memory;
+	switch (kind) {
+	case COMMAND_PAUSE:
+		memory->paused_us = situation->now_us;
+		break;
+	case COMMAND_RETRY:
+		/* What is on the target is new again. */
+		memory->revision[0] = '\0';
+		memory->due_us = 0;
+		memory->paused_us = 0;
+		break;
+	case COMMAND_PROMOTE:
+	case COMMAND_ABORT:
+	case COMMAND_RESUME:
+		memory->paused_us = 0;
+		break;
+	case COMMAND_APPROVE:
+		memory->approved = gate_of(next->phase);
+		memory->due_us = situation->now_us;
+		break;
+	case COMMAND_SKIP_TO:
+	case COMMANDS:
+		break;
+	}
+}
+
+/* It is taken with this move, and never again. */
+static bool take_command(struct status *next, const struct situation *situation,
+			 const struct move *move, const char *checksum, struct error *err)
+{
+	const struct command *command = move->command;
+	const char *does = command_does(next->phase, command->kind);
+	char what[DEBT_TEXT_MAX / 2], text[DEBT_TEXT_MAX];
+	text_copy(next->memory.command, sizeof(next->memory.command), command->digest);
+	next->memory.refused_command = move->refused != NULL;
+	command_describe(command, situation->spec->name, situation->spec->namespace, what,
+			 sizeof(what));
+	if (move->refused != NULL) {
+		snprintf(text, sizeof(text), "Command %s refused: %s", what, move->refused);
+		owe(next, situation, true, checksum, text);
+		return true;
+	}
+	if (does == NULL)
+		return error_set(err, ERROR_BUG, "no command \"%s\" in phase \"%s\"",
+				 command_name(command->kind), phase_name(next->phase));
+	snprintf(text, sizeof(text), "Command %s: %s", what, does);
+	owe(next, situation, false, checksum, text);
+	obey(next, situation, command->kind);
+	return true;
+}
+
 /* An event is known by its debt's id, and what we said in an earlier life is not known any more:
  * seconds since 2020 are more than there were debts. */
 static uint32_t first_debt(int64_t now_us)
@@ -510,6 +597,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		next->memory.next_debt = first_debt(now);
 	next->memory.present = true;
 	next->memory.generation = spec->generation;
+	count_pause(&next->memory, now);
 	char checksum[HASH_TEXT_MAX];
 	status_checksum(status, checksum);
 	for (size_t i = 0; i < move->note_count; i++)
@@ -530,6 +618,9 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	}
 	if (move->live)
 		next->memory.stepped_us = now;
+
+	if (move->command != NULL && !take_command(next, situation, move, checksum, err))
+		return false;
 
 	switch (move->kind) {
 	case MOVE_SETTLE:
@@ -622,6 +713,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 				alert(next, situation, ALERT_WARN, false,
 				      "Canary traffic increase is waiting for approval.");
 		}
+		next->memory.gated = move->gated;
 		if (move->gated)
 			next->memory.held_us = 0;
 		else if (next->memory.held_us == 0)
@@ -637,6 +729,9 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		}
 		next->memory.split = move->split;
 		set_match(next, move->match);
+		next->memory.gated = false;
+		if (next->memory.approved == PEOPLE_INCREASE)
+			next->memory.approved = PEOPLE_NONE;
 		next->memory.hold_since_us = next->memory.held_us = 0;
 		next->memory.due_us = now + spec->interval_us;
 		if (move->has_iteration)

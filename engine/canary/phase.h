@@ -10,6 +10,7 @@
 #ifndef SLUICE_CANARY_PHASE_H
 #define SLUICE_CANARY_PHASE_H
 
+#include "canary/command.h"
 #include "canary/spec.h"
 #include "canary/status.h"
 
@@ -70,6 +71,8 @@ struct move {
 	bool differs;	    /* ADOPT: the target is not what the primary runs: a rollout is due */
 	const cJSON *state; /* the policy's memory from now on; NULL leaves it */
 	const cJSON *inventory; /* of a route that the team owns, from now on; NULL leaves it */
+	const struct command *command; /* that this move answers; NULL: none */
+	const char *refused;	       /* why it does not do what that asks; or NULL */
 	struct note notes[NOTES_MAX];
 	size_t note_count;
 };

@@ -18,20 +18,22 @@ static const struct phase_facts facts[PHASES] = {
 			       "nothing to abort"},
 	[PHASE_WAITING] = {"the confirm-rollout hooks, and a policy's start",
 			   "none: no traffic has moved",
-			   "return the target to the promoted revision"},
+			   "sluice abort, or the target at the promoted revision"},
 	[PHASE_PROGRESSING] = {"ready pods of the canary, then each interval's checks and gates",
 			       "progressDeadlineSeconds without ready pods, threshold failed "
 			       "checks, or holdTimeout held by metrics or the policy: rolled back",
-			       "return the target to the promoted revision, or a rollback hook"},
-	[PHASE_WAITING_PROMOTION] = {"the confirm-promotion hooks, while checks go on",
-				     "threshold failed checks, or holdTimeout held by metrics or "
-				     "the policy: rolled back",
-				     "return the target to the promoted revision, or a rollback "
-				     "hook"},
+			       "sluice abort, the target at the promoted revision, or a rollback "
+			       "hook"},
+	[PHASE_WAITING_PROMOTION] =
+		{"the confirm-promotion hooks, while checks go on",
+		 "threshold failed checks, or holdTimeout held by metrics or "
+		 "the policy: rolled back",
+		 "sluice abort, the target at the promoted revision, or a rollback "
+		 "hook"},
 	[PHASE_PROMOTING] = {"a primary that is ready with the new revision, then traffic's way "
 			     "back",
 			     "progressDeadlineSeconds: failed, and traffic stays on the canary",
-			     "a newer revision, until the primary has this one"},
+			     "sluice abort or a newer revision, until the primary has this one"},
 	[PHASE_FINALISING] = {"one more interval of a ready primary with all traffic",
 			      "progressDeadlineSeconds: failed, and traffic goes to the canary",
 			      "nothing to abort: it is promoted"},
@@ -141,6 +143,12 @@ char *phase_table_text(void)
 			buf_printf(&text, "    %-18s %-26s %s\n", move_name(kind), names.text,
 				   meanings[kind]);
 		}
+		for (enum command_kind kind = 0; kind < COMMANDS; kind++) {
+			const char *does = command_does(phase, kind);
+			buf_printf(&text, "    sluice %-11s %s%s\n", command_name(kind),
+				   does == NULL ? "refused: " : "",
+				   does == NULL ? command_refusal(phase, kind) : does);
+		}
 	}
 	return buf_take(&text);
 }
@@ -164,6 +172,13 @@ char *phase_table_json(void)
 				if (after & 1u << to)
 					cJSON_AddItemToArray(list,
 							     cJSON_CreateString(phase_name(to)));
+		}
+		cJSON *commands = cJSON_AddObjectToObject(row, "commands");
+		for (enum command_kind kind = 0; kind < COMMANDS; kind++) {
+			const char *does = command_does(phase, kind);
+			cJSON *cell = cJSON_AddObjectToObject(commands, command_name(kind));
+			cJSON_AddStringToObject(cell, does == NULL ? "refused" : "does",
+						does == NULL ? command_refusal(phase, kind) : does);
 		}
 		cJSON_AddItemToArray(table, row);
 	}

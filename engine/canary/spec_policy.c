@@ -32,11 +32,26 @@
 #define CANARY_REPLICAS PREFIX "canary-replicas"
 #define ON_GOOD_REVISION PREFIX "on-good-revision"
 #define FAILURE_LIMITS PREFIX "failure-limits"
+/* Twins of no field: an operator's command, and whose canary it is. */
+#define COMMAND PREFIX "command"
+#define CLASS PREFIX "class"
 
-static const char *const twins[] = {
-	POLICY,		  POLICY_PARAMS,   ON_POLICY_CHANGE, ON_NO_DATA, ON_ERROR,
-	ROUTE_REF,	  STEP_INTERVALS,  HOLD_TIMEOUT,     WATCH,	 FAILURE_LIMITS,
-	SCALE_DOWN_DELAY, CANARY_REPLICAS, ON_GOOD_REVISION, NULL};
+static const char *const twins[] = {POLICY,
+				    POLICY_PARAMS,
+				    ON_POLICY_CHANGE,
+				    ON_NO_DATA,
+				    ON_ERROR,
+				    ROUTE_REF,
+				    STEP_INTERVALS,
+				    HOLD_TIMEOUT,
+				    WATCH,
+				    FAILURE_LIMITS,
+				    SCALE_DOWN_DELAY,
+				    CANARY_REPLICAS,
+				    ON_GOOD_REVISION,
+				    COMMAND,
+				    CLASS,
+				    NULL};
 
 struct fold {
 	cJSON *spec, *analysis;
@@ -292,7 +307,7 @@ static void fold_one(const struct fold *fold, const char *key, const char *text)
 			json_put_string(fold->analysis, "onGoodRevision", text);
 	} else if (strcmp(key, FAILURE_LIMITS) == 0)
 		each_part(fold, text, NULL, add_limit);
-	else {
+	else if (strcmp(key, COMMAND) != 0 && strcmp(key, CLASS) != 0) {
 		const char *meant = words_nearest(key, twins);
 		if (meant != NULL)
 			problem_warning(fold->problems, fold->path,

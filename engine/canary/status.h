@@ -88,6 +88,9 @@ struct history_entry { /* one tick that decided something */
 
 enum { CHANGED_IMAGE = 1, CHANGED_ENV = 2, CHANGED_CONFIG = 4 };
 
+/* What hooks of people may close. */
+enum people_gate { PEOPLE_NONE, PEOPLE_ROLLOUT, PEOPLE_INCREASE, PEOPLE_PROMOTION };
+
 struct memory {
 	bool present;		      /* the condition was there and readable */
 	unsigned changed;	      /* bits of CHANGED_…: what this release is about */
@@ -125,6 +128,12 @@ struct memory {
 	bool early; /* may act before due_us, as soon as the pods it waits for are ready */
 	char configs[HASH_TEXT_MAX]; /* hash of the versions of the configs that tracked_configs was
 					made of */
+	char command[HASH_TEXT_MAX]; /* digest of the last command that was taken (command.h) */
+	bool refused_command;	     /* it had no meaning then */
+	int64_t paused_us;	     /* since when it is paused; 0: it is not */
+	int64_t paused_for_us;	     /* how long it was, in this phase: deadlines count without */
+	bool gated;		     /* confirm-traffic-increase is waited for */
+	enum people_gate approved;   /* this gate is open, by command */
 	int replicas;		     /* of the target before it was scaled to zero; 0 unknown */
 	cJSON *inventory; /* owned: {"of": "Kind/name", "was": …} of a route that the team owns, as
 			     it was before the first edit, or NULL */

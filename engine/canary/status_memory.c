@@ -188,6 +188,13 @@ void memory_read(struct memory *memory, const char *text)
 	memory->early = json_bool(json, "early", false);
 	memory->pending = json_bool(json, "pending", false);
 	read_text(memory->configs, sizeof(memory->configs), json, "configs");
+	read_text(memory->command, sizeof(memory->command), json, "command");
+	memory->refused_command = json_bool(json, "refusedCommand", false);
+	memory->paused_us = time_of(json_get(json, "paused"));
+	memory->paused_for_us = time_of(json_get(json, "pausedFor"));
+	memory->gated = json_bool(json, "gated", false);
+	memory->approved = (enum people_gate)number_in(json_number(json, "approved", 0),
+						       PEOPLE_NONE, PEOPLE_PROMOTION, PEOPLE_NONE);
 	memory->replicas = (int)number_in(json_number(json, "replicas", 0), 0, INT32_MAX, 0);
 	cJSON *inventory = json_get(json, "inventory");
 	if (cJSON_IsObject(inventory))
@@ -308,6 +315,14 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	if (memory->pending)
 		cJSON_AddTrueToObject(json, "pending");
 	add_text(json, "configs", memory->configs);
+	add_text(json, "command", memory->command);
+	if (memory->refused_command)
+		cJSON_AddTrueToObject(json, "refusedCommand");
+	add_number(json, "paused", memory->paused_us);
+	add_number(json, "pausedFor", memory->paused_for_us);
+	if (memory->gated)
+		cJSON_AddTrueToObject(json, "gated");
+	add_number(json, "approved", memory->approved);
 	add_number(json, "replicas", memory->replicas);
 	if (memory->inventory != NULL)
 		cJSON_AddItemToObject(json, "inventory", cJSON_Duplicate(memory->inventory, true));

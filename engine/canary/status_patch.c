@@ -98,6 +98,8 @@ static cJSON *promoted_condition(const struct status *status, const char *kind, 
 static const char *sluice_reason(const struct status *status)
 {
 	const struct memory *memory = &status->memory;
+	if (memory->paused_us > 0)
+		return "Paused";
 	if (phase_is_at_rest(status->phase) && memory->debt_count == 0 &&
 	    memory->alert_count == 0 && memory->due_us == 0)
 		return "AtRest";

@@ -16,6 +16,7 @@
 #include "canary/decide.h"
 #include "canary/leave.h"
 #include "canary/measure.h"
+#include "canary/obey.h"
 #include "canary/pin.h"
 #include "canary/rollout.h"
 
@@ -61,6 +62,7 @@ static void forget_run(struct tick *tick)
 	tick->notice[0] = '\0';
 	tick->pending = tick->status.memory.pending;
 	tick->landed = false;
+	tick->commanded = false;
 	tick->policy_news = false;
 	text_copy(tick->policy, sizeof(tick->policy), tick->status.memory.policy);
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
@@ -114,6 +116,7 @@ void tick_begin(struct tick *tick, const cJSON *object)
 	tick->committing = false;
 	tick->held = leave_is_held(object);
 	converge_anew(tick);
+	command_digest(command_text(object), tick->command_seen);
 }
 
 void tick_shed(struct tick *tick)
@@ -204,10 +207,26 @@ const char *tick_words(struct tick *tick, const char *format, ...)
 
 /* ---- readiness ---- */
 
+/* While it is paused no deadline runs out: nor does the workload's own. */
+static enum readiness ready_in_time(const struct tick *tick, const cJSON *workload, int threshold,
+				    struct error *why)
+{
+	const struct memory *memory = &tick->status.memory;
+	int64_t deadline_us = tick->spec->progress_deadline_us;
+	enum readiness ready = workload_ready(
+		workload, threshold, deadline_us + memory->paused_for_us, tick->now_us, why);
+	bool gets_time = memory->paused_for_us > 0 && tick->now_us < memory->since_us + deadline_us;
+	return ready == READY_NEVER && gets_time ? READY_NOT_YET : ready;
+}
+
 static enum readiness primary_ready(struct tick *tick, struct error *why)
 {
-	return workload_ready(tick->primary, tick->spec->primary_ready_threshold,
-			      tick->spec->progress_deadline_us, tick->now_us, why);
+	return ready_in_time(tick, tick->primary, tick->spec->primary_ready_threshold, why);
+}
+
+static enum readiness canary_ready(struct tick *tick, struct error *why)
+{
+	return ready_in_time(tick, tick->target, tick->spec->canary_ready_threshold, why);
 }
 
 static enum step halt_for_primary(struct tick *tick, const struct error *why)
@@ -260,10 +279,8 @@ static bool primary_is_lost(struct tick *tick)
 	bool starts = tick->move.kind == MOVE_BEGIN || tick->move.kind == MOVE_RESTART;
 	if (primary_ready(tick, &why) != READY_NEVER)
 		return false;
-	return starts ||
-	       (json_int(tick->target, "spec.replicas", 1) > 0 &&
-		workload_ready(tick->target, tick->spec->canary_ready_threshold,
-			       tick->spec->progress_deadline_us, tick->now_us, &why) == READY);
+	return starts || (json_int(tick->target, "spec.replicas", 1) > 0 &&
+			  canary_ready(tick, &why) == READY);
 }
 
 /* The target goes to zero when its time has come. STEP_ON: there is nothing to do now. */
@@ -319,6 +336,8 @@ static enum step waiting(struct tick *tick, const struct policy_chain *policies,
 		return step;
 	if (target_is_promoted(tick))
 		return tick_move(tick, MOVE_CANCEL);
+	if (obey_asks(tick, COMMAND_PROMOTE))
+		return tick_move(tick, MOVE_BEGIN); /* and taken once it is ready */
 	if (policy_error->kind != ERROR_NONE)
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", tick->spec->name,
 				 tick->spec->namespace, policy_error->text);
@@ -354,13 +373,14 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 	enum step step = converge_scale_up(tick);
 	if (step != STEP_ON)
 		return step;
-	enum readiness ready = workload_ready(tick->target, spec->canary_ready_threshold,
-					      spec->progress_deadline_us, tick->now_us, &why);
+	enum readiness ready = canary_ready(tick, &why);
 	if (ready == READY_NEVER)
 		return never_ready(tick, &why);
 	if (ready != READY)
 		return tick_halt(tick, "canary deployment %s.%s not ready: %s", spec->target_name,
 				 spec->namespace, why.text);
+	if (obey_when_ready(tick))
+		return STEP_ON;
 	if (spec->skip_analysis)
 		return tick_move(tick, MOVE_SKIP);
 	if (tick->status.memory.at_once)
@@ -523,6 +543,8 @@ static enum step run(struct tick *tick)
 		return leave_without_target(tick);
 	if (!tick->status.memory.present)
 		return adopt(tick);
+	if (obey(tick))
+		return STEP_ON;
 	bool asked = tick->thorough;
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
@@ -542,7 +564,9 @@ static enum step run(struct tick *tick)
 						       : tick_move(tick, MOVE_SETTLE);
 	if (step == STEP_ON)
 		step = debts_pay(tick);
-	if (step == STEP_END && a_fix_waits(tick)) {
+	if (step == STEP_ON && obey_is_paused(tick))
+		return STEP_END;
+	if (step == STEP_END && a_fix_waits(tick) && !obey_is_paused(tick)) {
 		tick->move.note_count = said;
 		tick->notice[0] = '\0';
 		tick->due_us = 0;
@@ -605,6 +629,8 @@ static enum tick_result commit(struct tick *tick)
 	if (tick->notice[0] != '\0')
 		text_copy(tick->next->memory.notice, sizeof(tick->next->memory.notice),
 			  tick->notice);
+	if (tick->command_seen[0] == '\0')
+		tick->next->memory.command[0] = '\0';
 	text_copy(tick->next->memory.refused, sizeof(tick->next->memory.refused), tick->refused);
 	if (tick->verdict[0] != '\0')
 		status_remember(tick->next, tick->now_us, tick->verdict, tick->verdict_text);
@@ -668,11 +694,14 @@ enum tick_result tick_run(struct tick *tick)
 	if (step == STEP_WAIT)
 		return TICK_WAITING;
 	/* What is paid is taken off by the next move, if there will be one soon. */
-	bool settle = (tick->paid_any || tick->told_count > 0) && tick->status.memory.due_us == 0;
-	bool worth = step == STEP_ON || settle || tick->policy_news || tick->notice[0] != '\0';
+	const struct memory *memory = &tick->status.memory;
+	int64_t due_us = memory->paused_us == 0 ? memory->due_us : 0;
+	bool settle = (tick->paid_any || tick->told_count > 0) && due_us == 0;
+	bool forgets = tick->command_seen[0] == '\0' && memory->command[0] != '\0';
+	bool worth = step == STEP_ON || settle || forgets || tick->policy_news ||
+		     tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);
-	int64_t due_us = tick->status.memory.due_us;
 	if (tick->due_us == 0 || (due_us > tick->now_us && due_us < tick->due_us))
 		tick->due_us = due_us;
 	return TICK_DONE;

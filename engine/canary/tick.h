@@ -11,6 +11,7 @@
 
 #include "canary/alerts.h"
 #include "canary/ask.h"
+#include "canary/command.h"
 #include "canary/decision_log.h"
 #include "canary/exporter.h"
 #include "canary/fleet.h"
@@ -75,6 +76,12 @@ struct tick {
 	cJSON *configs; /* owned: the tracked ConfigMaps and Secrets, as references */
 	cJSON *tracked; /* owned */
 	char template_hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
+
+	/* What the operator asks, when it was not taken yet; and what the annotation said when the
+	 * tick began. */
+	bool commanded;
+	struct command command;
+	char command_seen[HASH_TEXT_MAX];
 
 	/* Decided in this run. */
 	struct move move;

@@ -49,6 +49,8 @@ release "a canary with a mirror on Istio is rolled back" 2 -f istio.yaml --metri
 release "a canary with sticky sessions on Gateway API is promoted" 0 -f gateway_sticky.yaml
 release "a canary by a route of the team's is promoted" 0 -f team_route.yaml
 release "a canary by a route of the team's is rolled back" 2 -f team_route.yaml --metrics $errors
+release "commands of an operator" 0 -f gates.yaml --scenario an_operator_approves_pauses_and_promotes/scenario.yaml
+release "an operator aborts" 2 -f canary.yaml --scenario an_operator_aborts/scenario.yaml
 release "without an analysis" 0 -f skip.yaml
 
 echo "crashes: $passed passed, $failed failed"
