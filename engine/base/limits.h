@@ -13,6 +13,7 @@ enum {
 	HTTP_HEADER_MAX = 64 * KIB,
 	HOOK_BODY_MAX = 16 * KIB, /* what is read of a webhook's answer */
 	METRIC_BODY_MAX = 4 * MIB,
+	SERVE_UNREAD_MAX = 256 * MIB, /* of answers that clients have not taken yet */
 	WATCH_LINE_MAX =
 		4 * MIB, /* etcd refuses objects over 1.5 MiB; JSON may be larger than protobuf */
 	KUBECONFIG_MAX = 4 * MIB,

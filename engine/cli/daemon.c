@@ -46,7 +46,8 @@ struct daemon {
 	struct lease *lease; /* NULL without election */
 	struct serve *serve;
 	struct signals *signals;
-	bool ending;
+	bool ending, gave_back;
+	int64_t ending_since;
 	uint64_t timer, trimmer;
 	uint64_t trimmed_at; /* requests by then */
 	bool was_busy;
@@ -66,7 +67,9 @@ static bool may_write(void *owner, const char *path)
 {
 	const struct daemon *daemon = owner;
 	(void)path;
-	/* What was sent before the end may still be retried. */
+	/* What was sent before the end may still be retried, until the lease is given back. */
+	if (daemon->gave_back)
+		return false;
 	return daemon->lease == NULL || lease_is_held(daemon->lease);
 }
 
@@ -208,11 +211,11 @@ static void metrics_came(void *owner, uint64_t token, const struct sample *sampl
 {
 	const struct daemon *daemon = owner;
 	(void)token;
+	SCOPED(text) char *place = net_http_place(daemon->options->metrics_server, false);
 	if (sample->kind == SAMPLE_OK)
-		log_info(NULL, "connected to metrics server %s", daemon->options->metrics_server);
+		log_info(NULL, "connected to metrics server %s", place);
 	else
-		log_warn(NULL, "metrics server %s unreachable: %s", daemon->options->metrics_server,
-			 sample->text);
+		log_warn(NULL, "metrics server %s unreachable: %s", place, sample->text);
 }
 
 static void greet(struct daemon *daemon)
@@ -241,16 +244,18 @@ static void last_moment(void *owner, uint64_t token)
 	loop_stop(daemon->loop);
 }
 
-/* Until what is on its way has arrived: the lease among it. */
+/* Until what is on its way has arrived, and then the lease, which the next one waits for. */
 static void wait_for_end(void *owner, uint64_t token)
 {
 	struct daemon *daemon = owner;
 	(void)token;
-	if (daemon->lease != NULL) {
+	bool waited = loop_now(daemon->loop) - daemon->ending_since >= grace_us / 2;
+	if (daemon->lease != NULL && (kube_pending(daemon->kube) == 0 || waited)) {
+		daemon->gave_back = true;
 		lease_free(daemon->lease);
 		daemon->lease = NULL;
 	}
-	if (kube_pending(daemon->kube) == 0) {
+	if (daemon->lease == NULL && kube_pending(daemon->kube) == 0) {
 		loop_stop(daemon->loop);
 		return;
 	}
@@ -265,6 +270,7 @@ static void signalled(void *owner)
 	log_info(NULL, "shutting down");
 	engine_own(daemon->engine, false);
 	daemon->ending = true;
+	daemon->ending_since = loop_now(daemon->loop);
 	daemon->timer =
 		loop_at(daemon->loop, loop_now(daemon->loop) + grace_us, last_moment, daemon, 0);
 	loop_ready(daemon->loop, wait_for_end, daemon, 0);
@@ -335,7 +341,13 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 {
 	mem_be_frugal();
 	struct daemon *daemon = xcalloc(1, sizeof(*daemon));
-	const struct serve_options serve = {.port = options->port};
+	/* Probes must get through whatever else is connected: kubelet would kill us. */
+	const struct serve_options serve = {.port = options->port,
+					    .body_max = 4096,
+					    .unread_max = 128UL * MIB,
+					    .connections = 200,
+					    .per_peer = 50,
+					    .idle_seconds = 120};
 	daemon->loop = loop;
 	daemon->options = options;
 	daemon->began_us = loop_now(loop);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "kube/config.h"
@@ -41,7 +42,8 @@ struct follow {
 static struct followed *followed_of(struct follow *follow, const cJSON *canary)
 {
 	char path[KUBE_PATH_MAX];
-	kube_path_of(path, canary, kube_canary.plural);
+	if (!kube_path_of(path, canary, kube_canary.plural))
+		return NULL;
 	for (size_t i = 0; i < follow->count; i++)
 		if (strcmp(follow->followed[i].path, path) == 0)
 			return &follow->followed[i];
@@ -137,8 +139,10 @@ static void print_bar(long weight)
 static void print_state(struct follow *follow, struct followed *followed, const cJSON *canary)
 {
 	char says[200];
-	const char *phase = json_string_or(canary, "status.phase", "");
+	SCOPED(text) char *phase = xstrdup(json_string_or(canary, "status.phase", ""));
+	utf8_clean(phase);
 	long weight = json_int(canary, "status.canaryWeight", 0);
+	weight = weight < 0 ? 0 : weight > 100 ? 100 : weight;
 	long failed = json_int(canary, "status.failedChecks", 0);
 	long iterations = json_int(canary, "status.iterations", 0);
 	snprintf(says, sizeof(says), "%s %ld %ld %ld", phase, weight, failed, iterations);
@@ -212,7 +216,9 @@ static void event_came(void *owner, enum watch_event event, cJSON *object)
 	     !text_equal(json_string(object, "involvedObject.name"), follow->name)))
 		return;
 	bool warns = text_equal(json_string(object, "type"), "Warning");
-	const char *message = json_string_or(object, "message", "");
+	/* Whoever may write events does not get to write to a terminal what he likes. */
+	SCOPED(text) char *message = xstrdup(json_string_or(object, "message", ""));
+	utf8_clean(message);
 	if (follow->json) {
 		SCOPED(json) cJSON *line = cJSON_CreateObject();
 		json_put_string(line, "time", json_string(object, "lastTimestamp"));
@@ -236,6 +242,8 @@ static void too_late(void *owner, uint64_t token)
 {
 	struct follow *follow = owner;
 	(void)token;
+	if (follow->ending)
+		return;
 	const struct error *trouble = watch_trouble(follow->canaries);
 	fprintf(stderr, "sluice follow: not over in time%s%s\n",
 		trouble->kind == ERROR_NONE ? "" : ": ", trouble->text);

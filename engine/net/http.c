@@ -261,8 +261,7 @@ static size_t receive(char *bytes, size_t size, size_t count, void *owner)
 
 /* ---- requests ---- */
 
-/* Scheme, host and path; of a secret URL, without the path. */
-static char *place_of(const char *url, bool secret)
+char *net_http_place(const char *url, bool secret)
 {
 	const char *host = strstr(url, "://");
 	host = host == NULL ? url : host + 3;
@@ -374,7 +373,7 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	transfer->began_us = loop_now(http->loop);
 	transfer->shares = text_starts(url, "https:");
 	transfer->easy = curl_easy_init();
-	transfer->place = place_of(url, request->secret_url);
+	transfer->place = net_http_place(url, request->secret_url);
 	transfer->reply_max = request->reply_max == 0 ? HTTP_BODY_MAX : request->reply_max;
 	transfer->piece = piece;
 	transfer->done = done;

@@ -25,6 +25,7 @@ struct exchange {
 	bool headers_came, asked, suspended;
 	struct MHD_Response *response; /* to be queued once MHD asks again */
 	int status;
+	size_t unread; /* length of the answer, until it was taken */
 	bool streams, ended;
 	struct buf out; /* of a stream: not yet taken by the client */
 	struct exchange *next;
@@ -35,7 +36,7 @@ struct serve {
 	struct MHD_Daemon *daemon;
 	int fd;
 	uint64_t timer, ids;
-	size_t body_max;
+	size_t body_max, unread, unread_max;
 	serve_call *call;
 	void *owner;
 	bool run_soon, over;
@@ -205,6 +206,7 @@ static void completed(void *owner, struct MHD_Connection *connection, void **sta
 	}
 	if (exchange->response != NULL)
 		MHD_destroy_response(exchange->response);
+	serve->unread -= exchange->unread;
 	free(exchange->url);
 	free(exchange->method);
 	buf_fini(&exchange->body);
@@ -231,6 +233,12 @@ void serve_reply(struct serve *serve, uint64_t id, int status, const char *conte
 	struct exchange *exchange = find(serve, id);
 	if (exchange == NULL || exchange->response != NULL)
 		return;
+	if (len > serve->unread_max - serve->unread) {
+		status = 503;
+		len = 0;
+	}
+	exchange->unread = len;
+	serve->unread += len;
 	answer(exchange, status, content_type,
 	       MHD_create_response_from_buffer(len, (void *)(uintptr_t)body,
 					       MHD_RESPMEM_MUST_COPY));
@@ -305,12 +313,25 @@ static bool address_of(const struct serve_options *options, struct sockaddr_in *
 	return true;
 }
 
+static struct MHD_Daemon *listen_at(struct serve *serve, const struct serve_options *options,
+				    unsigned flags, const struct sockaddr *address)
+{
+	unsigned connections = options->connections == 0 ? CONNECTIONS_MAX : options->connections;
+	unsigned idle_s = options->idle_seconds == 0 ? IDLE_SECONDS : options->idle_seconds;
+	return MHD_start_daemon(
+		flags | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)options->port, NULL,
+		NULL, handle, serve, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_URI_LOG_CALLBACK,
+		begin, serve, MHD_OPTION_NOTIFY_COMPLETED, completed, serve,
+		MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		options->per_peer, MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_END);
+}
+
 struct serve *serve_new(struct loop *loop, const struct serve_options *options, serve_call *call,
 			void *owner, struct error *err)
 {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
-	const struct sockaddr *address = (const struct sockaddr *)&v4;
+	const struct sockaddr *address = NULL;
 	if (!address_of(options, &v4, &v6, &address, err))
 		return NULL;
 	struct serve *serve = xcalloc(1, sizeof(*serve));
@@ -318,15 +339,16 @@ struct serve *serve_new(struct loop *loop, const struct serve_options *options, 
 	serve->call = call;
 	serve->owner = owner;
 	serve->body_max = options->body_max == 0 ? (size_t)MIB : options->body_max;
-	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-	if (address->sa_family == AF_INET6)
-		flags |= MHD_USE_IPv6;
+	serve->unread_max =
+		options->unread_max == 0 ? (size_t)SERVE_UNREAD_MAX : options->unread_max;
 	errno = 0;
-	serve->daemon = MHD_start_daemon(
-		flags, (uint16_t)options->port, NULL, NULL, handle, serve, MHD_OPTION_SOCK_ADDR,
-		address, MHD_OPTION_URI_LOG_CALLBACK, begin, serve, MHD_OPTION_NOTIFY_COMPLETED,
-		completed, serve, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	if (options->address == NULL)
+		serve->daemon =
+			listen_at(serve, options, MHD_USE_DUAL_STACK, (const struct sockaddr *)&v6);
+	/* Or a kernel without IPv6. */
+	if (serve->daemon == NULL)
+		serve->daemon = listen_at(
+			serve, options, address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0, address);
 	if (serve->daemon == NULL) {
 		error_set(err, ERROR_UNAVAILABLE, "cannot listen on port %d: %s", options->port,
 			  errno == 0 ? "unknown error" : strerror(errno));

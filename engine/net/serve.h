@@ -2,7 +2,8 @@
  * serve.h - an HTTP server on the loop: a request is told to its owner and answered by its id, at
  * once, later, or in pieces.
  *
- * Plain HTTP/1.1 by libmicrohttpd; for /metrics, probes and the in-memory cluster.
+ * Plain HTTP/1.1 by libmicrohttpd; for /metrics, probes and the in-memory cluster. Whoever asks and
+ * does not read costs a bounded part of our memory, and cannot keep others from being answered.
  */
 #ifndef SLUICE_NET_SERVE_H
 #define SLUICE_NET_SERVE_H
@@ -25,9 +26,13 @@ struct serve_request {
 typedef void serve_call(void *owner, const struct serve_request *request);
 
 struct serve_options {
-	const char *address; /* NULL: all of the machine */
+	const char *address; /* NULL: all of the machine, IPv6 and IPv4 */
 	int port;	     /* 0: a free one, see serve_port */
 	size_t body_max;
+	size_t unread_max;     /* of answers that were not taken yet: beyond it, 503; 0: 256 MiB */
+	unsigned connections;  /* at once; 0: 1000 */
+	unsigned per_peer;     /* of them, of one address; 0: as many */
+	unsigned idle_seconds; /* then a connection is closed; 0: 600 */
 };
 
 /* A real loop only. */

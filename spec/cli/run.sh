@@ -86,7 +86,7 @@ pids=$sim
 within 10 test -s "$KUBECONFIG"
 server=$(sed -n 's/.*server: //p' "$KUBECONFIG")
 daemon() { # NAME: its log is $folder/NAME.log
-	"$sluice" run --metrics-server "$server/prometheus" --min-analysis-interval 1s --port 0 \
+	"$sluice" run --metrics-server "${server/:\/\//://user:hidden@}/prometheus" --min-analysis-interval 1s --port 0 \
 		--enable-leader-election >"$folder/$1.log" 2>&1 &
 }
 release() {
@@ -100,6 +100,17 @@ outcome() {
 	local follower=$!
 	sleep 0.5
 	release "$1" >/dev/null
+	wait $follower
+}
+
+# follows while somebody writes an event of his own
+told() {
+	"$sluice" follow --timeout 2s test/podinfo &
+	local follower=$!
+	sleep 0.5
+	curl -sf -H 'Content-Type: application/json' -d '{"apiVersion":"v1","kind":"Event","metadata":{"name":"mine",
+		"namespace":"test"},"involvedObject":{"kind":"Canary","namespace":"test","name":"podinfo"},"type":"Normal",
+		"message":"'"$1"'"}' "$server/api/v1/namespaces/test/events" >/dev/null
 	wait $follower
 }
 
@@ -117,6 +128,9 @@ metrics=$(sed -n 's/.*HTTP server on port \([0-9]*\).*/\1/p' "$folder/first.log"
 spec "run: tells Prometheus" 0 'flagger_canary_status{name="podinfo",namespace="test"} 1' curl -sf "http://127.0.0.1:$metrics/metrics"
 spec "run: is alive" 0 "OK" curl -sf "http://127.0.0.1:$metrics/healthz"
 spec "run: one daemon acts, the other waits" 1 "" grep -q "acting as elected leader" "$folder/second.log"
+spec "run: tells no password of an URL" 0 "connected to metrics server http://127.0.0.1" grep -h "metrics server" "$folder/first.log"
+spec "run: tells it nowhere" 1 "" grep -h "hidden" "$folder/first.log" "$folder/second.log"
+spec "follow: an event does nothing to the terminal" 3 "?[2Jmine" told '\u001b[2Jmine'
 kill -TERM $first
 wait $first
 spec "run: ends cleanly at SIGTERM" 0 "" test $? = 0

@@ -1,6 +1,7 @@
 #include "net/serve.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "base/mem.h"
 #include "net/http.h"
 #include "spec.h"
+
+enum { BIG = 16 * 1024 * 1024 }; /* more than the kernel takes for a client that does not read */
 
 /* Client and server share one loop. */
 struct desk {
@@ -27,6 +30,12 @@ static void on_request(void *owner, const struct serve_request *request)
 	struct desk *desk = owner;
 	snprintf(desk->seen, sizeof(desk->seen), "%s %s [%s] %s", request->method, request->url,
 		 request->content_type, request->body);
+	if (strcmp(request->url, "/big") == 0) {
+		char *body = xcalloc(1, BIG);
+		serve_reply(desk->serve, request->id, 200, "text/plain", body, BIG);
+		free(body);
+		return;
+	}
 	if (strncmp(request->url, "/watch", 6) == 0) {
 		desk->streaming = request->id;
 		serve_begin(desk->serve, request->id, 200, "application/json");
@@ -151,6 +160,107 @@ SPEC("serve: a stream that stays holds up no other of the same client")
 	loop_run(desk.loop, 0);
 	EXPECT_INT(desk.pieces, 3);
 	http->ops->free(http);
+	serve_free(desk.serve);
+	loop_free(desk.loop);
+}
+
+/* ---- clients that mean no good ---- */
+
+/* A connection from 127.0.0.`host` that asks once and then does nothing; "" asks for nothing. */
+static int call_from(struct desk *desk, int host, const char *text)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr =
+					      htonl(INADDR_LOOPBACK + (unsigned)host - 1)};
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(bind(client, (const struct sockaddr *)&address, sizeof(address)) == 0);
+	address = (struct sockaddr_in){.sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)serve_port(desk->serve)),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	EXPECT(connect(client, (const struct sockaddr *)&address, sizeof(address)) == 0);
+	(void)!send(client, text, strlen(text), MSG_NOSIGNAL);
+	loop_run(desk->loop, loop_now(desk->loop) + 50 * DURATION_MS);
+	return client;
+}
+
+/* The first bytes that came, "" when it was closed, "-" when nothing came. */
+static const char *heard(struct desk *desk, int client)
+{
+	memset(desk->heard, 0, sizeof(desk->heard));
+	if (recv(client, desk->heard, 12, MSG_DONTWAIT) < 0)
+		text_copy(desk->heard, sizeof(desk->heard), errno == EAGAIN ? "-" : "");
+	return desk->heard;
+}
+
+SPEC("serve: who asks and does not read costs a bounded part of the memory")
+{
+	static const char big[] = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct desk desk = {.loop = loop_new()};
+	struct error err = {0};
+	const struct serve_options options = {.address = "127.0.0.1", .unread_max = BIG + BIG / 2};
+	desk.serve = serve_new(desk.loop, &options, on_request, &desk, &err);
+	EXPECT(desk.serve != NULL);
+	int slow = call_from(&desk, 1, big);
+	int next = call_from(&desk, 1, big);
+	EXPECT_TEXT(heard(&desk, next), "HTTP/1.1 503");
+	close(next);
+	close(slow);
+	loop_run(desk.loop, loop_now(desk.loop) + 50 * DURATION_MS);
+	next = call_from(&desk, 1, big);
+	EXPECT_TEXT(heard(&desk, next), "HTTP/1.1 200");
+	close(next);
+	serve_free(desk.serve);
+	loop_free(desk.loop);
+}
+
+SPEC("serve: whoever takes all connections that one may have does not keep out the others")
+{
+	static const char probe[] = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct desk desk = {.loop = loop_new()};
+	struct error err = {0};
+	const struct serve_options options = {
+		.address = "127.0.0.1", .per_peer = 2, .idle_seconds = 1};
+	desk.serve = serve_new(desk.loop, &options, on_request, &desk, &err);
+	EXPECT(desk.serve != NULL);
+	int first = call_from(&desk, 1, ""), second = call_from(&desk, 1, "GET");
+	int third = call_from(&desk, 1, probe), other = call_from(&desk, 2, probe);
+	EXPECT_TEXT(heard(&desk, third), "");
+	EXPECT_TEXT(heard(&desk, other), "HTTP/1.1 201");
+	EXPECT_TEXT(heard(&desk, first), "-");
+	loop_run(desk.loop, loop_now(desk.loop) + 2500 * DURATION_MS);
+	EXPECT_TEXT(heard(&desk, first), "");
+	close(third);
+	third = call_from(&desk, 1, probe);
+	EXPECT_TEXT(heard(&desk, third), "HTTP/1.1 201");
+	close(first);
+	close(second);
+	close(third);
+	close(other);
+	serve_free(desk.serve);
+	loop_free(desk.loop);
+}
+
+SPEC("serve: all of the machine is IPv4 and, where there is, IPv6")
+{
+	struct desk desk = {.loop = loop_new()};
+	struct error err = {0};
+	desk.serve = serve_new(desk.loop, &(struct serve_options){0}, on_request, &desk, &err);
+	EXPECT(desk.serve != NULL);
+	int four = call_from(&desk, 1, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+	EXPECT_TEXT(heard(&desk, four), "HTTP/1.1 201");
+	close(four);
+	const struct sockaddr_in6 address = {.sin6_family = AF_INET6,
+					     .sin6_port = htons((uint16_t)serve_port(desk.serve)),
+					     .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int six = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool there = six >= 0 &&
+		     bind(six,
+			  (const struct sockaddr *)&(struct sockaddr_in6){
+				  .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT},
+			  sizeof(address)) == 0;
+	EXPECT(!there || connect(six, (const struct sockaddr *)&address, sizeof(address)) == 0);
+	if (six >= 0)
+		close(six);
 	serve_free(desk.serve);
 	loop_free(desk.loop);
 }
