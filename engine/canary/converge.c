@@ -41,22 +41,41 @@ static bool serves(const cJSON *workload)
 	return json_int(workload, "status.availableReplicas", 0) > 0;
 }
 
+/* No pod of the canary is available while the primary has some: until there is one again the routes
+ * carry all on the primary, whatever was committed. Decided before the routes of a move are
+ * compared, and not again until the next. */
+static void divert(struct tick *tick)
+{
+	if (tick->routes != NULL || tick->routes_done)
+		return;
+	tick->diverted = tick->driver != NULL && tick->driver->can_weigh &&
+			 tick->status.phase != PHASE_INITIALIZING &&
+			 tick->status.memory.split.canary > 0 && tick->primary != NULL &&
+			 serves(tick->primary) && !serves(tick->target);
+}
+
+/* What the routes shall carry now. */
+static struct split wanted_split(const struct tick *tick)
+{
+	return tick->diverted ? (struct split){.primary = 100} : tick->status.memory.split;
+}
+
 /* Traffic never goes to a backend that is not ready while the other one serves, whatever a policy
  * or a phase wants: the routes stay as they are until it is. Before the first release there is no
  * other. True when the split would do that. */
 static bool would_harm(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
-	const struct split *split = &tick->status.memory.split;
+	const struct split split = wanted_split(tick);
 	struct error why = {0};
 	const char *name = NULL;
 	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
 	    tick->target == NULL)
 		return false;
-	if (split->primary > 0 && serves(tick->target) &&
+	if (split.primary > 0 && serves(tick->target) &&
 	    !is_ready(tick, tick->primary, spec->primary_ready_threshold, &why))
 		name = spec->primary_target;
-	else if (split->canary > 0 && serves(tick->primary) &&
+	else if (split.canary > 0 && serves(tick->primary) &&
 		 !is_ready(tick, tick->target, spec->canary_ready_threshold, &why))
 		name = spec->target_name;
 	if (name != NULL)
@@ -80,6 +99,7 @@ enum step converge_write(struct tick *tick, enum kube_verb verb, const char *pat
 	if (tick->routing && would_harm(tick))
 		return STEP_END;
 	const struct answer *answer = ask_to_write(tick, verb, path, body);
+	tick->wrote = true; /* once it is written a look says that all is well */
 	if (answer == NULL)
 		return STEP_WAIT;
 	if (answer->error.kind == ERROR_INVALID)
@@ -226,6 +246,7 @@ enum step converge_observe(struct tick *tick)
 	tick->primary = primary;
 	if (target == NULL)
 		return STEP_ON;
+	divert(tick);
 	struct error err = {0};
 	if (!workload_selector(target, &tick->world->workload, &tick->label, &err))
 		return tick_halt(tick, "%s", err.text);
@@ -491,14 +512,13 @@ static enum step await_routes(struct tick *tick, const struct traffic_view *view
 	case TRAFFIC_BROKEN:
 		return tick_halt(tick, "%s", why.text);
 	}
-	if (!split_equal(&live, &tick->status.memory.split))
+	const struct split wanted = wanted_split(tick);
+	if (!split_equal(&live, &wanted))
 		return tick_halt(tick,
 				 "the routes of %s.%s were written, but carry %d/%d%s instead of "
 				 "%d/%d",
 				 tick->spec->name, tick->spec->namespace, live.primary, live.canary,
-				 live.mirror ? " and mirror" : "",
-				 tick->status.memory.split.primary,
-				 tick->status.memory.split.canary);
+				 live.mirror ? " and mirror" : "", wanted.primary, wanted.canary);
 	tick->landed = tick->pending;
 	tick->pending = false;
 	return STEP_ON;
@@ -547,11 +567,11 @@ enum step converge_inventory(struct tick *tick)
 static enum step route(struct tick *tick)
 {
 	const struct traffic_view view = view_of(tick);
+	const struct split wanted = wanted_split(tick);
 	struct error err = {0};
 	if (tick->driver->blind) {
 		if (tick->routes == NULL)
-			tick->routes = tick->driver->desired(&view, &tick->status.memory.split,
-							     NULL, &err);
+			tick->routes = tick->driver->desired(&view, &wanted, NULL, &err);
 		return tick->routes == NULL ? tick_halt(tick, "%s", err.text) : write_owned(tick);
 	}
 	SCOPED(json) cJSON *paths = cJSON_CreateArray();
@@ -559,10 +579,9 @@ static enum step route(struct tick *tick)
 	if (step != STEP_ON)
 		return step;
 	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
-	const struct split *wanted = &tick->status.memory.split;
-	bool says = says_split(&view, objects, wanted) != TRAFFIC_BROKEN;
+	bool says = says_split(&view, objects, &wanted) != TRAFFIC_BROKEN;
 	if (tick->thorough || tick->status.memory.rematch || !says) {
-		SCOPED(json) cJSON *desired = tick->driver->desired(&view, wanted, objects, &err);
+		SCOPED(json) cJSON *desired = tick->driver->desired(&view, &wanted, objects, &err);
 		if (desired == NULL)
 			return tick_halt(tick, "%s", err.text);
 		step = write_routes(tick, desired,

@@ -81,7 +81,7 @@ static void converge_anew(struct tick *tick)
 	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->stage = tick->route_done = 0;
-	tick->objects_done = tick->routes_done = false;
+	tick->objects_done = tick->routes_done = tick->diverted = false;
 }
 
 static void drop_next(struct tick *tick)
@@ -229,10 +229,15 @@ static enum readiness canary_ready(struct tick *tick, struct error *why)
 	return ready_in_time(tick, tick->target, tick->spec->canary_ready_threshold, why);
 }
 
+static const char *meanwhile(const struct tick *tick)
+{
+	return tick->diverted ? "; meanwhile all traffic goes to the primary" : "";
+}
+
 static enum step halt_for_primary(struct tick *tick, const struct error *why)
 {
-	return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
-			 tick->spec->namespace, why->text);
+	return tick_halt(tick, "%s.%s not ready: %s%s", tick->spec->primary_target,
+			 tick->spec->namespace, why->text, meanwhile(tick));
 }
 
 /* ---- the phases ---- */
@@ -377,8 +382,8 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 	if (ready == READY_NEVER)
 		return never_ready(tick, &why);
 	if (ready != READY)
-		return tick_halt(tick, "canary deployment %s.%s not ready: %s", spec->target_name,
-				 spec->namespace, why.text);
+		return tick_halt(tick, "canary deployment %s.%s not ready: %s%s", spec->target_name,
+				 spec->namespace, why.text, meanwhile(tick));
 	if (obey_when_ready(tick))
 		return STEP_ON;
 	if (spec->skip_analysis)
@@ -481,8 +486,9 @@ static bool is_late(const struct tick *tick)
 {
 	int64_t due_us = tick->status.memory.due_us;
 	int64_t live_us = loop_now(kube_loop(tick->world->asks.kube));
-	return tick->rerouted && due_us != 0 &&
-	       live_us + tick->spec->interval_us > due_us + live_slack_us;
+	const struct split *split = &tick->status.memory.split;
+	return tick->rerouted && !tick->diverted && (split->canary > 0 || split->mirror) &&
+	       due_us != 0 && live_us + tick->spec->interval_us > due_us + live_slack_us;
 }
 
 static enum step wait_anew(struct tick *tick)

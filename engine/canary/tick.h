@@ -69,6 +69,7 @@ struct tick {
 	size_t stage, route_done;
 	cJSON *routes;
 	bool objects_done, routes_done;
+	bool diverted; /* no pod of the canary is available: the primary has all traffic */
 
 	/* Observed; borrowed from the asks until the end of a run. */
 	const cJSON *target, *primary;

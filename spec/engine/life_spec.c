@@ -323,6 +323,81 @@ SPEC("life: traffic does not go back to a primary that is not ready while the ca
 	bed_end(&bed);
 }
 
+static void put_target_down(struct bed *bed, bool down)
+{
+	bed_merge(bed, bed_target,
+		  down ? "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}"
+		       : "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}");
+}
+
+static const char *status_weight(const struct bed *bed)
+{
+	return bed_says(bed, bed_canary, "status.canaryWeight");
+}
+
+/* Its pods die, and are back 40 s later. */
+static void dies_and_comes_back(struct bed *bed)
+{
+	SCOPED(text) char *weight = xstrdup(status_weight(bed));
+	int routed = bed_weight(bed);
+	EXPECT(routed > 0);
+	put_target_down(bed, true);
+	bed_run(bed, 3);
+	EXPECT_INT(bed_weight(bed), 0);
+	EXPECT_TEXT(status_weight(bed), weight);
+	bed_run(bed, 37);
+	EXPECT_INT(bed_weight(bed), 0);
+	put_target_down(bed, false);
+	bed_run(bed, 3);
+	EXPECT_INT(bed_weight(bed), routed);
+	EXPECT_TEXT(status_weight(bed), weight);
+}
+
+SPEC("life: while no pod of the canary is available the primary has all traffic, then the step "
+     "lasts")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 20));
+	dies_and_comes_back(&bed);
+	bed_run(&bed, 5);
+	EXPECT_INT(bed_weight(&bed), 20); /* a step of 10 s, of which 8 are over */
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("life: an A/B test goes back to the primary while no pod of the canary is available")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put_canary(&bed, "{\"spec\":{\"analysis\":{\"stepWeight\":null,\"maxWeight\":null,"
+			     "\"iterations\":5,\"match\":[{\"headers\":{\"x-canary\":"
+			     "{\"exact\":\"insider\"}}}]}}}");
+	bed_start_engine(&bed);
+	bed_reaches(&bed, "Initialized");
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 100));
+	dies_and_comes_back(&bed);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("life: blue/green goes back to the primary while no pod of the canary is available")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put_canary(&bed, "{\"spec\":{\"analysis\":{\"stepWeight\":null,\"maxWeight\":null,"
+			     "\"iterations\":2}}}");
+	bed_start_engine(&bed);
+	bed_reaches(&bed, "Initialized");
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 100));
+	dies_and_comes_back(&bed);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
 static void put_primary_down(struct bed *bed, bool down)
 {
 	bed_merge(bed, bed_primary,
