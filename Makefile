@@ -140,17 +140,16 @@ bench-rehearsals: $(OUT)/sluice $(OUT)/bench-rehearsals ## how long a dry run ta
 	$(Q)$(OUT)/bench-rehearsals $(OUT)/sluice
 
 bench: ## all figures that have a bound in the design (six minutes)
-	$(Q)$(MAKE) --no-print-directory bench-rehearsals
-	$(Q)$(MAKE) --no-print-directory bench-policies
-	$(Q)$(MAKE) --no-print-directory bench-fleet
+	$(Q)status=0; for part in rehearsals policies fleet; do \
+	  $(MAKE) --no-print-directory bench-$$part || status=1; done; exit $$status
 
 $(OUT)/bench-fleet: $(OUT)/tools/bench/fleet.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 bench-fleet: $(OUT)/sluice $(OUT)/bench-fleet ## memory and time of the daemon with many canaries (five minutes)
-	$(Q)$(OUT)/bench-fleet $(OUT)/sluice 1000 release
-	$(Q)$(OUT)/bench-fleet $(OUT)/sluice 10000
+	$(Q)status=0; $(OUT)/bench-fleet $(OUT)/sluice 1000 release || status=1; \
+	  $(OUT)/bench-fleet $(OUT)/sluice 10000 || status=1; exit $$status
 
 # What is fetched and built once for it: tools/README.md. The value of PEER as it is written: its $NAMES are the shell's.
 e2e: export E2E_PEER := $(value PEER)

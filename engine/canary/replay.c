@@ -429,7 +429,9 @@ void replay_under(struct replay *replay, struct policy *policy, const cJSON *dec
 		set_text(result, asking.err.text);
 		return;
 	}
+	struct policy_runs runs = {0};
 	chain.own = policy;
+	chain.runs = &runs;
 	asking.rollout = rollout_of(decision, NULL, false);
 	if (failed_checks >= 0)
 		json_put_number(asking.rollout, "failed_checks", failed_checks);
@@ -439,6 +441,7 @@ void replay_under(struct replay *replay, struct policy *policy, const cJSON *dec
 	const cJSON *kept = json_get(asking.answer, "state");
 	if (cJSON_IsObject(kept))
 		*owned_state = cJSON_Duplicate(kept, true);
+	policy_runs_fini(&runs);
 	cJSON_Delete(asking.answer);
 	cJSON_Delete(asking.rollout);
 }
