@@ -7,8 +7,8 @@
 enum {
 	EXIT_GOOD = 0,
 	EXIT_BAD_INPUT = 1,
-	EXIT_ROLLED_BACK = 2, /* dry-run, follow */
-	EXIT_UNFINISHED = 3,  /* dry-run, follow */
+	EXIT_ROLLED_BACK = 2, /* dry-run, follow, --wait */
+	EXIT_UNFINISHED = 3,  /* dry-run, follow, --wait */
 };
 
 /* `arguments` are those after the verb, ended by NULL. */
@@ -20,6 +20,13 @@ int cli_follow(int count, char **arguments);
 int cli_explain(int count, char **arguments);
 int cli_replay(int count, char **arguments);
 int cli_why(int count, char **arguments);
+int cli_promote(int count, char **arguments);
+int cli_abort(int count, char **arguments);
+int cli_pause(int count, char **arguments);
+int cli_resume(int count, char **arguments);
+int cli_retry(int count, char **arguments);
+int cli_skip_to(int count, char **arguments);
+int cli_approve(int count, char **arguments);
 int cli_completion(int count, char **arguments);
 
 #endif

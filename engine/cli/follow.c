@@ -12,8 +12,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "canary/status.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/follow.h"
 #include "kube/config.h"
 #include "kube/transport.h"
 #include "kube/watch.h"
@@ -24,7 +26,9 @@ struct follow {
 	struct loop *loop;
 	const char *name; /* NULL: every canary */
 	const char *until;
+	const char *command; /* ends when this one is refused; or NULL */
 	bool wait, json, colour, ending;
+	bool began;  /* a release is under way, though it was not seen */
 	bool synced; /* events of before are not told */
 	struct watch *canaries, *events;
 	struct followed {
@@ -86,6 +90,12 @@ static void end(void *owner, uint64_t token)
 	loop_stop(follow->loop);
 }
 
+/* Aborted while it waited for approval. */
+static bool is_taken_back(const struct follow *follow, const struct followed *followed)
+{
+	return follow->command != NULL && strcmp(followed->phase, "Initialized") == 0;
+}
+
 /* Ends once every canary that is followed has come to its end. */
 static void consider_end(struct follow *follow)
 {
@@ -94,11 +104,14 @@ static void consider_end(struct follow *follow)
 		return;
 	for (size_t i = 0; i < follow->count; i++) {
 		const struct followed *followed = &follow->followed[i];
-		bool over = follow->until != NULL ? is_among(followed->phase, follow->until)
-						  : followed->began && is_end(followed->phase);
+		bool over = follow->until != NULL
+				    ? is_among(followed->phase, follow->until)
+				    : followed->began && (is_end(followed->phase) ||
+							  is_taken_back(follow, followed));
 		if (!over)
 			return;
-		if (follow->until == NULL && strcmp(followed->phase, "Failed") == 0)
+		if (follow->until == NULL &&
+		    (strcmp(followed->phase, "Failed") == 0 || is_taken_back(follow, followed)))
 			status = EXIT_ROLLED_BACK;
 	}
 	if (follow->ending)
@@ -179,6 +192,23 @@ static void print_state(struct follow *follow, struct followed *followed, const 
 	putchar('\n');
 }
 
+/* A command that was refused ends it: no release comes of it. */
+static void look_for_refusal(struct follow *follow, const cJSON *canary)
+{
+	struct status status;
+	if (follow->command == NULL || follow->ending)
+		return;
+	status_read(&status, json_get(canary, "status"));
+	bool taken = strcmp(status.memory.command, follow->command) == 0;
+	if (taken && status.memory.refused_command) {
+		/* The event that says why is on its way. */
+		follow->ending = true;
+		follow->status = EXIT_BAD_INPUT;
+		loop_at(follow->loop, loop_now(follow->loop) + DURATION_SECOND, end, follow, 0);
+	}
+	status_fini(&status);
+}
+
 static void canary_came(void *owner, enum watch_event event, cJSON *object)
 {
 	struct follow *follow = owner;
@@ -203,7 +233,8 @@ static void canary_came(void *owner, enum watch_event event, cJSON *object)
 	fflush(stdout);
 	text_copy(followed->phase, sizeof(followed->phase),
 		  json_string_or(object, "status.phase", ""));
-	followed->began |= is_under_way(followed->phase);
+	followed->began |= follow->began || is_under_way(followed->phase);
+	look_for_refusal(follow, object);
 	consider_end(follow);
 }
 
@@ -286,6 +317,18 @@ static int follow_on(struct follow *follow, const struct kube_config *config, co
 	transport->ops->free(transport);
 	loop_free(loop);
 	return follow->status;
+}
+
+int follow_to_end(const struct kube_config *config, const struct follow_wish *wish)
+{
+	struct follow follow = {
+		.name = wish->name,
+		.command = wish->command,
+		.wait = true,
+		.began = wish->began,
+		.colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL,
+	};
+	return follow_on(&follow, config, wish->namespace, wish->timeout_us);
 }
 
 static bool known_phases(const char *list, struct error *err)

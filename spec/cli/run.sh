@@ -137,6 +137,7 @@ spec "run: ends cleanly at SIGTERM" 0 "" test $? = 0
 spec "run: the one that waited takes over" 0 "" within 20 grep -q "acting as elected leader" "$folder/second.log"
 spec "run: rolls a bad image back" 2 "Canary failed! Scaling down podinfo.test" outcome bad
 spec "run: rolls a silent image back" 2 "probably podinfo.test is not receiving traffic" outcome silent
+. spec/cli/commands.sh
 if command -v kubectl >/dev/null; then
 	spec "kubectl: get" 0 "podinfo   Failed" kubectl get canaries -n test
 	spec "kubectl: wait" 0 "condition met" kubectl wait -n test --for=condition=promoted=false --timeout 20s canary/podinfo
