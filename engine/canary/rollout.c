@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/zone.h"
 
 static cJSON *seconds_of(const cJSON *durations)
 {
@@ -146,6 +147,29 @@ static cJSON *peers_table(const struct tick *tick)
 	return peers;
 }
 
+/* What the clocks of the zone that the policy's params name show; UTC when they name none. */
+static cJSON *clock_table(const struct tick *tick)
+{
+	const char *zone = json_string_or(tick->spec->policy.params, "zone", "UTC");
+	struct zone_clock clock;
+	struct error err = {0};
+	cJSON *table = cJSON_CreateObject();
+	cJSON_AddStringToObject(table, "zone", zone);
+	if (!zone_clock_at(zone_directory, zone, tick->now_us, &clock, &err)) {
+		cJSON_AddStringToObject(table, "error", err.text);
+		return table;
+	}
+	cJSON_AddNumberToObject(table, "year", clock.year);
+	cJSON_AddNumberToObject(table, "month", clock.month);
+	cJSON_AddNumberToObject(table, "day", clock.day);
+	cJSON_AddNumberToObject(table, "hour", clock.hour);
+	cJSON_AddNumberToObject(table, "minute", clock.minute);
+	cJSON_AddNumberToObject(table, "second", clock.second);
+	cJSON_AddStringToObject(table, "weekday", clock.day_name);
+	cJSON_AddNumberToObject(table, "offset", clock.offset_s);
+	return table;
+}
+
 /* This revision was promoted before. */
 static bool was_good(const struct tick *tick)
 {
@@ -189,6 +213,7 @@ cJSON *rollout_table(const struct tick *tick)
 	json_remove(whole, "analysis.policy");
 	cJSON_AddItemToObject(rollout, "spec", whole);
 	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
+	cJSON_AddItemToObject(rollout, "clock", clock_table(tick));
 	cJSON_AddItemToObject(rollout, "peers", peers_table(tick));
 	cJSON_AddItemToObject(rollout, "history", history_table(&status->memory));
 	cJSON_AddItemToObject(rollout, "changed", changed_table(tick));

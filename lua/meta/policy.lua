@@ -51,6 +51,18 @@ error("meta file")
 ---@field queryParams? table<string, table>
 ---@field sourceLabels? table<string, string>
 
+---@class Clock
+---@field zone string
+---@field error? string why nothing else is known: there is no such zone
+---@field year? integer
+---@field month? integer
+---@field day? integer
+---@field hour? integer
+---@field minute? integer
+---@field second? integer
+---@field weekday? "Mon"|"Tue"|"Wed"|"Thu"|"Fri"|"Sat"|"Sun"
+---@field offset? integer seconds east of UTC
+
 ---@class Peer
 ---@field name string
 ---@field namespace string
@@ -84,6 +96,7 @@ error("meta file")
 ---@field analysis Analysis
 ---@field changed { image: boolean, env: boolean, config: boolean }
 ---@field samples? Sample[] of this check, for `judge` and `step`
+---@field clock Clock what the clocks of params.zone show (UTC when it is not said)
 ---@field peers table<string, Peer> the canaries that params.peers names, by what is written there; those that there are
 ---@field history Decision[] newest last
 ---@field params table spec.analysis.policy.params

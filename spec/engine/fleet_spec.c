@@ -249,3 +249,28 @@ SPEC("peers: a policy sees the canaries that its params name, those that there a
 		   1);
 	bed_end(&bed);
 }
+
+SPEC("freeze: no release begins while the clocks of its zone say so, and it begins right after")
+{
+	struct bed bed;
+	bed_begin(&bed); /* on Tuesday at 22:13:20 UTC: 23:13:20 in Berlin */
+	bed_put_canary(&bed, NULL);
+	bed_merge(
+		&bed, bed_canary,
+		"{\"spec\":{\"analysis\":{\"policy\":{\"name\":\"freeze\",\"params\":{"
+		"\"zone\":\"Europe/Berlin\",\"slot\":{\"name\":\"shop\",\"limit\":3},\"windows\":[{"
+		"\"days\":[\"Tue\"],\"from\":\"23:00\",\"to\":\"23:30\",\"reason\":\"stocktaking\"}"
+		"]}}}}}");
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	bed_release(&bed, "podinfo:2");
+	bed_run(&bed, 900);
+	EXPECT_TEXT(bed_phase(&bed), "Initialized");
+	EXPECT_INT(bed_events(&bed, "Halt podinfo.test advancement frozen: stocktaking"), 1);
+	bed_run(&bed, 120);
+	EXPECT_TEXT(bed_phase(&bed), "Progressing");
+	const cJSON *canary = cluster_get(bed.cluster, bed_canary);
+	EXPECT_CONTAINS(json_string(canary, "status.conditions[1].message"), "\"slot\":\"shop\"");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The file system of the image: a binary, what it is linked with, CA certificates, a user. Usage: root.sh BINARY FOLDER
+# The file system of the image: a binary, what it is linked with, CA certificates, time zones, a user. Usage: root.sh BINARY FOLDER
 set -eu
 binary=$1
 folder=$2
@@ -16,6 +16,9 @@ ldd "$binary" | grep -o '/[^ ]*' | while read -r library; do
 	cp -L "$library" "$folder/usr/lib/"
 done
 cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
+# Time zones of policies; not the copies that count leap seconds.
+mkdir -p "$folder/usr/share"
+tar -C /usr/share --exclude=zoneinfo/right --exclude=zoneinfo/posix -c zoneinfo | tar -C "$folder/usr/share" -x
 echo 'hosts: files dns' >"$folder/etc/nsswitch.conf"
 echo 'sluice:x:65532:65532::/:/sbin/nologin' >"$folder/etc/passwd"
 echo 'sluice:x:65532:' >"$folder/etc/group"
