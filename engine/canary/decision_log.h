@@ -6,9 +6,10 @@
  * ("prev"), also across files. A policy's text stands once in each file that has decisions of it; a
  * canary's first decision in a file stands whole, a later one as a delta (base/json_delta.h).
  * Written with one write(2) a line, before nothing and after the commit: a killed process may lose
- * the last decision, and leaves at most half a line, which readers pass over. A log that cannot be
- * written is told once, and never stops a rollout. Secrets are in no input of a hook, and so not in
- * here.
+ * the last decision, and leaves at most half a line, which readers pass over. The next process goes
+ * on in the same file, unless it is of another version, ends with half a line, is long, or is
+ * somebody's who still writes. A log that cannot be written is told once, and never stops a
+ * rollout. Secrets are in no input of a hook, and so not in here.
  *
  *     {"v":1,"log":"sluice","version":"…","prev":"…"}
  *     {"n":1,"policy":{"name","hash","text"},"prev":"…"}

@@ -94,4 +94,5 @@ releases=$("$sluice" replay "$folder/log" | grep -c 'begin the release')
 [ "$releases" -ge $((rounds * canaries)) ] || fail "$releases releases in the log, of $((rounds * canaries))"
 bytes=$(cat "$folder"/log/* | wc -c)
 decisions=$(cat "$folder"/log/* | grep -c '"canary"')
+[ $((bytes / decisions)) -lt 2048 ] || fail "a decision takes $((bytes / decisions)) bytes"
 echo "killed: $releases releases, $(wc -l <"$folder/kills") kills, $((bytes / decisions)) bytes a decision: ${told##*$'\n'}"

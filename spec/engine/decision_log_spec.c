@@ -210,6 +210,64 @@ SPEC("decision_log: what was written is read, across files and restarts, and ans
 	remove_all(dir);
 }
 
+static size_t count_of(const char *path, const char *word)
+{
+	struct error err = {0};
+	SCOPED(buf) struct buf text = {0};
+	size_t count = 0;
+	buf_init(&text, MIB);
+	EXPECT(file_read(path, &text, &err));
+	for (const char *at = text.text; (at = strstr(at, word)) != NULL; at++)
+		count++;
+	return count;
+}
+
+SPEC("decision_log: after a restart it goes on in the same file with what had changed")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	EXPECT(mkdtemp(dir) != NULL);
+	for (int i = 0; i < 10; i++)
+		write_some(dir, 0, 3 * i + 1, 3 * i + 4);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_INT(found.decisions, 30);
+	EXPECT_INT(summary.files, 1);
+	EXPECT(found.same);
+	EXPECT_INT(found.weight, 30);
+	SCOPED(text) char *path = newest(dir);
+	EXPECT_INT(count_of(path, "\"text\":"), 1);
+	EXPECT(count_of(path, "\"whole\":") < 10); /* two, and one after each rest */
+	/* Somebody else still writes: a file of one's own. */
+	struct decision_log *other = decision_log_open(dir, 0, 50, &err);
+	struct decision_log *log = decision_log_open(dir, 0, 51, &err);
+	decision_log_close(log);
+	decision_log_close(other);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_INT(summary.files, 2);
+	remove_all(dir);
+}
+
+SPEC("decision_log: the chain goes on over a file that was never begun")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	EXPECT(mkdtemp(dir) != NULL);
+	write_some(dir, 0, 1, 4);
+	SCOPED(text) char *empty = xasprintf("%s/decisions-2100-01-01T00:00:00.jsonl", dir);
+	overwrite(empty, "", 0);
+	struct decision_log *log = decision_log_open(dir, 0, 5000000000000000, &err);
+	EXPECT(log != NULL);
+	decision_log_close(log);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_TEXT(err.text, "");
+	EXPECT_INT(summary.files, 3);
+	remove_all(dir);
+}
+
 SPEC("decision_log: half a line is passed over, a changed one is found")
 {
 	char dir[] = "/tmp/sluice-spec-XXXXXX";

@@ -5,7 +5,8 @@
 #     leader-killed    two daemons; the leader is killed -9
 #     leader-stopped   two daemons; the leader is stopped, and woken when the other one has taken over
 #
-# $SECOND is the kubeconfig of the second daemon. What was done when is told in $TOLD.
+# $SECOND is the kubeconfig of the second daemon, $DECISIONS a directory for decision logs. What was done when is told in
+# $TOLD.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 kubectl=$("$here/binary.sh" kubectl)
@@ -16,7 +17,7 @@ tell() { echo "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ) $*" >>"$TOLD"; }
 
 # start [FLAGS]: the daemon, with flags of its own after those that were given.
 start() {
-	"$PROGRAMS/sluice" "${flags[@]}" "$@" >>"$log" 2>&1 &
+	"$PROGRAMS/sluice" "${flags[@]}" ${DECISIONS:+--decision-log "$DECISIONS"} "$@" >>"$log" 2>&1 &
 	pids+=($!)
 }
 
