@@ -34,6 +34,7 @@ struct http_request {
 	int64_t timeout_us; /* of the whole exchange; 0 means none (streams) */
 	bool insecure_tls;  /* do not verify the peer's certificate */
 	bool no_redirect;
+	bool takes_json;   /* a reply may be `json` instead of a body, where a port has it so */
 	bool secret_url;   /* messages show no more of it than the host */
 	const char *proxy; /* instead of the port's own; or NULL */
 };
@@ -44,6 +45,7 @@ struct http_reply {
 	struct error error;
 	const char *body; /* borrowed until the callback returns; terminated; never NULL */
 	size_t body_len;
+	const cJSON *json;	/* borrowed like the body, which is "" then; or NULL */
 	int64_t retry_after_us; /* -1 when the server did not say */
 };
 

@@ -232,6 +232,16 @@ static enum step observe_configs(struct tick *tick)
 	return waiting ? STEP_WAIT : STEP_ON;
 }
 
+/* Of one version of the target once in a tick. */
+static void hash_template(struct tick *tick)
+{
+	const char *version = json_string_or(tick->target, "metadata.resourceVersion", "");
+	if (version[0] != '\0' && strcmp(version, tick->hashed_version) == 0)
+		return;
+	workload_template_hash(tick->target, tick->template_hash);
+	text_copy(tick->hashed_version, sizeof(tick->hashed_version), version);
+}
+
 enum step converge_observe(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -255,7 +265,7 @@ enum step converge_observe(struct tick *tick)
 		return step;
 	json_free(tick->tracked);
 	tick->tracked = workload_tracked(tick->configs);
-	workload_template_hash(target, tick->template_hash);
+	hash_template(tick);
 	workload_revision(tick->template_hash, tick->tracked, tick->revision);
 	return STEP_ON;
 }

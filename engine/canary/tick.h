@@ -77,6 +77,7 @@ struct tick {
 	cJSON *configs; /* owned: the tracked ConfigMaps and Secrets, as references */
 	cJSON *tracked; /* owned */
 	char template_hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
+	char hashed_version[64]; /* of the target that `template_hash` is of */
 
 	/* What the operator asks, when it was not taken yet; and what the annotation said when the
 	 * tick began. */

@@ -172,6 +172,7 @@ static void attempt(struct kube *kube, struct call *call)
 		.body_len = call->body != NULL ? strlen(call->body) : 0,
 		.timeout_us = call->deadline > now ? call->deadline - now : 1,
 		.no_redirect = true,
+		.takes_json = !call->text_only,
 	};
 	kube->requests++;
 	call->exchange = http_send(kube->transport, &request, on_reply, kube, call->id);
@@ -309,10 +310,11 @@ static void on_reply(void *owner, uint64_t id, const struct http_reply *reply)
 		return;
 	}
 	bool is_good = reply->status >= 200 && reply->status < 300;
-	SCOPED(json) cJSON *object = NULL;
-	if (!is_good || !call->text_only) {
+	SCOPED(json) cJSON *parsed = NULL;
+	const cJSON *object = reply->json;
+	if (object == NULL && (!is_good || !call->text_only)) {
 		struct error why;
-		object = json_parse(reply->body, reply->body_len, &why);
+		object = parsed = json_parse(reply->body, reply->body_len, &why);
 		if (object == NULL && is_good)
 			error_set(&result.error, ERROR_UNAVAILABLE,
 				  "%s %s: the answer is not JSON: %s", method_of(call->verb),

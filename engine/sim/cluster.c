@@ -95,8 +95,7 @@ static void handle(void *owner, uint64_t id)
 		exchange_answer(cluster, id, 0, "", &err);
 		return;
 	}
-	SCOPED(text) char *text = json_text(object);
-	exchange_answer(cluster, id, code, text, NULL);
+	exchange_answer_object(cluster, id, code, object);
 }
 
 static const char *header_of(const struct http_request *request, const char *name)
@@ -122,6 +121,7 @@ static uint64_t port_send(struct http *http, const struct http_request *request,
 	exchange->done = done;
 	exchange->owner = owner;
 	exchange->token = token;
+	exchange->takes_json = request->takes_json;
 	if (cluster->exchange_count == cluster->exchange_room) {
 		cluster->exchange_room =
 			cluster->exchange_room == 0 ? 16 : cluster->exchange_room * 2;

@@ -16,6 +16,7 @@ struct exchange { /* a request under way, or a watch */
 	void *owner;
 	uint64_t token;
 	uint64_t timer;
+	bool takes_json; /* see ports.h */
 	/* a watch: */
 	bool watching;
 	bool told_soon;
@@ -66,6 +67,8 @@ void exchange_end(struct cluster *cluster, uint64_t id);
 /* Answers and ends it. */
 void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
 		     const struct error *err);
+/* The same with an object, as text or as it is. */
+void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, const cJSON *object);
 void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref);
 /* Each watch is told what is new, after its own lag. */
 void watches_tell(struct cluster *cluster);

@@ -36,8 +36,7 @@ void exchange_end(struct cluster *cluster, uint64_t id)
 	free(exchange);
 }
 
-void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
-		     const struct error *err)
+static void answer(struct cluster *cluster, uint64_t id, struct http_reply *reply)
 {
 	size_t i = exchange_index(cluster, id);
 	if (i == SIZE_MAX)
@@ -46,13 +45,29 @@ void exchange_answer(struct cluster *cluster, uint64_t id, int status, const cha
 	void *owner = cluster->exchanges[i]->owner;
 	uint64_t token = cluster->exchanges[i]->token;
 	exchange_end(cluster, id);
-	struct http_reply reply = {
-		.status = status, .body = text, .body_len = strlen(text), .retry_after_us = -1};
+	reply->retry_after_us = reply->status == 429 ? DURATION_SECOND : -1;
+	done(owner, token, reply);
+}
+
+void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
+		     const struct error *err)
+{
+	struct http_reply reply = {.status = status, .body = text, .body_len = strlen(text)};
 	if (err != NULL)
 		reply.error = *err;
-	if (status == 429)
-		reply.retry_after_us = DURATION_SECOND;
-	done(owner, token, &reply);
+	answer(cluster, id, &reply);
+}
+
+void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, const cJSON *object)
+{
+	size_t i = exchange_index(cluster, id);
+	struct http_reply reply = {.status = status, .body = "", .json = object};
+	if (i != SIZE_MAX && cluster->exchanges[i]->takes_json) {
+		answer(cluster, id, &reply);
+		return;
+	}
+	SCOPED(text) char *text = json_text(object);
+	exchange_answer(cluster, id, status, text, NULL);
 }
 
 static void watch_over(void *owner, uint64_t id)
