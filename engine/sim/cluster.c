@@ -184,6 +184,8 @@ struct http *cluster_port(struct cluster *cluster)
 	return &cluster->port;
 }
 
+static const struct writer user = {.manager = "kubectl"};
+
 static bool failed(const cJSON *answered, int code, struct error *err)
 {
 	if (code < 400)
@@ -247,10 +249,10 @@ bool cluster_apply(struct cluster *cluster, const cJSON *object, struct error *e
 		return error_set(err, ERROR_INVALID, "an object needs a kind and metadata.name");
 	struct stored *stored = store_find(&cluster->store, path);
 	int code;
+	cJSON *copy = json_copy(object);
 	SCOPED(json)
-	cJSON *answered = stored == NULL
-				  ? verb_create(cluster, &ref, json_copy(object), &code)
-				  : verb_replace(cluster, stored, json_copy(object), false, &code);
+	cJSON *answered = stored == NULL ? verb_create(cluster, &ref, copy, &user, &code)
+					 : verb_replace(cluster, stored, copy, false, &user, &code);
 	return !failed(answered, code, err);
 }
 
@@ -265,7 +267,8 @@ bool cluster_merge(struct cluster *cluster, const char *path, const cJSON *merge
 	cJSON *next = json_copy(stored->object);
 	json_merge_patch(&next, merged);
 	int code;
-	SCOPED(json) cJSON *answered = verb_replace(cluster, stored, next, only_status, &code);
+	SCOPED(json)
+	cJSON *answered = verb_replace(cluster, stored, next, only_status, &user, &code);
 	return !failed(answered, code, err);
 }
 

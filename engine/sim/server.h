@@ -75,13 +75,20 @@ void watches_tell(struct cluster *cluster);
 
 /* verbs.c: what requests do to the store. */
 
+struct writer {
+	const char *manager; /* of fields */
+	bool applies;
+};
+
 /* The answer to a request other than a watch; the caller frees. */
 cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
 		  int *code);
-cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object, int *code);
-/* Replaces what is there, keeping the status (or all but the status). */
+cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object,
+		   const struct writer *writer, int *code);
+/* Replaces what is there, keeping the status (or all but the status). The managedFields of
+ * `owned_next` are taken as they are, if it has any. */
 cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned_next,
-		    bool only_status, int *code);
+		    bool only_status, const struct writer *writer, int *code);
 /* At once, or once its finalizers are gone. */
 void verb_delete(struct cluster *cluster, struct stored *stored);
 void verb_remove(struct cluster *cluster, struct stored *stored);

@@ -18,7 +18,7 @@ static void stored_free(struct stored *stored)
 {
 	free(stored->path);
 	json_free(stored->object);
-	json_free(stored->applied);
+	free(stored->managed);
 	free(stored);
 }
 
@@ -180,6 +180,12 @@ bool store_replace(struct store *store, struct stored *stored, cJSON *owned_obje
 	stored->object = owned_object;
 	log_change(store, stored, "MODIFIED");
 	return true;
+}
+
+void store_touch(struct store *store, struct stored *stored)
+{
+	set_version(store, stored->object);
+	log_change(store, stored, "MODIFIED");
 }
 
 void store_remove(struct store *store, struct stored *stored)

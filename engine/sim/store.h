@@ -15,7 +15,7 @@ struct stored {
 	char *path;
 	struct kube_ref ref;
 	cJSON *object;
-	cJSON *applied; /* what the field manager applied last, or NULL */
+	char *managed; /* metadata.managedFields, which the object is kept without */
 };
 
 /* One change, for watches. */
@@ -47,6 +47,8 @@ struct stored *store_add(struct store *store, const char *path, const struct kub
 /* Replaces the object; false when nothing changed. Generation counts changes outside metadata and
  * status. */
 bool store_replace(struct store *store, struct stored *stored, cJSON *owned_object);
+/* A new version of the same: who owns its fields has changed. */
+void store_touch(struct store *store, struct stored *stored);
 void store_remove(struct store *store, struct stored *stored);
 
 #endif

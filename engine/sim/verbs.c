@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "sim/controllers.h"
+#include "sim/fields.h"
 #include "sim/strategic.h"
 
 /* ---- controllers ---- */
@@ -90,7 +91,31 @@ static bool has_namespace(const struct cluster *cluster, const char *name)
 	return store_find(&cluster->store, path) != NULL;
 }
 
-cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object, int *code)
+/* Puts metadata.managedFields into a copy of the object. */
+static cJSON *with_managed(const struct stored *stored)
+{
+	cJSON *copy = json_copy(stored->object);
+	json_put(copy, "metadata.managedFields",
+		 json_parse(stored->managed, strlen(stored->managed), NULL));
+	return copy;
+}
+
+/* Takes them out; NULL when there are none that make sense. */
+static cJSON *take_managed(cJSON *object)
+{
+	cJSON *managed = cJSON_DetachItemFromObjectCaseSensitive(json_get(object, "metadata"),
+								 "managedFields");
+	const cJSON *entry;
+	bool sound = cJSON_IsArray(managed);
+	cJSON_ArrayForEach(entry, managed) sound &= cJSON_IsObject(json_get(entry, "fieldsV1"));
+	if (sound)
+		return managed;
+	json_free(managed);
+	return NULL;
+}
+
+cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_object,
+		   const struct writer *writer, int *code)
 {
 	if (ref->name[0] == '\0') {
 		const char *name = json_string(owned_object, "metadata.name");
@@ -117,10 +142,17 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 		*code = 409;
 		return refusal(409, "AlreadyExists", message);
 	}
+	json_free(take_managed(owned_object));
+	SCOPED(json) cJSON *managed = cJSON_CreateArray();
+	if (writer->applies)
+		fields_applied(managed, owned_object, owned_object, writer->manager);
+	else
+		fields_written(managed, NULL, owned_object, writer->manager);
 	struct stored *stored =
 		store_add(&cluster->store, path, ref, owned_object, loop_now(cluster->loop));
+	stored->managed = json_text(managed);
 	*code = 201;
-	cJSON *copy = json_copy(stored->object);
+	cJSON *copy = with_managed(stored);
 	changed(cluster, stored->path, stored->object);
 	return copy;
 }
@@ -131,10 +163,11 @@ static bool is_held(const cJSON *object)
 }
 
 cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned_next,
-		    bool only_status, int *code)
+		    bool only_status, const struct writer *writer, int *code)
 {
 	cJSON *next = owned_next;
 	const cJSON *live = stored->object;
+	SCOPED(json) cJSON *managed = take_managed(next);
 	if (version_differs(live, next)) {
 		json_free(next);
 		return refuse_conflict(&stored->ref, code);
@@ -152,8 +185,18 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 			cJSON_AddItemToObject(next, "status", json_copy(json_get(live, "status")));
 	}
 	*code = 200;
+	if (managed == NULL)
+		managed = json_parse(stored->managed, strlen(stored->managed), NULL);
+	if (!only_status && !writer->applies)
+		fields_written(managed, live, next, writer->manager);
+	SCOPED(text) char *before = stored->managed;
+	stored->managed = json_text(managed);
 	bool wrote = store_replace(&cluster->store, stored, next);
-	cJSON *copy = json_copy(stored->object);
+	if (!wrote && strcmp(before, stored->managed) != 0) {
+		store_touch(&cluster->store, stored);
+		wrote = true;
+	}
+	cJSON *copy = with_managed(stored);
 	if (wrote)
 		changed(cluster, stored->path, stored->object);
 	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL &&
@@ -162,56 +205,36 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 	return copy;
 }
 
-/* Takes out of `next` what the manager applied before and does not any more. */
-static void remove_unapplied(cJSON *next, const cJSON *before, const cJSON *now)
-{
-	const cJSON *member;
-	cJSON_ArrayForEach(member, before)
-	{
-		const cJSON *wanted = json_get(now, member->string);
-		if (wanted == NULL)
-			cJSON_DeleteItemFromObjectCaseSensitive(next, member->string);
-		else if (cJSON_IsObject(member) && cJSON_IsObject(wanted))
-			remove_unapplied(json_get(next, member->string), member, wanted);
-	}
-}
-
-static cJSON *apply(struct cluster *cluster, struct kube_ref *ref, const char *path, cJSON *body,
-		    int *code)
+static cJSON *apply(struct cluster *cluster, struct kube_ref *ref, const char *path,
+		    const cJSON *body, const struct writer *writer, int *code)
 {
 	struct stored *stored = store_find(&cluster->store, path);
-	if (stored == NULL) {
-		cJSON *created = verb_create(cluster, ref, json_copy(body), code);
-		stored = store_find(&cluster->store, path);
-		if (stored != NULL)
-			stored->applied = json_copy(body);
-		return created;
-	}
-	cJSON *next = json_copy(stored->object);
-	if (version_differs(stored->object, body)) {
-		json_free(next);
+	if (stored == NULL)
+		return verb_create(cluster, ref, json_copy(body), writer, code);
+	if (version_differs(stored->object, body))
 		return refuse_conflict(ref, code);
-	}
-	remove_unapplied(next, stored->applied, body);
+	cJSON *next = with_managed(stored);
+	cJSON *managed = take_managed(next);
+	fields_applied(managed, next, body, writer->manager);
 	json_merge_patch(&next, body);
-	json_free(stored->applied);
-	stored->applied = json_copy(body);
+	json_put(next, "metadata.managedFields", managed);
 	json_put_string(next, "metadata.resourceVersion",
 			json_string(stored->object, "metadata.resourceVersion"));
-	return verb_replace(cluster, stored, next, false, code);
+	return verb_replace(cluster, stored, next, false, writer, code);
 }
 
 static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
-		    const char *path, cJSON *body, int *code)
+		    const char *path, cJSON *body, struct writer *writer, int *code)
 {
 	bool only_status = strcmp(ref->subresource, "status") == 0;
 	const char *type = exchange->content_type == NULL ? "" : exchange->content_type;
-	if (text_starts(type, "application/apply-patch"))
-		return apply(cluster, ref, path, body, code);
+	writer->applies = text_starts(type, "application/apply-patch");
+	if (writer->applies)
+		return apply(cluster, ref, path, body, writer, code);
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL)
 		return refuse_not_found(ref, code);
-	cJSON *next = json_copy(stored->object);
+	cJSON *next = with_managed(stored);
 	if (text_starts(type, "application/json-patch")) {
 		struct error err = {0};
 		if (!json_patch(&next, body, &err)) {
@@ -219,13 +242,12 @@ static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, st
 			*code = 422;
 			return refusal(422, "Invalid", err.text);
 		}
-		return verb_replace(cluster, stored, next, only_status, code);
-	}
-	if (text_starts(type, "application/strategic-merge-patch"))
+	} else if (text_starts(type, "application/strategic-merge-patch")) {
 		strategic_merge(&next, body);
-	else
+	} else {
 		json_merge_patch(&next, body);
-	return verb_replace(cluster, stored, next, only_status, code);
+	}
+	return verb_replace(cluster, stored, next, only_status, writer, code);
 }
 
 static bool depends_on(const cJSON *object, const char *uid)
@@ -356,7 +378,7 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
 		*code = 200;
-		return json_copy(stored->object);
+		return with_managed(stored);
 	}
 	if (strcmp(exchange->method, "DELETE") == 0) {
 		if (stored == NULL)
@@ -374,15 +396,17 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 		*code = 400;
 		return refusal(400, "BadRequest", err.text);
 	}
+	SCOPED(text) char *manager = request_parameter(exchange->url, "fieldManager");
+	struct writer writer = {.manager = manager != NULL ? manager : "unknown"};
 	if (strcmp(exchange->method, "POST") == 0)
-		return verb_create(cluster, ref, json_copy(body), code);
+		return verb_create(cluster, ref, json_copy(body), &writer, code);
 	if (strcmp(exchange->method, "PATCH") == 0)
-		return patch(cluster, exchange, ref, path, body, code);
+		return patch(cluster, exchange, ref, path, body, &writer, code);
 	if (strcmp(exchange->method, "PUT") == 0) {
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
 		return verb_replace(cluster, stored, json_copy(body),
-				    strcmp(ref->subresource, "status") == 0, code);
+				    strcmp(ref->subresource, "status") == 0, &writer, code);
 	}
 	*code = 405;
 	return refusal(405, "MethodNotAllowed", "the server does not allow this method");
