@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "canary/managed.h"
 
 enum question { ABOUT_OBJECT, ABOUT_WRITE, ABOUT_HTTP, ABOUT_METRIC, ABOUT_PAUSE };
 
@@ -181,11 +182,10 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 	return NULL;
 }
 
-/* Without what only servers care for, and what makes up half of an object. */
 static cJSON *copy_of(const cJSON *object)
 {
 	cJSON *copy = json_copy(object);
-	cJSON_DeleteItemFromObjectCaseSensitive(json_get(copy, "metadata"), "managedFields");
+	managed_trim(copy);
 	return copy;
 }
 

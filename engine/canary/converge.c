@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/managed.h"
 
 /* The object at a path: *object is NULL where there is none. */
 static enum step look(struct tick *tick, const char *path, const cJSON **object)
@@ -133,8 +134,16 @@ static enum step ensure_seen(struct tick *tick, const char *path, const cJSON *w
 		*strrchr(collection, '/') = '\0';
 		return converge_write(tick, KUBE_CREATE, collection, wanted);
 	}
-	if (trusted && json_covers(live, wanted))
+	if (trusted && json_covers(live, wanted) && !(ours && managed_has_more(live, wanted)))
 		return STEP_ON;
+	if (ours && managed_outlive(live)) {
+		SCOPED(json) cJSON *upgrade = managed_upgrade(live);
+		step = converge_write(tick, KUBE_JSON_PATCH, path, upgrade);
+		if (step == STEP_ON)
+			step = look(tick, path, &live);
+		if (step != STEP_ON)
+			return step;
+	}
 	return write_at(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted,
 			json_string(live, "metadata.resourceVersion"));
 }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "canary/managed.h"
 #include "canary/workload.h"
 #include "kube/watch.h"
 
@@ -25,7 +26,8 @@ struct kept_entry {
 	uint32_t text_len;
 	unsigned round; /* of the list that it was seen in last */
 	enum state state;
-	bool told; /* its watch has spoken since it was last asked for */
+	bool told;     /* its watch has spoken since it was last asked for */
+	bool outlives; /* see managed_outlive: to be read before it is applied */
 };
 
 struct watched {
@@ -373,6 +375,7 @@ void kept_know(struct kept *kept, struct keeping *keeping, const char *path, con
 	entry->state = IS_KNOWN;
 	entry->version = version;
 	entry->sense = sense;
+	entry->outlives = managed_outlive(object);
 	if (keeping->warm && entry->noted == 0)
 		put_text(kept, entry, object);
 	else
@@ -426,7 +429,8 @@ bool kept_says(const struct kept *kept, const struct keeping *keeping, const cha
 	version[0] = '\0';
 	if (entry == NULL || entry->state != IS_KNOWN || entry->noted == 0 || !is_current(entry))
 		return false;
-	snprintf(version, 24, "%llu", (unsigned long long)entry->version);
+	if (!entry->outlives)
+		snprintf(version, 24, "%llu", (unsigned long long)entry->version);
 	return entry->noted == (digest != 0 ? digest : 1);
 }
 

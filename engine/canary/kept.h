@@ -56,7 +56,8 @@ bool kept_has(const struct kept *kept, const struct keeping *keeping, const char
 /* That the object says what a digest stands for, so that it needs no look to know that again. */
 void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uint64_t digest);
 /* Whether it says so still. Otherwise `version` is that of an object that said something else and
- * was not touched since (to be overwritten unread), or empty. */
+ * was not touched since, and of which an apply takes away what it leaves out (to be overwritten
+ * unread), or empty. */
 bool kept_says(const struct kept *kept, const struct keeping *keeping, const char *path,
 	       uint64_t digest, char version[24]);
 

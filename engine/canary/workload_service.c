@@ -132,7 +132,9 @@ cJSON *workload_service(const struct canary_spec *spec, enum service_role role,
 		return service;
 	}
 	json_put_string(service, "spec.type", "ClusterIP");
-	if (live == NULL && json_bool(spec->service, "headless", false))
+	/* Nobody can change that of one that is there. */
+	if (json_bool(spec->service, "headless", false) &&
+	    text_equal(json_string_or(live, "spec.clusterIP", "None"), "None"))
 		json_put_string(service, "spec.clusterIP", "None");
 	const char *distribution = json_string_or(spec->service, "trafficDistribution", "");
 	if (distribution[0] != '\0')
