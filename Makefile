@@ -227,11 +227,14 @@ $(OUT)/%.tidy: %.c $(OUT)/%.o .clang-tidy
 PREFIX ?= /usr/local
 share := $(DESTDIR)$(PREFIX)/share
 .PHONY: install cover
-install: $(OUT)/sluice ## the binary and its completions (PREFIX=/usr/local DESTDIR=)
+install: $(OUT)/sluice ## the binary, its manual and its completions (PREFIX=/usr/local DESTDIR=)
 	install -D -s -m 755 $(OUT)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
-	install -d $(share)/bash-completion/completions $(share)/zsh/site-functions
+	install -d $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d \
+	  $(share)/man/man1
 	$(OUT)/sluice completion bash >$(share)/bash-completion/completions/sluice
 	$(OUT)/sluice completion zsh >$(share)/zsh/site-functions/_sluice
+	$(OUT)/sluice completion fish >$(share)/fish/vendor_completions.d/sluice.fish
+	tools/man.sh $(OUT)/sluice >$(share)/man/man1/sluice.1
 
 cover: ## which lines of engine/ the specs run, by folder
 	$(Q)find $(BUILD)/cover -name '*.gcda' -delete 2>/dev/null || true

@@ -28,7 +28,7 @@ static const struct verb {
 	{"why", cli_why,
 	 "a decision of a log: the number, the limit, and what would have changed it"},
 	{"replay", cli_replay, "a decision log: told, verified, or asked of another policy"},
-	{"completion", cli_completion, "print a completion script for bash or zsh"},
+	{"completion", cli_completion, "print a completion script for bash, zsh or fish"},
 };
 
 static void usage(FILE *to)
@@ -38,7 +38,7 @@ static void usage(FILE *to)
 	      to);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
-	fputs("  version      print the version\n\n"
+	fputs("  version      print the version; with -v those of the libraries too\n\n"
 	      "sluice VERB --help says more about a verb.\n",
 	      to);
 }
@@ -55,7 +55,7 @@ int main(int count, char **arguments)
 		return EXIT_GOOD;
 	}
 	if (strcmp(verb, "version") == 0 || strcmp(verb, "--version") == 0) {
-		puts("sluice " SLUICE_VERSION);
+		cli_version(count > 2 && strcmp(arguments[2], "-v") == 0);
 		return EXIT_GOOD;
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -4,6 +4,8 @@
 #ifndef SLUICE_CLI_CLI_H
 #define SLUICE_CLI_CLI_H
 
+#include <stdbool.h>
+
 enum {
 	EXIT_GOOD = 0,
 	EXIT_BAD_INPUT = 1,
@@ -28,5 +30,7 @@ int cli_retry(int count, char **arguments);
 int cli_skip_to(int count, char **arguments);
 int cli_approve(int count, char **arguments);
 int cli_completion(int count, char **arguments);
+
+void cli_version(bool libraries);
 
 #endif

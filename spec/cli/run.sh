@@ -31,7 +31,19 @@ spec "help" 0 "usage: sluice VERB" "$sluice" --help
 spec "version" 0 "sluice " "$sluice" --version
 spec "an unknown verb" 1 'there is no verb "rum"' "$sluice" rum
 spec "no verb" 1 "usage:" "$sluice"
+spec "version, and what it runs on" 0 "libmicrohttpd/" "$sluice" --version -v
 spec "completion" 0 "complete -F" "$sluice" completion bash
+spec "completion for fish" 0 "complete -c sluice" "$sluice" completion fish
+# what "make install" puts there
+installed() {
+	make --no-print-directory install "OUT=$(dirname "$sluice")" PREFIX=/usr "DESTDIR=$bad.root" >/dev/null &&
+		(cd "$bad.root" && find . -type f | sort && cat usr/share/man/man1/sluice.1)
+	local status=$?
+	rm -rf "$bad.root"
+	return $status
+}
+spec "install: the binary" 0 "./usr/bin/sluice" installed
+spec "install: the manual has every flag" 0 '\-\-decision\-log DIR|\-' installed
 
 spec "the example is right" 0 "1 canaries, 0 errors" "$sluice" check "$canary"
 sed 's/stepWeight: 5/stepWeight: 2.5/' "$canary" >"$bad"
