@@ -11,7 +11,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "base/utf8.h"
 
 static const int64_t timeout_us = 5 * DURATION_SECOND;
 

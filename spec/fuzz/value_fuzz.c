@@ -41,7 +41,7 @@ static cJSON *there_and_back(const cJSON *json, bool exact)
 	struct trip trip = {.json = json, .exact = exact};
 	lua_pushcfunction(L, go);
 	lua_pushlightuserdata(L, &trip);
-	meter_begin(&meter);
+	meter_begin(&meter, NULL);
 	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
 		REQUIRE(meter.spent);
 	meter_end(&meter);
