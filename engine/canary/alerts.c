@@ -444,9 +444,8 @@ static void add_receiver(const struct alerts *alerts, struct letter *letter,
 	}
 	char path[KUBE_PATH_MAX];
 	const char *name = json_string_or(entry, "providerRef.name", "");
-	const char *namespace = json_string_or(entry, "providerRef.namespace", "");
-	if (namespace[0] == '\0')
-	namespace = spec->namespace;
+	const char *said = json_string_or(entry, "providerRef.namespace", "");
+	const char *namespace = said[0] == '\0' ? spec->namespace : said;
 	kube_path(path, &kube_alert_provider, namespace, name);
 	receiver->name = xasprintf("%s.%s", name, namespace);
 	receiver->namespace = xstrdup(namespace);

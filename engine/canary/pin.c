@@ -106,7 +106,7 @@ static enum step read_pinned(struct tick *tick, struct found *found)
 	memory->pinned = true;
 	const cJSON *text =
 		json_get(object, "data") == NULL ? NULL : json_get(object, "data")->child;
-	if (!cJSON_IsString(text))
+	if (text == NULL || !cJSON_IsString(text))
 		return STEP_ON;
 	set_text(found, text->string, text->valuestring);
 	if (strcmp(found->hash, memory->policy) != 0)

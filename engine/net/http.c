@@ -67,10 +67,6 @@ struct net_http {
 
 static void pool_free(struct pool *pool)
 {
-	struct pool **at = &pool->http->pools;
-	while (*at != pool)
-		at = &(*at)->next;
-	*at = pool->next;
 	curl_multi_cleanup(pool->multi);
 	loop_cancel(pool->http->loop, pool->timer);
 	free(pool);
@@ -81,13 +77,18 @@ static void transfer_free(struct transfer *transfer)
 	struct pool *pool = transfer->pool;
 	curl_multi_remove_handle(pool->multi, transfer->easy);
 	curl_easy_cleanup(transfer->easy);
-	pool->transfers--;
-	if (pool->transfers == 0 && pool != pool->http->pools)
-		pool_free(pool);
 	curl_slist_free_all(transfer->headers);
 	buf_fini(&transfer->body);
 	free(transfer->place);
 	free(transfer);
+	pool->transfers--;
+	if (pool->transfers > 0 || pool == pool->http->pools)
+		return;
+	struct pool **at = &pool->http->pools;
+	while (*at != pool)
+		at = &(*at)->next;
+	*at = pool->next;
+	pool_free(pool);
 }
 
 static struct transfer *take(struct net_http *http, uint64_t id)
@@ -418,8 +419,10 @@ static void http_free(struct http *port)
 	struct net_http *http = (struct net_http *)port;
 	while (http->transfers != NULL)
 		transfer_free(take(http, http->transfers->id));
-	while (http->pools != NULL)
-		pool_free(http->pools);
+	for (struct pool *pool = http->pools, *next; pool != NULL; pool = next) {
+		next = pool->next;
+		pool_free(pool);
+	}
 	loop_drop(http->loop, http);
 	free(http->ca_file);
 	free(http->cert_file);

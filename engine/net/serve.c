@@ -331,7 +331,7 @@ struct serve *serve_new(struct loop *loop, const struct serve_options *options, 
 {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
-	const struct sockaddr *address = NULL;
+	const struct sockaddr *address = (const struct sockaddr *)&v4;
 	if (!address_of(options, &v4, &v6, &address, err))
 		return NULL;
 	struct serve *serve = xcalloc(1, sizeof(*serve));
