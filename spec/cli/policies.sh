@@ -96,3 +96,19 @@ pinned "a broken text is refused" "refused: mine.lua:1: '}' expected near 'end';
 	'"return { step = functon() end }"'
 pinned "a text that is gone is not missed" "Advance podinfo.test canary weight 21" null
 rm -f "$rules" "$rules.scenario"
+
+# ---- stock policies in the place of the built-in ones, and beside them
+
+stock=$(mktemp -d)
+mkdir "$stock/policies"
+sed 's/analysis.stepWeight, rest/analysis.stepWeight * 3, rest/' policies/canary.lua >"$stock/policies/canary.lua"
+cp $policy/geometric.lua "$stock/policies/doubling.lua"
+sed 's/^  analysis:/  analysis:\n    policy: {name: doubling}/' "$canary" >"$bad"
+spec "an overlaid stock policy decides" 0 "canary weight 45" "$sluice" dry-run --lua "$stock" -f "$canary"
+spec "the other stock policies stay" 2 "failed checks threshold reached" "$sluice" dry-run --lua "$stock" -f "$canary" \
+	--metrics $metrics/no-traffic.yaml
+spec "a stock policy of the directory, by its name" 0 "canary weight 16" "$sluice" dry-run --lua "$stock" -f "$bad"
+spec "without the directory there is none of that name" 3 'there is no stock policy "doubling"' "$sluice" dry-run -f "$bad"
+echo 'return { step = functon() end }' >"$stock/policies/canary.lua"
+spec "an overlaid stock policy with a mistake is told of" 3 "canary.lua:1:" "$sluice" dry-run --lua "$stock" -f "$canary"
+rm -r "$stock"
