@@ -111,14 +111,14 @@ static bool hook_of(const cJSON *call, enum policy_hook *hook)
 /* As the call saw it; NULL: as the first one did. */
 static cJSON *rollout_of(const cJSON *decision, const cJSON *call, bool measured)
 {
-	cJSON *rollout = cJSON_Duplicate(json_get(decision, "rollout"), true);
+	cJSON *rollout = json_copy(json_get(decision, "rollout"));
 	const cJSON *delta = json_get(call, "rollout");
 	struct error err;
 	if (delta != NULL)
 		(void)!json_delta_apply(&rollout, delta, &err);
 	const cJSON *samples = json_get(decision, "samples");
 	if (measured && samples != NULL)
-		cJSON_AddItemToObject(rollout, "samples", cJSON_Duplicate(samples, true));
+		cJSON_AddItemToObject(rollout, "samples", json_copy(samples));
 	return rollout;
 }
 
@@ -153,8 +153,7 @@ bool replay_judge(struct replay *replay, const cJSON *decision, const cJSON *cal
 	SCOPED(json) cJSON *rollout = rollout_of(decision, call, true);
 	int position = (int)json_int(call, "sample", -1);
 	if (position >= 0 && position < cJSON_GetArraySize(json_get(rollout, "samples")))
-		cJSON_ReplaceItemInArray(json_get(rollout, "samples"), position,
-					 cJSON_Duplicate(sample, true));
+		cJSON_ReplaceItemInArray(json_get(rollout, "samples"), position, json_copy(sample));
 	return policy_chain_call(&chain, HOOK_JUDGE, rollout, sample, owned_answer, err);
 }
 
@@ -211,7 +210,7 @@ static const cJSON *ask(struct asking *asking, enum policy_hook hook, const cJSO
 				  json_string_or(call, "error", "was not asked"));
 		return json_get(call, "answer");
 	}
-	cJSON_Delete(asking->answer);
+	json_free(asking->answer);
 	asking->answer = NULL;
 	if (!policy_chain_call(asking->chain, hook, asking->rollout, sample, &asking->answer,
 			       &asking->err))
@@ -243,12 +242,12 @@ static cJSON *sample_for(const cJSON *decision, const cJSON *check)
 			fits &= json_equal(json_get(metric, same[i]), json_get(check, same[i]));
 		if (!fits)
 			continue;
-		cJSON *taken = cJSON_Duplicate(sample, true);
-		json_put(taken, "metric", cJSON_Duplicate(check, true));
+		cJSON *taken = json_copy(sample);
+		json_put(taken, "metric", json_copy(check));
 		json_remove(taken, "range");
 		const cJSON *range = json_get(check, "thresholdRange");
 		if (range != NULL)
-			json_put(taken, "range", cJSON_Duplicate(range, true));
+			json_put(taken, "range", json_copy(range));
 		return taken;
 	}
 	return NULL;
@@ -312,8 +311,8 @@ static bool run_checks(struct asking *asking, struct result *result)
 	bool measured = asking->chain != NULL ? gather(asking, checks, samples, result)
 					      : json_get(decision, "samples") != NULL;
 	if (measured && asking->chain == NULL) {
-		cJSON_Delete(samples);
-		samples = cJSON_Duplicate(json_get(decision, "samples"), true);
+		json_free(samples);
+		samples = json_copy(json_get(decision, "samples"));
 	}
 	cJSON_AddItemToObject(asking->rollout, "samples", samples);
 	if (measured)
@@ -414,7 +413,7 @@ void replay_result(const cJSON *decision, struct result *result)
 {
 	struct asking asking = {.decision = decision, .rollout = rollout_of(decision, NULL, false)};
 	come_to(&asking, result);
-	cJSON_Delete(asking.rollout);
+	json_free(asking.rollout);
 }
 
 void replay_under(struct replay *replay, struct policy *policy, const cJSON *decision,
@@ -436,14 +435,14 @@ void replay_under(struct replay *replay, struct policy *policy, const cJSON *dec
 	if (failed_checks >= 0)
 		json_put_number(asking.rollout, "failed_checks", failed_checks);
 	if (state != NULL)
-		json_put(asking.rollout, "state", cJSON_Duplicate(state, true));
+		json_put(asking.rollout, "state", json_copy(state));
 	come_to(&asking, result);
 	const cJSON *kept = json_get(asking.answer, "state");
 	if (cJSON_IsObject(kept))
-		*owned_state = cJSON_Duplicate(kept, true);
+		*owned_state = json_copy(kept);
 	policy_runs_fini(&runs);
-	cJSON_Delete(asking.answer);
-	cJSON_Delete(asking.rollout);
+	json_free(asking.answer);
+	json_free(asking.rollout);
 }
 
 bool result_equal(const struct result *a, const struct result *b)
