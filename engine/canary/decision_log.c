@@ -156,14 +156,31 @@ static void set_last(struct decision_log *log, const char *canary, const cJSON *
 	(*at)->text = json_text(json);
 }
 
-static void recall_policy(void *owner, const char *name, const char *hash, const char *text)
+static struct known *find_known(struct decision_log *log, const char *hash)
 {
-	struct decision_log *log = owner;
-	struct known *known = &log->known[log->known_next++ % KNOWN_MAX];
+	for (size_t i = 0; i < KNOWN_MAX; i++)
+		if (strcmp(log->known[i].hash, hash) == 0)
+			return &log->known[i];
+	return NULL;
+}
+
+static struct known *know(struct decision_log *log, const char *name, const char *hash,
+			  const char *text)
+{
+	struct known *known = find_known(log, hash);
+	if (known != NULL)
+		return known;
+	known = &log->known[log->known_next++ % KNOWN_MAX];
 	free(known->name);
 	free(known->text);
-	*known = (struct known){.name = xstrdup(name), .text = xstrdup(text), .in_file = true};
+	*known = (struct known){.name = xstrdup(name), .text = xstrdup(text)};
 	text_copy(known->hash, sizeof(known->hash), hash);
+	return known;
+}
+
+static void recall_policy(void *owner, const char *name, const char *hash, const char *text)
+{
+	know(owner, name, hash, text)->in_file = true;
 }
 
 /* Takes up the newest file where a killed process left it; false: a new one is begun. One with half
@@ -215,13 +232,11 @@ static bool last_hash(const char *path, char hash[SHA256_HEX_SIZE])
 	return true;
 }
 
-/* In a directory: the newest file, or a new one after it. */
-static bool open_dir(struct decision_log *log, int64_t now_us, struct error *err)
+/* The newest file of the directory, or a new one after it. With the first decision, not before: who
+ * waits to lead would begin a file that the leader's goes on beside. */
+static bool begin(struct decision_log *log, int64_t now_us, struct error *err)
 {
 	struct log_names names;
-	log->fd = -1;
-	if (mkdir(log->dir, 0700) < 0 && errno != EEXIST)
-		return error_set(err, ERROR_INVALID, "%s: %s", log->dir, strerror(errno));
 	if (!log_names_list(log->dir, &names, err))
 		return false;
 	/* Who was killed before its first line left an empty file. */
@@ -233,18 +248,25 @@ static bool open_dir(struct decision_log *log, int64_t now_us, struct error *err
 	return resumed || open_file(log, now_us, err);
 }
 
+static bool can_write(const char *dir, struct error *err)
+{
+	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) || access(dir, R_OK | W_OK | X_OK) < 0)
+		return error_set(err, ERROR_INVALID, "%s: %s", dir, strerror(errno));
+	return true;
+}
+
 struct decision_log *decision_log_open(const char *place, size_t file_bytes, int64_t now_us,
 				       struct error *err)
 {
 	struct decision_log *log = xcalloc(1, sizeof(*log));
 	log->file_bytes = file_bytes == 0 ? FILE_BYTES : file_bytes;
 	log->fd = STDOUT_FILENO;
-	if (strcmp(place, "-") != 0)
+	if (strcmp(place, "-") != 0) {
 		log->dir = xstrdup(place);
-	if (log->dir == NULL ? open_file(log, now_us, err) : open_dir(log, now_us, err)) {
-		remove_old(log);
-		return log;
+		log->fd = -1;
 	}
+	if (log->dir == NULL ? open_file(log, now_us, err) : can_write(place, err))
+		return log;
 	decision_log_close(log);
 	return NULL;
 }
@@ -266,34 +288,38 @@ void decision_log_close(struct decision_log *log)
 
 void decision_log_know(struct decision_log *log, const struct policy *policy)
 {
-	if (log == NULL || policy == NULL)
-		return;
-	for (size_t i = 0; i < KNOWN_MAX; i++)
-		if (strcmp(log->known[i].hash, policy_hash(policy)) == 0)
-			return;
-	struct known *known = &log->known[log->known_next++ % KNOWN_MAX];
-	free(known->name);
-	free(known->text);
-	*known = (struct known){.name = xstrdup(policy_name(policy)),
-				.text = xstrdup(policy_text(policy))};
-	text_copy(known->hash, sizeof(known->hash), policy_hash(policy));
+	if (log != NULL && policy != NULL)
+		know(log, policy_name(policy), policy_hash(policy), policy_text(policy));
 }
 
 static void write_policy(struct decision_log *log, const char *hash)
 {
-	size_t i = 0;
-	while (i < KNOWN_MAX && strcmp(log->known[i].hash, hash) != 0)
-		i++;
-	if (i == KNOWN_MAX || log->known[i].in_file)
+	struct known *known = find_known(log, hash);
+	if (known == NULL || known->in_file)
 		return;
-	log->known[i].in_file = true;
+	known->in_file = true;
 	cJSON *line = cJSON_CreateObject();
 	cJSON_AddNumberToObject(line, "n", (double)log->lines);
 	cJSON *item = cJSON_AddObjectToObject(line, "policy");
-	cJSON_AddStringToObject(item, "name", log->known[i].name);
+	cJSON_AddStringToObject(item, "name", known->name);
 	cJSON_AddStringToObject(item, "hash", hash);
-	cJSON_AddStringToObject(item, "text", log->known[i].text);
+	cJSON_AddStringToObject(item, "text", known->text);
 	write_line(log, line);
+}
+
+/* Opens what is not open yet, and another file when this one is long. */
+static bool is_open(struct decision_log *log, int64_t now_us)
+{
+	struct error err = {0};
+	if (log->dir == NULL || (log->fd >= 0 && log->bytes <= log->file_bytes))
+		return true;
+	bool good = log->fd < 0 ? begin(log, now_us, &err) : open_file(log, now_us, &err);
+	if (!good && !log->told) {
+		log->told = true;
+		log_error(NULL, "the decision log is not complete: %s", err.text);
+	}
+	remove_old(log);
+	return log->fd >= 0;
 }
 
 void decision_log_add(struct decision_log *log, const char *namespace, const char *name,
@@ -301,12 +327,8 @@ void decision_log_add(struct decision_log *log, const char *namespace, const cha
 {
 	if (log == NULL || decision_is_empty(decision))
 		return;
-	if (log->bytes > log->file_bytes && log->dir != NULL) {
-		struct error err = {0};
-		if (!open_file(log, now_us, &err) && !log->told)
-			log_error(NULL, "decision log: %s", err.text);
-		remove_old(log);
-	}
+	if (!is_open(log, now_us))
+		return;
 	const cJSON *json = decision_json(decision), *policy;
 	cJSON_ArrayForEach(policy, json_get(json, "policies"))
 	{

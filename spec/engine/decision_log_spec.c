@@ -1,9 +1,11 @@
 #include "canary/decision_log.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -239,13 +241,18 @@ SPEC("decision_log: after a restart it goes on in the same file with what had ch
 	SCOPED(text) char *path = newest(dir);
 	EXPECT_INT(count_of(path, "\"text\":"), 1);
 	EXPECT(count_of(path, "\"whole\":") < 10); /* two, and one after each rest */
+	/* Who waits to lead begins no file. */
+	struct decision_log *waiting = decision_log_open(dir, 0, 31, &err);
+	write_some(dir, 0, 31, 34);
+	decision_log_close(waiting);
 	/* Somebody else still writes: a file of one's own. */
-	struct decision_log *other = decision_log_open(dir, 0, 50, &err);
-	struct decision_log *log = decision_log_open(dir, 0, 51, &err);
-	decision_log_close(log);
-	decision_log_close(other);
+	int still = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT(still >= 0 && flock(still, LOCK_EX | LOCK_NB) == 0);
+	write_some(dir, 0, 34, 36);
+	close(still);
 	EXPECT(read_back(dir, &found, &summary, &err));
 	EXPECT_INT(summary.files, 2);
+	EXPECT_INT(found.decisions, 35);
 	remove_all(dir);
 }
 
@@ -257,11 +264,9 @@ SPEC("decision_log: the chain goes on over a file that was never begun")
 	struct error err = {0};
 	EXPECT(mkdtemp(dir) != NULL);
 	write_some(dir, 0, 1, 4);
-	SCOPED(text) char *empty = xasprintf("%s/decisions-2100-01-01T00:00:00.jsonl", dir);
+	SCOPED(text) char *empty = xasprintf("%s/decisions-1970-01-01T00:00:00.000003Z.jsonl", dir);
 	overwrite(empty, "", 0);
-	struct decision_log *log = decision_log_open(dir, 0, 5000000000000000, &err);
-	EXPECT(log != NULL);
-	decision_log_close(log);
+	write_some(dir, 0, 4, 6);
 	EXPECT(read_back(dir, &found, &summary, &err));
 	EXPECT_TEXT(err.text, "");
 	EXPECT_INT(summary.files, 3);
