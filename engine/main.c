@@ -26,7 +26,8 @@ static const struct verb {
 	{"sim", cli_sim, "an in-memory cluster over HTTP, for kubectl and for `sluice run`"},
 	{"explain", cli_explain, "the phases of a canary, and where each move leads"},
 	{"why", cli_why,
-	 "a decision of a log: the number, the limit, and what would have changed it"},
+	 "a decision of a log or a live canary: the number, the limit, and what would have changed "
+	 "it"},
 	{"replay", cli_replay, "a decision log: told, verified, or asked of another policy"},
 	{"completion", cli_completion, "print a completion script for bash, zsh or fish"},
 };

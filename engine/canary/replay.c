@@ -122,6 +122,13 @@ static cJSON *rollout_of(const cJSON *decision, const cJSON *call, bool measured
 	return rollout;
 }
 
+static const cJSON *sample_of(const cJSON *decision, const cJSON *call)
+{
+	if (json_get(call, "sample") == NULL)
+		return NULL;
+	return cJSON_GetArrayItem(json_get(decision, "samples"), (int)json_int(call, "sample", 0));
+}
+
 bool replay_call(struct replay *replay, const cJSON *decision, const cJSON *call,
 		 cJSON **owned_answer, struct error *answered, struct error *err)
 {
@@ -134,11 +141,8 @@ bool replay_call(struct replay *replay, const cJSON *decision, const cJSON *call
 		return false;
 	SCOPED(json)
 	cJSON *rollout = rollout_of(decision, call, json_bool(call, "measured", false));
-	const cJSON *sample = NULL;
-	if (json_get(call, "sample") != NULL)
-		sample = cJSON_GetArrayItem(json_get(decision, "samples"),
-					    (int)json_int(call, "sample", 0));
-	if (!policy_chain_call(&chain, hook, rollout, sample, owned_answer, answered))
+	if (!policy_chain_call(&chain, hook, rollout, sample_of(decision, call), owned_answer,
+			       answered))
 		*owned_answer = NULL;
 	return true;
 }
@@ -166,11 +170,16 @@ void replay_place(struct replay *replay, const cJSON *decision, const cJSON *cal
 	place[0] = '\0';
 	if (!hook_of(call, &hook) || !chain_of(replay, decision, call, &chain, &err))
 		return;
-	const struct policy *const asked[] = {chain.own, chain.stock, chain.defaults};
+	struct policy *const asked[] = {chain.own, chain.stock, chain.defaults};
+	SCOPED(json)
+	cJSON *rollout = rollout_of(decision, call, json_bool(call, "measured", false));
+	const cJSON *sample = sample_of(decision, call);
 	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
-		if (asked[i] == NULL || !policy_has(asked[i], hook))
+		int line;
+		if (asked[i] == NULL || !policy_has(asked[i], hook) ||
+		    !policy_trace(asked[i], hook, rollout, sample, &line))
 			continue;
-		snprintf(place, size, "%s:%d", policy_name(asked[i]), policy_line(asked[i], hook));
+		snprintf(place, size, "%s:%d", policy_name(asked[i]), line);
 		return;
 	}
 }

@@ -24,7 +24,8 @@ bool replay_call(struct replay *replay, const cJSON *decision, const cJSON *call
 /* The same for a judgement of another sample. */
 bool replay_judge(struct replay *replay, const cJSON *decision, const cJSON *call,
 		  const cJSON *sample, cJSON **owned_answer, struct error *err) MUST_CHECK;
-/* Where the hook of the call that answered begins: "policies/defaults.lua:57"; "" when unknown. */
+/* The line that answered the call, seen by asking again: "policies/defaults.lua:57"; "" when
+ * unknown. */
 void replay_place(struct replay *replay, const cJSON *decision, const cJSON *call, char *place,
 		  size_t size);
 

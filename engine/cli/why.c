@@ -1,6 +1,7 @@
 /*
- * why.c - `sluice why`: one decision of a log explained: the number, the limit, who judged it, what
- * was asked and answered, and the smallest change that would have changed the verdict.
+ * why.c - `sluice why`: one decision of a log explained: the number, the limit, the line that
+ * judged it, what was asked and answered, and the smallest change that would have changed the
+ * verdict. Of a live canary its status says the last decisions, and its daemon's log the rest.
  *
  * What would have been is not argued but tried: the same hook is run with the other number.
  */
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/duration.h"
 #include "base/json.h"
@@ -15,6 +17,7 @@
 #include "canary/replay.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/why_live.h"
 
 struct explaining {
 	struct replay *replay;
@@ -297,39 +300,88 @@ static bool explain(struct explaining *explaining, const char *path, struct erro
 	return true;
 }
 
+struct why_words {
+	const char *at, *log, *namespace;
+	struct kube_config_options kube;
+	bool help;
+};
+
+/* "podinfo" or "test/podinfo", and no file. */
+static bool is_canary(const struct flag_texts *words)
+{
+	struct stat status;
+	const char *word = words->items[0];
+	const char *slash = strchr(word, '/');
+	return words->count == 1 && word[0] != '/' && word[0] != '.' &&
+	       (slash == NULL || strchr(slash + 1, '/') == NULL) && stat(word, &status) != 0;
+}
+
+static bool explain_live(struct explaining *explaining, const struct why_words *words,
+			 const char *canary, struct error *err)
+{
+	SCOPED(text) char *key = NULL;
+	if (!why_live(canary, &words->kube, words->namespace, &key, err))
+		return false;
+	if (words->log == NULL) {
+		puts("  all numbers, and what would have changed the verdict: --decision-log with "
+		     "the daemon's directory");
+		return true;
+	}
+	puts("");
+	explaining->canary = key;
+	bool good = explain(explaining, words->log, err);
+	explaining->canary = NULL;
+	return good;
+}
+
+static bool explain_words(struct explaining *explaining, const struct why_words *words,
+			  const struct flag_texts *bare, struct error *err)
+{
+	if (bare->count < 1 || bare->count > 2)
+		return error_set(err, ERROR_INVALID,
+				 "takes a canary, or a log and perhaps a canary; see sluice why "
+				 "--help");
+	if (words->at != NULL && !time_parse(words->at, &explaining->at_us, err))
+		return error_wrap(err, "--at");
+	if (words->log != NULL || is_canary(bare))
+		return explain_live(explaining, words, bare->items[0], err);
+	explaining->canary = bare->count == 2 ? bare->items[1] : NULL;
+	return explain(explaining, bare->items[0], err);
+}
+
 int cli_why(int count, char **arguments)
 {
-	struct flag_texts words = {0};
+	struct flag_texts bare = {0};
 	struct error err = {0};
 	struct explaining explaining = {0};
-	const char *at = NULL;
-	bool help = false;
+	struct why_words words = {.kube = {.path = ""}};
 	const struct flag flags[] = {
-		{"at", FLAG_TEXT, &at, "TIME",
+		{"at", FLAG_TEXT, &words.at, "TIME",
 		 "the last decision until then: 2026-01-31T12:00:00Z"},
 		{"any", FLAG_BOOL, &explaining.any, NULL,
 		 "the last decision, also one that let the release go on; all its numbers"},
-		{"help", FLAG_BOOL, &help, NULL, "this"},
+		{"decision-log", FLAG_TEXT, &words.log, "DIR", "of the daemon, for a live canary"},
+		{"n", FLAG_TEXT, &words.namespace, "NAMESPACE",
+		 "by default that of the kubeconfig"},
+		{"kubeconfig", FLAG_TEXT, &words.kube.path, "FILE", "how to reach the cluster"},
+		{"context", FLAG_TEXT, &words.kube.context, "NAME", "of the kubeconfig"},
+		{"help", FLAG_BOOL, &words.help, NULL, "this"},
 		{0},
 	};
-	bool good = flags_parse(flags, count, arguments, &words, &err);
-	if (good && help) {
-		puts("usage: sluice why LOG [CANARY] [flags]\n\n"
+	bool good = flags_parse(flags, count, arguments, &bare, &err);
+	if (good && words.help) {
+		puts("usage: sluice why LOG [CANARY] [flags]\n"
+		     "       sluice why CANARY | NAMESPACE/CANARY [flags]\n\n"
 		     "Explains the last decision that held, failed or rolled back a release, from "
-		     "a file or directory of\n--decision-log: the number, the limit, who judged "
-		     "it, and the smallest change that would have\nchanged the verdict.\n");
+		     "a file or directory of\n--decision-log: the number, the limit, the line that "
+		     "judged it, and the smallest change that would have\nchanged the verdict. Of "
+		     "a canary in a cluster, what its status says of its last decisions.\n");
 		flags_help(flags);
 		return EXIT_GOOD;
 	}
-	if (good && (words.count < 1 || words.count > 2))
-		good = error_set(&err, ERROR_INVALID,
-				 "takes a log and perhaps a canary; see sluice why --help");
-	if (good && at != NULL)
-		good = time_parse(at, &explaining.at_us, &err) || error_wrap(&err, "--at");
-	explaining.canary = words.count == 2 ? words.items[1] : NULL;
 	explaining.replay = replay_new();
 	if (good)
-		good = explain(&explaining, words.items[0], &err);
+		good = explain_words(&explaining, &words, &bare, &err);
 	if (!good)
 		fprintf(stderr, "sluice why: %s\n", err.text);
 	chosen_fini(&explaining.chosen);

@@ -73,10 +73,22 @@ static void work(struct meter *meter, size_t units)
 	}
 }
 
+static void note_line(struct meter *meter, lua_Debug *activation)
+{
+	if (lua_getinfo(meter->L, "S", activation) != 0 &&
+	    activation->linedefined == meter->traced &&
+	    strcmp(activation->short_src, METER_TRUSTED) != 0)
+		meter->traced_line = activation->currentline;
+}
+
 /* Every STEP instructions; once spent, at every one. */
 static void look(lua_State *L, lua_Debug *activation)
 {
 	struct meter *meter = meter_of(L);
+	if (activation->event == LUA_HOOKLINE) {
+		note_line(meter, activation);
+		return;
+	}
 	if (!meter->spent) {
 		lua_Debug deep;
 		work(meter, STEP);
@@ -148,7 +160,8 @@ void meter_begin(struct meter *meter, struct meter_allowance *allowance)
 	meter->unclocked = 0;
 	meter->bytes_most = meter->bytes + METER_BYTES;
 	meter->end_us = 0;
-	lua_sethook(meter->L, look, LUA_MASKCOUNT, STEP);
+	meter->traced_line = 0;
+	lua_sethook(meter->L, look, LUA_MASKCOUNT | (meter->traced > 0 ? LUA_MASKLINE : 0), STEP);
 }
 
 void meter_end(struct meter *meter)

@@ -44,6 +44,8 @@ struct meter {
 	struct meter_allowance *allowance;
 	const char *why; /* it was stopped */
 	char where[120]; /* "mine.lua:12: ", when it was known */
+	int traced;	 /* where the function begins whose lines are noted, or 0 */
+	int traced_line; /* the last one that it came to */
 };
 
 /* A lua_Alloc; `meter` is its first argument. */

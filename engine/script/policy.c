@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/words.h"
@@ -372,4 +373,42 @@ bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rol
 	if (!read)
 		policy_blame(policy, hook, err);
 	return read;
+}
+
+/* Of `text` from the line `at` back to `begin`: the first one that has the word "return". */
+static int return_before(const char *text, int begin, int at)
+{
+	const char *line = text;
+	int number = 1, found = begin;
+	while (line != NULL && number <= at) {
+		const char *end = strchr(line, '\n');
+		size_t len = end == NULL ? strlen(line) : (size_t)(end - line);
+		const char *word = memmem(line, len, "return", strlen("return"));
+		if (number >= begin && word != NULL)
+			found = number;
+		line = end == NULL ? NULL : end + 1;
+		number++;
+	}
+	return found;
+}
+
+bool policy_trace(struct policy *policy, enum policy_hook hook, const cJSON *rollout,
+		  const cJSON *extra, int *line)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *answer = NULL;
+	*line = policy->lines[hook];
+	struct policy_run *run = policy_run_new(policy, &err);
+	if (run == NULL)
+		return true;
+	policy->meter.traced = policy->lines[hook];
+	bool good = policy_call(run, hook, rollout, extra, &answer, &err);
+	int last = policy->meter.traced_line;
+	policy->meter.traced = 0;
+	policy_run_free(run);
+	if (good && last >= *line)
+		*line = return_before(policy->text, *line, last);
+	else if (last >= *line)
+		*line = last; /* where it failed */
+	return !good || answer != NULL;
 }

@@ -47,6 +47,10 @@ const char *policy_hash(const struct policy *policy); /* 16 hex digits of the te
 const char *policy_text(const struct policy *policy);
 int policy_line(const struct policy *policy, enum policy_hook hook); /* where a hook begins; 0 */
 bool policy_has(const struct policy *policy, enum policy_hook hook);
+/* Asks the hook once more, to see the line of the `return` that gave its answer; the line where it
+ * begins when there is none. False when it answers nil: then another policy is asked. */
+bool policy_trace(struct policy *policy, enum policy_hook hook, const cJSON *rollout,
+		  const cJSON *extra, int *line) MUST_CHECK;
 /* What all calls to come may take together; borrowed. NULL: each what one call may. */
 void policy_allow(struct policy *policy, struct meter_allowance *allowance);
 /* Puts "mine.lua:12: step: " (where the hook begins) before what is wrong with its answer. */

@@ -99,7 +99,7 @@ within 10 test -s "$KUBECONFIG"
 server=$(sed -n 's/.*server: //p' "$KUBECONFIG")
 daemon() { # NAME: its log is $folder/NAME.log
 	"$sluice" run --metrics-server "${server/:\/\//://user:hidden@}/prometheus" --min-analysis-interval 1s --port 0 \
-		--enable-leader-election >"$folder/$1.log" 2>&1 &
+		--enable-leader-election --decision-log "$folder/decisions" >"$folder/$1.log" 2>&1 &
 }
 release() {
 	curl -sf -X PATCH -H 'Content-Type: application/strategic-merge-patch+json' \
@@ -149,6 +149,10 @@ spec "run: ends cleanly at SIGTERM" 0 "" test $? = 0
 spec "run: the one that waited takes over" 0 "" within 20 grep -q "acting as elected leader" "$folder/second.log"
 spec "run: rolls a bad image back" 2 "Canary failed! Scaling down podinfo.test" outcome bad
 spec "run: rolls a silent image back" 2 "probably podinfo.test is not receiving traffic" outcome silent
+spec "why: of a live canary, from its status" 0 "stood in the way: " "$sluice" why podinfo -n test
+spec "why: of a live canary, from the daemon's log" 0 "no-data (no values found), must be at least 99" "$sluice" why test/podinfo --decision-log "$folder/decisions"
+spec "why: a live canary that is not there" 1 "test/nobody" "$sluice" why test/nobody
+spec "run: two daemons after one another, one decision log" 0 "no link of the chain missing" "$sluice" replay "$folder/decisions" --verify
 . spec/cli/commands.sh
 if command -v kubectl >/dev/null; then
 	spec "kubectl: get" 0 "podinfo   Failed" kubectl get canaries -n test
