@@ -23,6 +23,7 @@ static const struct verb {
 	{"retry", cli_retry, "start the revision that failed again"},
 	{"skip-to", cli_skip_to, "give the canary a weight now"},
 	{"approve", cli_approve, "open the gate that a release waits at"},
+	{"handback", cli_handback, "leave canaries to another controller, as new"},
 	{"sim", cli_sim, "an in-memory cluster over HTTP, for kubectl and for `sluice run`"},
 	{"explain", cli_explain, "the phases of a canary, and where each move leads"},
 	{"why", cli_why,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "canary/complaint.h"
+#include "canary/custody.h"
 #include "canary/exporter.h"
 #include "canary/leave.h"
 #include "canary/problems.h"
@@ -36,6 +37,7 @@ struct record {
 	uint64_t shed_version;	  /* of `text` when its tick was shed */
 	uint64_t version;	  /* of `text`: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
+	struct custody custody;
 	bool queued, again, thorough, resting, away;
 	bool waking; /* it will be resumed */
 	bool stale;  /* the last tick met what is newer than it knew: read before the next */
@@ -324,6 +326,22 @@ static bool has_rival(struct engine *engine, const struct record *record,
 	return true;
 }
 
+/* Two controllers that write one status undo each other's work: it is left to the other one until
+ * that has been quiet for a while. */
+static bool is_another_s(struct engine *engine, struct record *record,
+			 struct spec_problems *problems)
+{
+	int64_t until_us = custody_left_until(&record->custody, record->spec->interval_us,
+					      loop_now(engine->loop));
+	if (until_us == 0)
+		return false;
+	set_timer(engine, record, until_us);
+	problem_error(problems, "status",
+		      "is written by another controller, \"%s\": left alone while it does",
+		      record->custody.other.manager);
+	return true;
+}
+
 static void woken(void *owner, uint64_t id);
 
 static void begin_tick(struct engine *engine, struct record *record)
@@ -338,7 +356,8 @@ static void begin_tick(struct engine *engine, struct record *record)
 		return;
 	struct spec_problems problems = {0};
 	record->spec = canary_spec_new(object, &engine->options.spec, &problems);
-	if (record->spec != NULL && has_rival(engine, record, &problems)) {
+	if (record->spec != NULL &&
+	    (has_rival(engine, record, &problems) || is_another_s(engine, record, &problems))) {
 		canary_spec_free(record->spec);
 		record->spec = NULL;
 	}
@@ -566,6 +585,14 @@ static void drop_for_command(struct engine *engine, struct record *record, const
 		end_tick(engine, record);
 }
 
+static void look_for_others(struct engine *engine, struct record *record, const cJSON *object)
+{
+	if (!custody_look(&record->custody, object, record->text == NULL, loop_now(engine->loop)))
+		return;
+	record->complained[0] = '\0';
+	end_tick(engine, record);
+}
+
 static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 {
 	struct engine *engine = owner;
@@ -575,7 +602,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 		return;
 	SCOPED(text) char *key = key_of(object);
 	struct record *record = record_of(engine, key);
-	if (event == WATCH_GONE) {
+	if (event == WATCH_GONE || !custody_is_ours(object, engine->options.class)) {
 		exporter_forget(engine->world->exporter, key);
 		if (record == NULL)
 			return;
@@ -589,6 +616,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	}
 	if (record == NULL)
 		record = record_add(engine, key);
+	look_for_others(engine, record, object);
 	if (!keep_text(record, object))
 		return;
 	exporter_see(engine->world->exporter, object);
@@ -685,7 +713,8 @@ struct engine *engine_new(const struct tick_world *world, const struct engine_op
 	if (world->alerts != NULL)
 		alerts_on_done(world->alerts, alerts_done, engine);
 	engine->loop = kube_loop(engine->kube);
-	const struct watch_options all = {.namespace = options->namespace};
+	const struct watch_options all = {.namespace = options->namespace,
+					  .label_selector = options->selector};
 	engine->canaries = watch_new(engine->kube, &kube_canary, &all, canary_changed, engine);
 	engine->kept = kept_new(engine->kube, options->namespace, object_changed, engine);
 	kept_watch(engine->kept, &kube_deployment);

@@ -19,6 +19,8 @@ struct engine;
 
 struct engine_options {
 	const char *namespace; /* NULL: all */
+	const char *selector;  /* of the Canaries' labels; NULL: all */
+	const char *class;     /* see custody.h; NULL: those without one */
 	struct spec_options spec;
 };
 

@@ -29,6 +29,7 @@ int cli_resume(int count, char **arguments);
 int cli_retry(int count, char **arguments);
 int cli_skip_to(int count, char **arguments);
 int cli_approve(int count, char **arguments);
+int cli_handback(int count, char **arguments);
 int cli_completion(int count, char **arguments);
 
 void cli_version(bool libraries);

@@ -13,7 +13,7 @@ static const char bash[] =
 	"  if [ \"$COMP_CWORD\" = 1 ]; then\n"
 	"    COMPREPLY=($(compgen -W 'check dry-run run follow promote abort pause resume retry "
 	"skip-to "
-	"approve replay why sim explain completion help "
+	"approve handback replay why sim explain completion help "
 	"version' -- "
 	"\"$word\"))\n"
 	"  elif [ \"${COMP_WORDS[1]}\" = completion ]; then\n"

@@ -327,6 +327,8 @@ static void start_engine(struct daemon *daemon)
 	};
 	const struct engine_options engine = {
 		.namespace = options->namespace,
+		.selector = options->selector,
+		.class = options->class,
 		.spec = {.default_provider = options->mesh_provider,
 			 .no_cross_namespace_refs = options->no_cross_namespace_refs,
 			 .min_interval_us = options->min_interval_us},

@@ -12,7 +12,8 @@
 struct daemon_options {
 	struct kube_config_options kube;
 	double qps, burst;
-	const char *namespace; /* NULL: all */
+	const char *namespace;	      /* NULL: all */
+	const char *selector, *class; /* of canaries, see engine.h; NULL: none */
 	const char *mesh_provider, *metrics_server;
 	const char *event_webhook; /* NULL: none */
 	struct alerts_options alerts;

@@ -30,6 +30,7 @@ static int64_t log_time(void)
 struct run_flags {
 	const char *kubeconfig, *context, *server, *qps, *burst, *mesh_kubeconfig;
 	const char *metrics_server, *log_level, *log_encoding, *port, *event_webhook;
+	const char *selector, *class;
 	const char *lua, *include_label_prefix, *namespace, *mesh_provider, *selector_labels;
 	const char *election_namespace, *min_interval;
 	const char *slack_url, *slack_token, *slack_user, *slack_channel, *slack_proxy;
@@ -153,6 +154,8 @@ static bool fill_options(const struct run_flags *flags, struct daemon_options *o
 	options->kube = (struct kube_config_options){flags->kubeconfig,
 						     unless_empty(flags->context), flags->server};
 	options->namespace = unless_empty(flags->namespace);
+	options->selector = unless_empty(flags->selector);
+	options->class = unless_empty(flags->class);
 	options->mesh_provider = flags->mesh_provider;
 	options->metrics_server = flags->metrics_server;
 	options->event_webhook = unless_empty(flags->event_webhook);
@@ -223,6 +226,10 @@ int cli_run(int count, char **arguments)
 		{"master", FLAG_TEXT, &f.server, "URL",
 		 "the API server, instead of the kubeconfig's"},
 		{"namespace", FLAG_TEXT, &f.namespace, "NAME", "look at this namespace only"},
+		{"selector", FLAG_TEXT, &f.selector, "LABELS",
+		 "only canaries with these labels, as \"team=a,!legacy\""},
+		{"class", FLAG_TEXT, &f.class, "NAME",
+		 "canaries annotated sluice.dev/class: NAME; by default those without"},
 		{"mesh-provider", FLAG_TEXT, &f.mesh_provider, "NAME",
 		 "of canaries that name none (istio)"},
 		{"metrics-server", FLAG_TEXT, &f.metrics_server, "URL",

@@ -25,5 +25,24 @@ paused() { curl -sf "$server/apis/flagger.app/v1beta1/namespaces/test/canaries/p
 spec "pause: is told by the condition" 0 "" within 10 paused
 spec "pause: twice" 1 "it is paused already" "$sluice" pause test/podinfo
 spec "promote --wait: ends a pause" 0 "Command promote of podinfo.test" asks promote --wait test/podinfo
+
+spec "handback: help" 0 "takes it for new" "$sluice" handback --help
+spec "handback: no canary" 1 "takes one canary, or --all" "$sluice" handback
+release again >/dev/null
+within 20 in_phase Progressing
+spec "handback: in mid-run it is refused" 1 "test/podinfo: a release is under way" "$sluice" handback test/podinfo
+spec "handback: the release is promoted" 0 "Promotion completed" "$sluice" follow --wait --timeout 60s test/podinfo
+handed() { "$sluice" handback test/podinfo; }
+within 20 handed
+canary_json() { curl -sf "$server/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo"; }
+spec "handback: it has another class" 0 '"sluice.dev/class":"flagger"' canary_json
+no_status() { ! canary_json | grep -q '"phase"'; }
+spec "handback: its status is gone, and stays so" 0 "" no_status
+take_again() {
+	curl -sf -X PATCH -H 'Content-Type: application/merge-patch+json' -d '{"metadata":{"annotations":{"sluice.dev/class":null}}}' \
+		"$server/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo"
+}
+spec "handback: and is taken again" 0 "" take_again
+spec "handback: as new, without a rollout" 0 "" within 20 in_phase Initialized
 release bad >/dev/null
-spec "a bad image fails again" 2 "Canary failed!" "$sluice" follow --wait --timeout 60s test/podinfo
+spec "a bad image fails as ever" 2 "Canary failed!" "$sluice" follow --wait --timeout 60s test/podinfo
