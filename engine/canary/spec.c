@@ -102,6 +102,10 @@ static void read(struct canary_spec *spec, const struct spec_options *options,
 	bool linkerd = options->default_provider != NULL &&
 		       strstr(options->default_provider, "linkerd") != NULL;
 	spec->metrics_provider = linkerd ? "linkerd" : spec->provider;
+	bool has_class = options->ingress_class != NULL && options->ingress_class[0] != '\0';
+	spec->ingress_class = has_class ? options->ingress_class : NULL;
+	spec->ingress_prefix = options->ingress_prefix != NULL ? options->ingress_prefix
+							       : "nginx.ingress.kubernetes.io";
 	const char *server = json_string_or(spec->json, "metricsServer", "");
 	spec->metrics_server = server[0] == '\0' ? NULL : server;
 	spec->suspend = json_bool(spec->json, "suspend", false);

@@ -74,6 +74,8 @@ struct canary_spec {
 
 	const char *provider;	      /* spec.provider or the default given to the parser */
 	const char *metrics_provider; /* whose built-in queries */
+	const char *ingress_class;    /* of what is made for it; NULL: none is said */
+	const char *ingress_prefix;   /* of the annotations that its Ingress is steered by */
 	const char *metrics_server;   /* or NULL */
 	bool suspend, skip_analysis, revert_on_deletion;
 	int64_t progress_deadline_us;
@@ -131,6 +133,8 @@ void spec_problems_text(const struct spec_problems *problems, struct buf *into);
 
 struct spec_options {
 	const char *default_provider; /* --mesh-provider */
+	const char *ingress_class;    /* --ingress-class; NULL or "": none */
+	const char *ingress_prefix;   /* --ingress-annotations-prefix; NULL: ingress-nginx's */
 	bool no_cross_namespace_refs;
 	int64_t min_interval_us; /* 10 s when 0 */
 };

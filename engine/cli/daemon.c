@@ -330,6 +330,8 @@ static void start_engine(struct daemon *daemon)
 		.selector = options->selector,
 		.class = options->class,
 		.spec = {.default_provider = options->mesh_provider,
+			 .ingress_class = options->ingress_class,
+			 .ingress_prefix = options->ingress_prefix,
 			 .no_cross_namespace_refs = options->no_cross_namespace_refs,
 			 .min_interval_us = options->min_interval_us},
 	};

@@ -15,7 +15,8 @@ struct daemon_options {
 	const char *namespace;	      /* NULL: all */
 	const char *selector, *class; /* of canaries, see engine.h; NULL: none */
 	const char *mesh_provider, *metrics_server;
-	const char *event_webhook; /* NULL: none */
+	const char *ingress_class, *ingress_prefix; /* as in struct spec_options */
+	const char *event_webhook;		    /* NULL: none */
 	struct alerts_options alerts;
 	const char *decision_log;		 /* a directory, "-", or NULL */
 	const char *const *selector_labels;	 /* NULL-terminated */

@@ -35,6 +35,7 @@ struct run_flags {
 	const char *election_namespace, *min_interval;
 	const char *slack_url, *slack_token, *slack_user, *slack_channel, *slack_proxy;
 	const char *msteams_url, *msteams_proxy, *cluster_name, *decision_log;
+	const char *ingress_class, *ingress_prefix;
 	const char *unused;
 	bool unused_bool, leader_election, config_tracking, no_cross_namespace_refs;
 	bool help, version;
@@ -157,6 +158,8 @@ static bool fill_options(const struct run_flags *flags, struct daemon_options *o
 	options->selector = unless_empty(flags->selector);
 	options->class = unless_empty(flags->class);
 	options->mesh_provider = flags->mesh_provider;
+	options->ingress_class = flags->ingress_class;
+	options->ingress_prefix = flags->ingress_prefix;
 	options->metrics_server = flags->metrics_server;
 	options->event_webhook = unless_empty(flags->event_webhook);
 	options->decision_log = unless_empty(flags->decision_log);
@@ -265,6 +268,10 @@ int cli_run(int count, char **arguments)
 		 "the least spec.analysis.interval (10s)"},
 		{"kubeconfig-qps", FLAG_TEXT, &f.qps, "N", "requests a second (100)"},
 		{"kubeconfig-burst", FLAG_TEXT, &f.burst, "N", "requests at once (250)"},
+		{"ingress-annotations-prefix", FLAG_TEXT, &f.ingress_prefix, "PREFIX",
+		 "of what steers an Ingress of nginx (nginx.ingress.kubernetes.io)"},
+		{"ingress-class", FLAG_TEXT, &f.ingress_class, "NAME",
+		 "spec.ingressClassName of Contour's HTTPProxies"},
 		{"port", FLAG_TEXT, &f.port, "N", "of /healthz, /readyz and /metrics (8080)"},
 		{"log-level", FLAG_TEXT, &f.log_level, "LEVEL",
 		 "debug, info, warn or error (info)"},
@@ -275,8 +282,6 @@ int cli_run(int count, char **arguments)
 		/* Not there yet: said at the start. */
 		{"kubeconfig-service-mesh", FLAG_TEXT, &f.mesh_kubeconfig, "FILE", NULL},
 		/* Of no use here, or to what is not there yet. */
-		{"ingress-annotations-prefix", FLAG_TEXT, &f.unused, "PREFIX", NULL},
-		{"ingress-class", FLAG_TEXT, &f.unused, "NAME", NULL},
 		{"control-loop-interval", FLAG_TEXT, &f.unused, "DURATION", NULL},
 		{"threadiness", FLAG_TEXT, &f.unused, "N", NULL},
 		{"zap-replace-globals", FLAG_BOOL, &f.unused_bool, NULL, NULL},

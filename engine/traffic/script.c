@@ -66,6 +66,9 @@ static void set_spec(lua_State *L, const struct canary_spec *spec, const cJSON *
 	set_text(L, "namespace", spec->namespace);
 	set_text(L, "uid", spec->uid);
 	set_text(L, "provider", spec->provider);
+	if (spec->ingress_class != NULL)
+		set_text(L, "ingress_class", spec->ingress_class);
+	set_text(L, "ingress_prefix", spec->ingress_prefix);
 	set_text(L, "target", spec->target_name);
 	set_text(L, "apex", spec->apex);
 	set_text(L, "primary", spec->primary);

@@ -7,6 +7,8 @@ error("meta file")
 ---@field namespace string
 ---@field uid string
 ---@field provider string "smi:v1alpha2:istio"
+---@field ingress_class string|nil `--ingress-class`
+---@field ingress_prefix string of an Ingress's annotations: `--ingress-annotations-prefix`
 ---@field target string the workload
 ---@field apex string the Service that users call
 ---@field primary string the Service of the primary: apex-primary

@@ -96,7 +96,7 @@ end
 function M.desired(canary, split, objects)
   local object = route.dress(canary, route.object(canary, version, "HTTPProxy", canary.apex,
     route.get(objects, path_of(canary))))
-  object.spec = { routes = routes_of(canary, split) }
+  object.spec = { ingressClassName = canary.ingress_class, routes = routes_of(canary, split) }
   return { own = { object } }
 end
 

@@ -6,8 +6,6 @@ local ingress <const> = require("ingress")
 local json <const> = require("json")
 local route <const> = require("route")
 
-local prefix <const> = "nginx.ingress.kubernetes.io"
-
 ---@type TrafficDriver
 local M = {
   name = "nginx",
@@ -49,7 +47,7 @@ function M.desired(canary, split, objects)
     backend.service.name = canary.canary
     paths[#paths + 1] = path
   end)
-  local annotations = object.metadata.annotations
+  local annotations, prefix = object.metadata.annotations, canary.ingress_prefix
   for key in pairs(annotations) do
     if string.find(key, prefix .. "/canary", 1, true) then annotations[key] = nil end
   end
@@ -71,6 +69,7 @@ function M.observed(canary, objects)
   local live = route.get(objects, ingress.path(canary))
   if not live then return route.absent("ingress %s.%s not found", ingress.name(canary), canary.namespace) end
   local annotations = route.annotations(live, string.format("ingress %s.%s", ingress.name(canary), canary.namespace))
+  local prefix = canary.ingress_prefix
   if annotations[prefix .. "/canary-by-cookie"] or annotations[prefix .. "/canary-by-header"] then
     return route.live(0, 100)
   end

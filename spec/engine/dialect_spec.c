@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "kube/path.h"
 #include "spec.h"
 #include "traffic/driver.h"
 
@@ -268,6 +269,71 @@ SPEC("dialect: what a mesh cannot do is told when the canary is checked")
 	expect_told("smi:v1alpha9", "", STEPS,
 		    "spec.provider: is \"smi:v1alpha9\"; SMI has smi:v1alpha1, smi:v1alpha2 and "
 		    "smi:v1alpha3, with :<mesh> or without");
+}
+
+/* The last owned object of a canary at 10 %, with flags of the daemon. */
+static cJSON *with_flags(const char *provider, const struct spec_options *options,
+			 const cJSON *objects, bool reads_back)
+{
+	struct error err = {0};
+	struct spec_problems problems = {0};
+	struct selector_label label = {"app", "web"};
+	const struct split split = {.primary = 90, .canary = 10};
+	struct split live;
+	struct status status;
+	status_init(&status);
+	SCOPED(json) cJSON *canary = canary_of(provider, "", STEPS);
+	struct canary_spec *spec = canary_spec_new(canary, options, &problems);
+	const struct traffic_view view = {.driver = traffic_find(provider, &err),
+					  .spec = spec,
+					  .label = &label,
+					  .status = &status};
+	SCOPED(json) cJSON *desired = view.driver->desired(&view, &split, objects, &err);
+	EXPECT_TEXT(err.text, "");
+	cJSON *own = json_copy(cJSON_GetArrayItem(json_get(desired, "own"), 0));
+	if (reads_back) {
+		SCOPED(json) cJSON *after = json_copy(objects);
+		char path[KUBE_PATH_MAX];
+		EXPECT(traffic_path(view.driver, own, path, &err));
+		cJSON_AddItemToObject(after, path, json_copy(own));
+		EXPECT(view.driver->observed(&view, after, &live, &err) == TRAFFIC_LIVE);
+		EXPECT_INT(live.canary, 10);
+	}
+	spec_problems_fini(&problems);
+	canary_spec_free(spec);
+	status_fini(&status);
+	return own;
+}
+
+SPEC("dialect: the class of an ingress is Contour's, where the daemon was told one")
+{
+	struct spec_options options = {.default_provider = "kubernetes", .ingress_class = "inner"};
+	SCOPED(json) cJSON *none = cJSON_CreateObject();
+	SCOPED(json) cJSON *proxy = with_flags("contour", &options, none, true);
+	EXPECT_TEXT(json_string_or(proxy, "spec.ingressClassName", ""), "inner");
+	options.ingress_class = "";
+	SCOPED(json) cJSON *without = with_flags("contour", &options, none, true);
+	EXPECT(json_at(without, "spec.ingressClassName") == NULL);
+}
+
+SPEC("dialect: the prefix of nginx's annotations is the daemon's, in writing and reading")
+{
+	static const char source[] =
+		"{\"/apis/networking.k8s.io/v1/namespaces/test/ingresses/web\":{\"metadata\":{"
+		"\"name\":\"web\",\"annotations\":{\"in.example/canary-weight\":\"7\","
+		"\"nginx.ingress.kubernetes.io/canary\":\"theirs\"}},\"spec\":{\"rules\":[{"
+		"\"http\":{\"paths\":[{\"backend\":{\"service\":{\"name\":\"web\"}}}]}}]}}}";
+	const struct spec_options options = {.default_provider = "kubernetes",
+					     .ingress_prefix = "in.example"};
+	struct error err = {0};
+	SCOPED(json) cJSON *objects = json_parse(source, strlen(source), &err);
+	SCOPED(json) cJSON *ingress = with_flags("nginx", &options, objects, true);
+	const cJSON *annotations = json_at(ingress, "metadata.annotations");
+	EXPECT_TEXT(cJSON_GetStringValue(json_get(annotations, "in.example/canary-weight")), "10");
+	EXPECT_TEXT(cJSON_GetStringValue(json_get(annotations, "in.example/canary")), "true");
+	EXPECT_TEXT(
+		cJSON_GetStringValue(json_get(annotations, "nginx.ingress.kubernetes.io/canary")),
+		"theirs");
 }
 
 SPEC("dialect: a VirtualService that was there before stays the team's, and is given back")
