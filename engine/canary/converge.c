@@ -94,6 +94,14 @@ static const struct answer *ask_to_write(struct tick *tick, enum kube_verb verb,
 	return ask_write(tick->asks, label, verb, path, body);
 }
 
+/* A test of the patch failed, or what it is about is not there: the object has moved since it was
+ * read. An object that would come out invalid is named instead. */
+static bool does_not_fit(const struct error *refused)
+{
+	return refused->kind == ERROR_INVALID &&
+	       strstr(refused->text, "rejected our request due to an error in our request") != NULL;
+}
+
 enum step converge_write(struct tick *tick, enum kube_verb verb, const char *path,
 			 const cJSON *body)
 {
@@ -103,6 +111,11 @@ enum step converge_write(struct tick *tick, enum kube_verb verb, const char *pat
 	tick->wrote = true; /* once it is written a look says that all is well */
 	if (answer == NULL)
 		return STEP_WAIT;
+	if (verb == KUBE_JSON_PATCH && does_not_fit(&answer->error)) {
+		struct error err = answer->error;
+		err.kind = ERROR_CONFLICT;
+		return tick_trouble(tick, &err);
+	}
 	if (answer->error.kind == ERROR_INVALID)
 		return tick_halt(tick, "%s", answer->error.text);
 	if (answer->error.kind != ERROR_NONE)

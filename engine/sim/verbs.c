@@ -223,6 +223,9 @@ static cJSON *apply(struct cluster *cluster, struct kube_ref *ref, const char *p
 	return verb_replace(cluster, stored, next, false, writer, code);
 }
 
+static const char patch_refused[] =
+	"the server rejected our request due to an error in our request";
+
 static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
 		    const char *path, cJSON *body, struct writer *writer, int *code)
 {
@@ -240,7 +243,8 @@ static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, st
 		if (!json_patch(&next, body, &err)) {
 			json_free(next);
 			*code = 422;
-			return refusal(422, "Invalid", err.text);
+			/* A real one does not say which operation it was. */
+			return refusal(422, "Invalid", patch_refused);
 		}
 	} else if (text_starts(type, "application/strategic-merge-patch")) {
 		strategic_merge(&next, body);

@@ -439,3 +439,47 @@ SPEC("life: a canary that cannot be scaled down yet does not keep the next revis
 	EXPECT(bed_reaches(&bed, "Succeeded"));
 	bed_end(&bed);
 }
+
+/* ---- a route of the team's ---- */
+
+static const char team_route[] =
+	"/apis/networking.istio.io/v1beta1/namespaces/test/virtualservices/team";
+static int edits_left;
+
+/* The team edits its route when ours has just been sent. */
+static enum cluster_fault edit_under_way(void *owner, const struct http_request *request)
+{
+	struct bed *bed = owner;
+	bool ours = strcmp(request->method, "PATCH") == 0 &&
+		    strstr(request->url, "/virtualservices/team") != NULL;
+	if (ours && edits_left-- > 0)
+		bed_merge(bed, team_route, "{\"metadata\":{\"labels\":{\"edited\":\"yes\"}}}");
+	return FAULT_NONE;
+}
+
+SPEC("life: a team's route that moved under a patch is read again at once")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put(&bed, "{\"apiVersion\":\"networking.istio.io/v1beta1\",\"kind\":\"VirtualService\","
+		      "\"metadata\":{\"name\":\"team\",\"namespace\":\"test\"},\"spec\":{\"hosts\":"
+		      "[\"h\"],"
+		      "\"http\":[{\"route\":[{\"destination\":{\"host\":\"podinfo-primary\"},"
+		      "\"weight\":99},"
+		      "{\"destination\":{\"host\":\"podinfo-canary\"},\"weight\":1}]}]}}");
+	bed_put_canary(&bed, "{\"metadata\":{\"annotations\":{\"sluice.dev/route-ref\":"
+			     "\"VirtualService/team\"}},\"spec\":{\"provider\":\"istio\"}}");
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, team_route, "spec.http[0].route[1].weight"), "0");
+	edits_left = 1;
+	cluster_faults(bed.cluster, edit_under_way, &bed);
+	bed_release(&bed, "podinfo:2");
+	bed_run(&bed, 3); /* less than the pause after a halt */
+	EXPECT_INT(edits_left < 1, 1);
+	EXPECT_TEXT(bed_says(&bed, team_route, "metadata.labels.edited"), "yes");
+	EXPECT_TEXT(bed_says(&bed, team_route, "spec.http[0].route[1].weight"), "5");
+	EXPECT_INT(bed_events(&bed, "rejected our request"), 0);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
