@@ -110,3 +110,113 @@ SPEC("query: each mesh has its built-in queries, and who is unknown is asked as 
 	expect_builtin("contour", rate, "test_pod-info-canary_");
 	expect_builtin("osm", rate, "destination_kind=\"Deployment\"");
 }
+
+/* ---- provider by metric, as the reference lists them ---- */
+
+#define WORKLOAD                                                                                   \
+	"reporter=\"destination\",destination_workload_namespace=\"test\",destination_workload=~"  \
+	"\"podinfo\""
+#define CANARY_PODS                                                                                \
+	"kubernetes_namespace=\"test\",kubernetes_pod_name=~\"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" \
+	"\""
+#define SKIPPER_ROUTE "route=~\"kube(ew)?_test__podinfo_canary__.*__pod_info_canary(_[0-9]+)?\""
+#define TRAEFIK_SERVICE "service=~\"test-pod-info-canary-[0-9a-zA-Z-]+@kubernetescrd\""
+#define ENVOY_OF(selectors)                                                                        \
+	"envoy_cluster_upstream_rq", selectors, "envoy_response_code!~\"5.*\"", true,              \
+		"envoy_cluster_upstream_rq_time_bucket", selectors, ""
+
+/* `p99`: a percentile of buckets; else a mean of _sum and _count. */
+static const struct builtin_case {
+	const char *provider;
+	const char *requests, *selectors, *good;
+	bool p99;
+	const char *latency, *latency_selectors, *factor;
+} builtin_cases[] = {
+	{"istio", "istio_requests_total", WORKLOAD, "response_code!~\"5.*\"", true,
+	 "istio_request_duration_milliseconds_bucket", WORKLOAD, ""},
+	{"appmesh", ENVOY_OF(CANARY_PODS)},
+	{"appmesh:v1beta2", ENVOY_OF(CANARY_PODS)},
+	{"linkerd", "response_total",
+	 "namespace=\"test\",deployment=~\"podinfo\",direction=\"inbound\"",
+	 "classification!=\"failure\"", true, "response_latency_ms_bucket",
+	 "namespace=\"test\",deployment=~\"podinfo\",direction=\"inbound\"", ""},
+	{"contour", ENVOY_OF("envoy_cluster_name=~\"test_pod-info-canary_[0-9a-zA-Z-]+\"")},
+	/* Of the service's name: a difference. */
+	{"gloo", ENVOY_OF("envoy_cluster_name=~\"test-pod-info-canaryupstream-[0-9a-zA-Z-]+_"
+			  "[0-9a-zA-Z-]+\"")},
+	{"nginx", "nginx_ingress_controller_requests",
+	 "namespace=\"test\",ingress=\"podinfo\",canary!=\"\"", "status!~\"5.*\"", false,
+	 "nginx_ingress_controller_response_duration_seconds",
+	 "namespace=\"test\",ingress=\"podinfo\",canary!=\"\"", " * 1000"},
+	{"kubernetes", "http_request_duration_seconds_count", CANARY_PODS, "status!~\"5.*\"", true,
+	 "http_request_duration_seconds_bucket", CANARY_PODS, " * 1000"},
+	{"gatewayapi:v1", "http_request_duration_seconds_count", CANARY_PODS, "status!~\"5.*\"",
+	 true, "http_request_duration_seconds_bucket", CANARY_PODS, " * 1000"},
+	{"gatewayapi:v1beta1", "http_request_duration_seconds_count", CANARY_PODS,
+	 "status!~\"5.*\"", true, "http_request_duration_seconds_bucket", CANARY_PODS, " * 1000"},
+	{"skipper", "skipper_response_duration_seconds_bucket", SKIPPER_ROUTE ",le=\"+Inf\"",
+	 "code!~\"5..\"", false, "skipper_serve_route_duration_seconds", SKIPPER_ROUTE, " * 1000"},
+	{"traefik", "traefik_service_request_duration_seconds_bucket",
+	 TRAEFIK_SERVICE ",le=\"+Inf\"", "code!~\"5..\"", true,
+	 "traefik_service_request_duration_seconds_bucket", TRAEFIK_SERVICE, " * 1000"},
+	{"osm", "osm_request_total",
+	 "destination_namespace=\"test\",destination_kind=\"Deployment\",destination_name="
+	 "\"podinfo\"",
+	 "response_code!~\"5.*\"", true, "osm_request_duration_ms_bucket",
+	 "destination_namespace=\"test\",destination_kind=\"Deployment\",destination_name="
+	 "\"podinfo\"",
+	 ""},
+	{"kuma", ENVOY_OF("service=~\"pod-info-canary_test_svc_[0-9a-zA-Z-]+\"")},
+	{"apisix", "apisix_http_status", "route=~\"test_podinfo-pod-info-canary_.+\"",
+	 "code!~\"5..\"", true, "apisix_http_latency_bucket",
+	 "type=~\"request\",route=~\"test_podinfo-pod-info-canary_.+\"", ""},
+	{"knative", ENVOY_OF("envoy_cluster_name=~\"test/podinfo\"")},
+	/* Whoever is not known, SMI too. */
+	{"smi:v1alpha2", "istio_requests_total", WORKLOAD, "response_code!~\"5.*\"", true,
+	 "istio_request_duration_milliseconds_bucket", WORKLOAD, ""},
+};
+
+static void expect_query(const char *provider, const char *metric, const char *wanted)
+{
+	struct metric_subject mesh = subject;
+	struct metric_request request;
+	struct error err = {0};
+	mesh.provider = provider;
+	mesh.service = "pod-info";
+	SCOPED(json) cJSON *check = cJSON_CreateObject();
+	cJSON_AddStringToObject(check, "name", metric);
+	EXPECT(metric_request_init(&request, &mesh, check, NULL, NULL, &err));
+	EXPECT_TEXT(request.query.query, wanted);
+	metric_request_fini(&request);
+}
+
+static void expect_both(const char *provider, const struct builtin_case *told)
+{
+	SCOPED(text)
+	char *rate =
+		xasprintf("sum(rate(%s{%s,%s}[1m])) / sum(rate(%s{%s}[1m])) * 100", told->requests,
+			  told->selectors, told->good, told->requests, told->selectors);
+	SCOPED(text)
+	char *p99 = xasprintf("histogram_quantile(0.99, sum(rate(%s{%s}[1m])) by (le))%s",
+			      told->latency, told->latency_selectors, told->factor);
+	SCOPED(text)
+	char *mean = xasprintf("sum(rate(%s_sum{%s}[1m])) / sum(rate(%s_count{%s}[1m]))%s",
+			       told->latency, told->latency_selectors, told->latency,
+			       told->latency_selectors, told->factor);
+	expect_query(provider, "request-success-rate", rate);
+	expect_query(provider, "request-duration", told->p99 ? p99 : mean);
+}
+
+SPEC("query: provider by metric, the whole query as the reference lists it")
+{
+	for (size_t i = 0; i < ARRAY_LEN(builtin_cases); i++)
+		expect_both(builtin_cases[i].provider, &builtin_cases[i]);
+}
+
+SPEC("query: of a Service as a target each provider is asked as of a Deployment")
+{
+	for (size_t i = 0; i < ARRAY_LEN(builtin_cases); i++) {
+		SCOPED(text) char *provider = xasprintf("%s:service", builtin_cases[i].provider);
+		expect_both(provider, &builtin_cases[i]);
+	}
+}
