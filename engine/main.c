@@ -25,7 +25,7 @@ static const struct verb {
 	{"approve", cli_approve, "open the gate that a release waits at"},
 	{"handback", cli_handback, "leave canaries to another controller, as new"},
 	{"sim", cli_sim, "an in-memory cluster over HTTP, for kubectl and for `sluice run`"},
-	{"explain", cli_explain, "the phases of a canary, and where each move leads"},
+	{"explain", cli_explain, "the phases of a canary; what each provider of traffic can do"},
 	{"why", cli_why,
 	 "a decision of a log or a live canary: the number, the limit, and what would have changed "
 	 "it"},

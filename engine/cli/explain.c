@@ -1,5 +1,6 @@
 /*
- * explain.c - `sluice explain phases`: the state machine, as the engine has it.
+ * explain.c - `sluice explain phases|drivers`: the state machine, as the engine has it, and what
+ * each provider can do, as its driver says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,15 @@
 #include "canary/phase_table.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/overlay.h"
+#include "traffic/table.h"
 
-static char *table_in(const char *form)
+static char *table_in(const char *what, const char *form)
 {
+	if (strcmp(what, "drivers") == 0)
+		return strcmp(form, "json") == 0   ? traffic_table_json()
+		       : strcmp(form, "text") == 0 ? traffic_table_text()
+						   : NULL;
 	if (strcmp(form, "json") == 0)
 		return phase_table_json();
 	if (strcmp(form, "mermaid") == 0)
@@ -21,34 +28,39 @@ static char *table_in(const char *form)
 
 int cli_explain(int count, char **arguments)
 {
-	const char *output = "text";
+	const char *output = "text", *lua = NULL;
 	struct flag_texts words = {0};
 	struct error err = {0};
 	bool help = false;
 	const struct flag flags[] = {
 		{"o", FLAG_TEXT, &output, "text|json|mermaid", "how to say it"},
+		OVERLAY_FLAG(lua),
 		{"help", FLAG_BOOL, &help, NULL, "this"},
 		{0},
 	};
-	if (!flags_parse(flags, count, arguments, &words, &err)) {
+	if (!flags_parse(flags, count, arguments, &words, &err) || !overlay_use(lua, &err)) {
 		fprintf(stderr, "sluice explain: %s\n", err.text);
 		return EXIT_BAD_INPUT;
 	}
 	if (help) {
-		puts("usage: sluice explain [flags] phases\n\nThe phases of a canary: what each "
-		     "waits for, its deadline, how to abort it, and where\neach move leads.\n");
+		puts("usage: sluice explain [flags] phases|drivers\n\n"
+		     "phases   of a canary: what each waits for, its deadline, how to abort it, "
+		     "and where\n         each move leads\n"
+		     "drivers  of traffic: what each provider can do, and which routes of a team's "
+		     "it adopts\n");
 		flags_help(flags);
 		return EXIT_GOOD;
 	}
-	if (words.count != 1 || strcmp(words.items[0], "phases") != 0) {
-		fprintf(stderr, "sluice explain: explains \"phases\", not \"%s\"\n",
+	const char *what = words.count == 1 ? words.items[0] : "";
+	if (strcmp(what, "phases") != 0 && strcmp(what, "drivers") != 0) {
+		fprintf(stderr, "sluice explain: explains \"phases\" and \"drivers\", not \"%s\"\n",
 			words.count == 0 ? "" : words.items[0]);
 		return EXIT_BAD_INPUT;
 	}
-	SCOPED(text) char *text = table_in(output);
+	SCOPED(text) char *text = table_in(what, output);
 	if (text == NULL) {
-		fprintf(stderr, "sluice explain: -o must be text, json or mermaid, is \"%s\"\n",
-			output);
+		fprintf(stderr, "sluice explain: -o must be text, json%s, is \"%s\"\n",
+			strcmp(what, "phases") == 0 ? " or mermaid" : "", output);
 		return EXIT_BAD_INPUT;
 	}
 	fputs(text, stdout);

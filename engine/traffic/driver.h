@@ -54,6 +54,7 @@ struct traffic_driver {
 	 * none.
 	 */
 	bool (*adopts)(const struct traffic_driver *driver, const char *kind);
+	const cJSON *adopted; /* those kinds are its members; or NULL */
 	/* What is about to be changed of a route that the team owns, to be remembered before the
 	 * first edit; *owned_inventory is NULL when there is nothing to remember. NULL member:
 	 * never.

@@ -436,6 +436,7 @@ struct traffic_driver *traffic_script(const char *file, const char *provider, st
 		.desired = desired,
 		.observed = observed,
 		.adopts = adopts,
+		.adopted = json_get(script->facts, "adopts"),
 		.inventory = driver_has(driver, script->table, "inventory") ? inventory : NULL,
 		.restore = driver_has(driver, script->table, "restore") ? restore : NULL,
 		.check = driver_has(driver, script->table, "check") ? check : NULL,
