@@ -357,7 +357,7 @@ static int greatest_weight(const struct canary_spec *spec)
 {
 	int steps = cJSON_GetArraySize(spec->step_weights);
 	const cJSON *last = steps > 0 ? cJSON_GetArrayItem(spec->step_weights, steps - 1) : NULL;
-	int greatest = cJSON_IsNumber(last) ? last->valueint : spec->max_weight;
+	int greatest = last != NULL && cJSON_IsNumber(last) ? last->valueint : spec->max_weight;
 	return greatest < 1 || greatest > 100 ? 100 : greatest;
 }
 
