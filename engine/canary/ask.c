@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "canary/managed.h"
 
-enum question { ABOUT_OBJECT, ABOUT_WRITE, ABOUT_HTTP, ABOUT_METRIC, ABOUT_PAUSE };
+enum question { ABOUT_OBJECT, ABOUT_LIST, ABOUT_WRITE, ABOUT_HTTP, ABOUT_METRIC, ABOUT_PAUSE };
 
 /* One question and, once `here`, its answer. Few a tick (tens), so they are searched in a row. */
 struct entry {
@@ -42,6 +42,7 @@ static void entry_free(struct asks *asks, struct entry *entry)
 		asks->waiting--;
 		switch (entry->question) {
 		case ABOUT_OBJECT:
+		case ABOUT_LIST:
 		case ABOUT_WRITE:
 			kube_cancel(asks->world.kube, entry->id);
 			break;
@@ -137,7 +138,8 @@ bool asks_are_away(const struct asks *asks)
 		const struct entry *entry = asks->entries[i];
 		if (entry->here)
 			continue;
-		if (entry->question == ABOUT_OBJECT || entry->question == ABOUT_WRITE)
+		if (entry->question == ABOUT_OBJECT || entry->question == ABOUT_LIST ||
+		    entry->question == ABOUT_WRITE)
 			return false;
 		away = true;
 	}
@@ -220,6 +222,17 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 		kept_know(asks->kept, asks->keeping, entry->label, entry->answer.object);
 }
 
+static void list_came(void *owner, uint64_t token, const struct kube_reply *reply)
+{
+	struct entry *entry = arrived(owner, token);
+	if (entry == NULL)
+		return;
+	entry->answer.status = reply->status;
+	entry->answer.error = reply->error;
+	if (reply->error.kind == ERROR_NONE)
+		entry->answer.object = json_copy(reply->object);
+}
+
 static void write_came(void *owner, uint64_t token, const struct kube_reply *reply)
 {
 	struct asks *asks = owner;
@@ -284,6 +297,17 @@ const struct answer *ask_object(struct asks *asks, const char *path)
 		if (asks->kept != NULL)
 			kept_expect(asks->kept, asks->keeping, path);
 		entry->id = kube_send(asks->world.kube, KUBE_GET, path, NULL, object_came, asks,
+				      entry->serial);
+	}
+	return entry->here ? &entry->answer : NULL;
+}
+
+const struct answer *ask_list(struct asks *asks, const char *path)
+{
+	struct entry *entry = find(asks, ABOUT_LIST, path);
+	if (entry == NULL) {
+		entry = add(asks, ABOUT_LIST, path);
+		entry->id = kube_send(asks->world.kube, KUBE_GET, path, NULL, list_came, asks,
 				      entry->serial);
 	}
 	return entry->here ? &entry->answer : NULL;

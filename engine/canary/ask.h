@@ -62,6 +62,9 @@ bool asks_are_away(const struct asks *asks);
 /* The object at a path. `error` is NONE with a NULL object where there is none (404); other
  * failures say so. */
 const struct answer *ask_object(struct asks *asks, const char *path);
+/* A list, as it is at the time of the first run: asked for anew after asks_clear. `path` may have a
+ * query. */
+const struct answer *ask_list(struct asks *asks, const char *path);
 /* Notes that the object says what a digest stands for; and whether it says so still, see
  * kept_says. */
 void asks_note(struct asks *asks, const char *path, uint64_t digest);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/endpoints.h"
 #include "canary/managed.h"
 
 /* The object at a path: *object is NULL where there is none. */
@@ -85,6 +86,39 @@ static bool would_harm(struct tick *tick)
 	return name != NULL;
 }
 
+/* The same of the Services that lead there. */
+static enum step await_endpoints(struct tick *tick)
+{
+	const struct split split = wanted_split(tick);
+	const struct {
+		enum side side;
+		bool wanted;
+		const cJSON *other;
+	} sides[] = {
+		{SIDE_PRIMARY, split.primary > 0, tick->target},
+		{SIDE_CANARY, split.canary > 0 || split.mirror, tick->primary},
+	};
+	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
+	    tick->target == NULL)
+		return STEP_ON;
+	/* Routes that do not follow a move of ours are put back, and pods may be others since. */
+	if (!tick->moved)
+		memset(tick->reached, 0, sizeof(tick->reached));
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+		struct error why = {0};
+		enum readiness ready;
+		if (!sides[i].wanted || !serves(sides[i].other))
+			continue;
+		enum step step = endpoints_await(tick, sides[i].side, &ready, &why);
+		if (step != STEP_ON)
+			return step;
+		tick->unreached = ready != READY;
+		if (tick->unreached)
+			return endpoints_halt(tick, sides[i].side, &why);
+	}
+	return STEP_ON;
+}
+
 static const struct answer *ask_to_write(struct tick *tick, enum kube_verb verb, const char *path,
 					 const cJSON *body)
 {
@@ -105,8 +139,11 @@ static bool does_not_fit(const struct error *refused)
 enum step converge_write(struct tick *tick, enum kube_verb verb, const char *path,
 			 const cJSON *body)
 {
-	if (tick->routing && would_harm(tick))
-		return STEP_END;
+	if (tick->routing) {
+		enum step step = would_harm(tick) ? STEP_END : await_endpoints(tick);
+		if (step != STEP_ON)
+			return step;
+	}
 	const struct answer *answer = ask_to_write(tick, verb, path, body);
 	tick->wrote = true; /* once it is written a look says that all is well */
 	if (answer == NULL)
@@ -389,12 +426,15 @@ static enum step await_first_primary(struct tick *tick)
 	if (tick->status.phase != PHASE_INITIALIZING)
 		return STEP_ON;
 	enum step step = converge_initial(tick);
-	if (step != STEP_ON || tick->spec->skip_analysis ||
-	    workload_ready(tick->primary, tick->spec->primary_ready_threshold,
-			   tick->spec->progress_deadline_us, tick->now_us, &why) == READY)
+	if (step != STEP_ON || tick->spec->skip_analysis)
 		return step;
-	return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
-			 tick->spec->namespace, why.text);
+	if (workload_ready(tick->primary, tick->spec->primary_ready_threshold,
+			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
+		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
+				 tick->spec->namespace, why.text);
+	enum readiness ready;
+	step = endpoints_await(tick, SIDE_PRIMARY, &ready, &why);
+	return step != STEP_ON || ready == READY ? step : endpoints_halt(tick, SIDE_PRIMARY, &why);
 }
 
 static enum step hpa_stage(struct tick *tick)
@@ -630,6 +670,9 @@ enum step converge_routes(struct tick *tick)
 	tick->routing = true;
 	enum step step = route(tick);
 	tick->routing = false;
+	const struct split carried = wanted_split(tick);
+	if (step == STEP_ON)
+		endpoints_note_served(tick, &carried);
 	tick->rerouted |= tick->wrote;
 	return step;
 }

@@ -31,6 +31,7 @@ struct record {
 	int64_t created_us;    /* the older of two has the target */
 	uint32_t paid_before;  /* see tick.h */
 	int64_t denied_us;
+	uint64_t reached[SIDES];
 	uint64_t timer;
 	int64_t backoff_us, began_us;
 	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
@@ -125,6 +126,7 @@ static void end_tick(struct engine *engine, struct record *record)
 		record->away = false;
 		record->paid_before = record->tick->paid_before;
 		record->denied_us = record->tick->denied_us;
+		memcpy(record->reached, record->tick->reached, sizeof(record->reached));
 	}
 	tick_free(record->tick);
 	canary_spec_free(record->spec);
@@ -384,6 +386,7 @@ static void begin_tick(struct engine *engine, struct record *record)
 	record->tick->thorough = record->thorough;
 	record->tick->paid_before = record->paid_before;
 	record->tick->denied_us = record->denied_us;
+	memcpy(record->tick->reached, record->reached, sizeof(record->reached));
 	record->again = false;
 	record->began_us = loop_now(engine->loop);
 	if (record->due_us != 0)

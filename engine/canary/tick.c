@@ -14,6 +14,7 @@
 #include "canary/converge.h"
 #include "canary/debts.h"
 #include "canary/decide.h"
+#include "canary/endpoints.h"
 #include "canary/leave.h"
 #include "canary/measure.h"
 #include "canary/obey.h"
@@ -63,6 +64,7 @@ static void forget_run(struct tick *tick)
 	tick->pending = tick->status.memory.pending;
 	tick->landed = false;
 	tick->commanded = false;
+	tick->unreached = false;
 	tick->policy_news = false;
 	text_copy(tick->policy, sizeof(tick->policy), tick->status.memory.policy);
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
@@ -115,6 +117,7 @@ void tick_begin(struct tick *tick, const cJSON *object)
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 	tick->committing = false;
 	tick->held = leave_is_held(object);
+	tick->moved = false;
 	converge_anew(tick);
 	command_digest(command_text(object), tick->command_seen);
 }
@@ -145,6 +148,7 @@ void tick_renew(struct tick *tick)
 	tick->rerouted = tick->went_on = false;
 	json_free(tick->checks);
 	tick->checks = NULL;
+	tick->moved = true;
 	converge_anew(tick);
 	tick->now_us = loop_now(kube_loop(tick->world->asks.kube));
 }
@@ -390,6 +394,15 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 		return tick_move(tick, MOVE_SKIP);
 	if (tick->status.memory.at_once)
 		return tick_move(tick, MOVE_PROMOTE);
+	step = endpoints_await(tick, SIDE_CANARY, &ready, &why);
+	if (step != STEP_ON)
+		return step;
+	if (ready == READY_NEVER)
+		return never_ready(tick, &why);
+	if (ready != READY)
+		return endpoints_halt(tick, SIDE_CANARY, &why);
+	if (tick->unreached)
+		return STEP_END;
 	if (policies->defaults == NULL)
 		return tick_halt(tick, "Halt %s.%s advancement policy failed %s", spec->name,
 				 spec->namespace, policy_error->text);
@@ -398,16 +411,24 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 	return decide_analysis(tick, policies);
 }
 
-/* The primary shall run the new revision. STEP_ON: it does, and is ready. */
+/* The primary shall run the new revision. STEP_ON: it does, and can be reached. */
 static enum step primary_took_over(struct tick *tick, bool *failed)
 {
 	struct error why = {0};
+	enum readiness ready = primary_ready(tick, &why);
+	bool serves = ready == READY;
 	*failed = false;
-	switch (primary_ready(tick, &why)) {
+	if (serves) {
+		enum step step = endpoints_await(tick, SIDE_PRIMARY, &ready, &why);
+		if (step != STEP_ON)
+			return step;
+	}
+	switch (ready) {
 	case READY:
-		return STEP_ON;
+		return tick->unreached ? STEP_END : STEP_ON;
 	case READY_NOT_YET:
-		return halt_for_primary(tick, &why);
+		return serves ? endpoints_halt(tick, SIDE_PRIMARY, &why)
+			      : halt_for_primary(tick, &why);
 	case READY_NEVER:
 		*failed = true;
 		tick->move.reason = tick_words(tick, "%s", why.text);
@@ -520,6 +541,29 @@ static bool a_fix_waits(const struct tick *tick)
 	       !target_is_promoted(tick);
 }
 
+/* Routes that wait for endpoints do so for as long as a release may: it may be over before they
+ * come. */
+static bool may_give_up(const struct tick *tick)
+{
+	switch (tick->status.phase) {
+	case PHASE_PROGRESSING:
+	case PHASE_WAITING_PROMOTION:
+	case PHASE_PROMOTING:
+	case PHASE_FINALISING:
+		return tick->unreached && tick->trouble.kind == ERROR_NONE;
+	case PHASE_NONE:
+	case PHASE_INITIALIZING:
+	case PHASE_INITIALIZED:
+	case PHASE_WAITING:
+	case PHASE_SUCCEEDED:
+	case PHASE_FAILED:
+	case PHASE_TERMINATING:
+	case PHASE_TERMINATED:
+		return false;
+	}
+	return false;
+}
+
 static enum step run(struct tick *tick)
 {
 	struct error err = {0};
@@ -572,7 +616,7 @@ static enum step run(struct tick *tick)
 		step = debts_pay(tick);
 	if (step == STEP_ON && obey_is_paused(tick))
 		return STEP_END;
-	if (step == STEP_END && a_fix_waits(tick) && !obey_is_paused(tick)) {
+	if (step == STEP_END && (may_give_up(tick) || a_fix_waits(tick)) && !obey_is_paused(tick)) {
 		tick->move.note_count = said;
 		tick->notice[0] = '\0';
 		tick->due_us = 0;

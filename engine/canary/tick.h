@@ -50,6 +50,8 @@ enum tick_result {
 
 enum { TICK_FACTS_MAX = 600 };
 
+enum side { SIDE_PRIMARY, SIDE_CANARY, SIDES };
+
 struct tick {
 	const struct tick_world *world;
 	struct asks *asks;
@@ -111,8 +113,13 @@ struct tick {
 	bool paid_any; /* in this run */
 	/* Since when the API server denies events; 0: it takes them. The owner carries this too. */
 	int64_t denied_us;
+	/* Which pods of a side its Service was seen to lead to (see endpoints.h); the owner carries
+	 * this too. */
+	uint64_t reached[SIDES];
 
-	bool wrote; /* since this was false */
+	bool moved;	/* this run follows a move of the same tick */
+	bool unreached; /* of this run: the routes wait for endpoints */
+	bool wrote;	/* since this was false */
 	/* What the policy said in an earlier run of this tick; it would say the same again. */
 	bool went_on;  /* `rollback`: no */
 	cJSON *checks; /* owned: `thresholds`, or NULL */

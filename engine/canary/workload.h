@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "canary/spec.h"
+#include "kube/path.h"
 #include "canary/status.h"
 
 struct workload_options {
@@ -106,6 +107,10 @@ enum readiness { READY, READY_NOT_YET, READY_NEVER };
  * own. `reason` is the reference's sentence after the prefix. */
 enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us,
 			      int64_t now_us, struct error *reason);
+/* When its conditions were last updated: a Deployment that is ready became so then. 0: unknown. */
+int64_t workload_settled_us(const cJSON *deployment);
+/* What the names of its pods begin with, if it has rolled out since then; else "". */
+void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX]);
 /* Replicas for a target in a release: as canaryReplicas says, else its own, or when it is at zero
  * the primary's, the HPA's minReplicas, or 1. */
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,

@@ -1,6 +1,7 @@
 /*
  * workload_ready.c - whether a Deployment can carry traffic, and how many pods it shall have.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -71,6 +72,41 @@ enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t pr
 		return READY;
 	return is_past_deadline(deployment, progress_deadline_us, now_us) ? READY_NEVER
 									  : READY_NOT_YET;
+}
+
+int64_t workload_settled_us(const cJSON *deployment)
+{
+	static const char *const types[] = {"Available", "Progressing"};
+	int64_t settled_us = 0, us;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		const cJSON *condition = condition_of(deployment, types[i]);
+		if (time_parse(json_string_or(condition, "lastUpdateTime", ""), &us, NULL) &&
+		    us > settled_us)
+			settled_us = us;
+	}
+	return settled_us;
+}
+
+/* "ReplicaSet \"podinfo-primary-5d8f7\" has successfully progressed." Where a rollout needed no
+ * pods, at zero replicas, the condition is of an earlier one: hence its time, which is of whole
+ * seconds.
+ */
+void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX])
+{
+	const cJSON *condition = condition_of(deployment, "Progressing");
+	const char *name = json_string_or(deployment, "metadata.name", "");
+	const char *set = strchr(json_string_or(condition, "message", ""), '"');
+	int64_t updated_us;
+	prefix[0] = '\0';
+	if (set == NULL ||
+	    !text_equal(json_string(condition, "reason"), "NewReplicaSetAvailable") ||
+	    !time_parse(json_string_or(condition, "lastUpdateTime", ""), &updated_us, NULL) ||
+	    updated_us < since_us - DURATION_SECOND)
+		return;
+	set++;
+	size_t len = strcspn(set, "\"");
+	if (len + 2 <= KUBE_NAME_MAX && text_starts(set, name) && set[strlen(name)] == '-')
+		snprintf(prefix, KUBE_NAME_MAX, "%.*s-", (int)len, set);
 }
 
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,

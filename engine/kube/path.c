@@ -21,6 +21,8 @@ const struct kube_kind kube_event = {"v1", "Event", "events", false};
 const struct kube_kind kube_lease = {"coordination.k8s.io/v1", "Lease", "leases", false};
 const struct kube_kind kube_namespace = {"v1", "Namespace", "namespaces", true};
 const struct kube_kind kube_pod = {"v1", "Pod", "pods", false};
+const struct kube_kind kube_endpoint_slice = {"discovery.k8s.io/v1", "EndpointSlice",
+					      "endpointslices", false};
 
 /* Names come from objects that users write, so none may climb out of its segment. What a server
  * accepts as a name is narrower still (RFC 1123; RBAC adds ':'). */

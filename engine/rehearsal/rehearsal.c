@@ -67,6 +67,8 @@ static void written(void *owner, const char *path, const cJSON *object)
 		note_event(play, object);
 		return;
 	}
+	if (text_equal(json_string(object, "kind"), "EndpointSlice"))
+		return;
 	if (play->input->on_write != NULL)
 		play->input->on_write(play->input->owner, path, object);
 	if (json_get(play->result->objects, path) == NULL)
@@ -219,6 +221,8 @@ static void scene_ends(void *owner, uint64_t i)
 		play->fault = NULL;
 	if (scene->metrics_down)
 		play->metrics_down = false;
+	if (scene->endpoints_late)
+		cluster_slices_late(play->cluster, false);
 	if (scene->pods != NULL)
 		check(play, i, set_pods(play, scene, false));
 }
@@ -245,6 +249,8 @@ static void scene_begins(void *owner, uint64_t i)
 		cluster_cut_watches(play->cluster);
 	if (scene->metrics_down)
 		play->metrics_down = true;
+	if (scene->endpoints_late)
+		cluster_slices_late(play->cluster, true);
 	if (scene->crash && play->engine != NULL)
 		life_kill(play);
 	if (scene->for_us > 0)
@@ -345,6 +351,7 @@ bool rehearse(const struct rehearsal_input *input, struct rehearsal_result *resu
 	struct play play = {.input = input, .result = result};
 	const struct cluster_options options = {.seed = 1,
 						.ready_us = DURATION_SECOND,
+						.slices = true,
 						.reply_us = input->lag_us,
 						.watch_lag_us = input->lag_us};
 	memset(result, 0, sizeof(*result));

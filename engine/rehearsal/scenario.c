@@ -193,6 +193,18 @@ static bool read_share(const struct reading *reading, const cJSON *scene, const 
 	return wrong(reading, at, "must be a number above 0, at most 1");
 }
 
+/* A field that may say one thing only. */
+static bool read_word(const struct reading *reading, const cJSON *scene, const char *path,
+		      const char *field, const char *word, bool *said)
+{
+	SCOPED(text) char *at = xasprintf("%s.%s", path, field);
+	*said = json_get(scene, field) != NULL;
+	if (!*said || text_equal(json_string(scene, field), word))
+		return true;
+	SCOPED(text) char *why = xasprintf("must be %s", word);
+	return wrong(reading, at, why);
+}
+
 static void PRINTF_LIKE(2, 3) say(struct scene *scene, const char *format, ...)
 {
 	size_t len = strlen(scene->text);
@@ -222,6 +234,8 @@ static void tell(struct scene *scene, const cJSON *item)
 		say(scene, "to %.0f%% of the requests", scene->share * 100);
 	if (scene->metrics_down)
 		say(scene, "metrics down");
+	if (scene->endpoints_late)
+		say(scene, "endpoints late");
 	const cJSON *hook;
 	cJSON_ArrayForEach(hook, scene->hooks)
 	{
@@ -239,12 +253,13 @@ static void tell(struct scene *scene, const cJSON *item)
 static bool read_scene(const struct reading *reading, const cJSON *item, const char *path,
 		       struct scene *scene)
 {
-	static const char *const fields[] = {"at",    "for",	 "image", "patch", "pods", "api",
-					     "share", "metrics", "hooks", "crash", NULL};
+	static const char *const fields[] = {"at",	  "for",   "image", "patch",
+					     "pods",	  "api",   "share", "metrics",
+					     "endpoints", "hooks", "crash", NULL};
 	if (!cJSON_IsObject(item))
 		return wrong(reading, path, "must be an object");
 	if (!known(reading, item, path, fields,
-		   "at, for, image, patch, pods, api, share, metrics, hooks and crash"))
+		   "at, for, image, patch, pods, api, share, metrics, endpoints, hooks and crash"))
 		return false;
 	if (json_get(item, "at") == NULL)
 		return wrong(reading, path, "needs a time: at");
@@ -257,19 +272,17 @@ static bool read_scene(const struct reading *reading, const cJSON *item, const c
 	    !read_pods(reading, json_get(item, "pods"), path, scene) ||
 	    !read_share(reading, item, path, &scene->share))
 		return false;
-	const cJSON *api = json_get(item, "api"), *metrics = json_get(item, "metrics");
+	const cJSON *api = json_get(item, "api");
 	if (api != NULL && !read_fault(reading, api, path, &scene->fault))
 		return false;
-	if (metrics != NULL && !text_equal(json_string(item, "metrics"), "down")) {
-		SCOPED(text) char *at = xasprintf("%s.metrics", path);
-		return wrong(reading, at, "must be down");
-	}
-	scene->metrics_down = metrics != NULL;
+	if (!read_word(reading, item, path, "metrics", "down", &scene->metrics_down) ||
+	    !read_word(reading, item, path, "endpoints", "late", &scene->endpoints_late))
+		return false;
 	scene->hooks = json_get(item, "hooks");
 	SCOPED(text) char *hooks = xasprintf("%s.hooks", path);
 	if (!read_hooks(reading, scene->hooks, hooks))
 		return false;
-	if ((api != NULL || metrics != NULL) && scene->for_us == 0)
+	if ((api != NULL || scene->metrics_down || scene->endpoints_late) && scene->for_us == 0)
 		return wrong(reading, path, "needs a duration: for");
 	tell(scene, item);
 	if (scene->text[0] == '\0')

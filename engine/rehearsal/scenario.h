@@ -13,6 +13,7 @@
  *       - {at: 4m, for: 30s, api: 409, share: 0.5}   # for that share of the requests
  *       - {at: 5m, for: 2m, metrics: down}
  *       - {at: 6m, for: 1m, pods: {primary: down}}   # or stuck: new pods never become ready
+ *       - {at: 6m, for: 1m, endpoints: late}         # what Services lead to stays as it was
  *       - {at: 7m, hooks: {promote: 200}}            # other answers from now on
  *       - {at: 8m, crash: true}                      # the daemon is killed and started again
  */
@@ -40,7 +41,7 @@ struct scene {
 	const char *pods;    /* "down" or "stuck" */
 	enum cluster_fault fault;
 	double share; /* of the requests that fail */
-	bool metrics_down, crash;
+	bool metrics_down, endpoints_late, crash;
 	const cJSON *hooks;	   /* answers by name, or NULL */
 	char text[SCENE_TEXT_MAX]; /* what it says, for a reader */
 };

@@ -25,6 +25,7 @@ struct cluster_options {
 			       */
 	int64_t ready_us; /* a Deployment's new pods are ready after this; annotations override (see
 			     sim/controllers.h) */
+	bool slices;	  /* Services have EndpointSlices, which follow Deployments at once */
 	bool strict;	  /* an object needs its Namespace, as in a real cluster */
 	size_t watch_window; /* events kept for watches that resume; older ones get 410. 0: 10,000
 			      */
@@ -70,6 +71,8 @@ enum cluster_fault {
 };
 typedef enum cluster_fault cluster_fault_call(void *owner, const struct http_request *request);
 void cluster_faults(struct cluster *cluster, cluster_fault_call *call, void *owner);
+/* While they are late, EndpointSlices stay as they are. */
+void cluster_slices_late(struct cluster *cluster, bool late);
 /* Breaks the connections of all watches. */
 void cluster_cut_watches(struct cluster *cluster);
 

@@ -1,5 +1,6 @@
 #include "sim/controllers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -30,6 +31,14 @@ int64_t deployment_ready_after(const cJSON *deployment, int64_t fallback_us)
 	return text != NULL && duration_parse(text, &us, NULL) && us >= 0 ? us : fallback_us;
 }
 
+void deployment_set(const cJSON *deployment, char name[KUBE_NAME_MAX])
+{
+	const char *set =
+		strchr(json_string_or(deployment, "status.conditions[1].message", ""), '"');
+	int len = set == NULL ? 0 : (int)strcspn(set + 1, "\"");
+	snprintf(name, KUBE_NAME_MAX, "%.*s", len, set == NULL ? "" : set + 1);
+}
+
 static void add_condition(cJSON *conditions, const char *type, bool true_, const char *reason,
 			  const char *now)
 {
@@ -58,6 +67,12 @@ cJSON *deployment_status(const cJSON *deployment, bool available, int64_t now_us
 		      available ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable", now);
 	add_condition(conditions, "Progressing", true,
 		      available ? "NewReplicaSetAvailable" : "ReplicaSetUpdated", now);
+	SCOPED(text)
+	char *message = xasprintf("ReplicaSet \"%s-%08x\" %s.",
+				  json_string_or(deployment, "metadata.name", ""),
+				  (unsigned)json_digest(json_at(deployment, "spec.template")),
+				  available ? "has successfully progressed" : "is progressing");
+	json_put_string(conditions->child->next, "message", message);
 	json_put(status, "conditions", conditions);
 	return status;
 }

@@ -33,6 +33,7 @@ static const struct sim_kind builtin[] = {
 	{"batch/v1", "CronJob", "cronjobs", "cronjob", "cj", false},
 	{"batch/v1", "Job", "jobs", "job", "", false},
 	{"coordination.k8s.io/v1", "Lease", "leases", "lease", "", false},
+	{"discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "endpointslice", "", false},
 	{"flagger.app/v1beta1", "AlertProvider", "alertproviders", "alertprovider", "", false},
 	{"flagger.app/v1beta1", "Canary", "canaries", "canary", "", false},
 	{"flagger.app/v1beta1", "MetricTemplate", "metrictemplates", "metrictemplate", "", false},

@@ -41,6 +41,7 @@ struct cluster {
 	size_t gone_count;
 	char **rolling; /* paths of Deployments that become ready; NULL: a free slot */
 	size_t rolling_room;
+	bool slices_late, slices_soon;
 	cluster_fault_call *fault;
 	void *fault_owner;
 };
@@ -72,6 +73,11 @@ void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, co
 void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref);
 /* Each watch is told what is new, after its own lag. */
 void watches_tell(struct cluster *cluster);
+
+/* slices.c: EndpointSlices. */
+
+/* A Deployment or a Service changed. */
+void slices_follow(struct cluster *cluster);
 
 /* verbs.c: what requests do to the store. */
 
