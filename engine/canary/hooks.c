@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 
 static cJSON *metadata(const struct hook_call *call)
 {
@@ -48,9 +49,10 @@ static void explain(const struct hook_call *call, const struct answer *answer, i
 		    struct error *why)
 {
 	if (may_try_again(answer)) {
+		SCOPED(text) char *place = url_place(call->webhook->url, false);
 		error_set(why, ERROR_UNAVAILABLE, "POST %s giving up after %d attempt(s)%s%s",
-			  call->webhook->url, attempts,
-			  answer->error.kind == ERROR_NONE ? "" : ": ", answer->error.text);
+			  place, attempts, answer->error.kind == ERROR_NONE ? "" : ": ",
+			  answer->error.text);
 		return;
 	}
 	size_t len = answer->body == NULL ? 0 : strlen(answer->body);

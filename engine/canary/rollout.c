@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "base/zone.h"
 
 static cJSON *seconds_of(const cJSON *durations)
@@ -37,11 +38,23 @@ static cJSON *failures_table(const struct memory *memory)
 	return table;
 }
 
+/* What a policy sees stands in the decision log. */
+static void hide_urls(cJSON *analysis)
+{
+	cJSON *webhook;
+	cJSON_ArrayForEach(webhook, json_get(analysis, "webhooks"))
+	{
+		SCOPED(text) char *place = url_place(json_string_or(webhook, "url", ""), false);
+		json_put_string(webhook, "url", place);
+	}
+}
+
 static cJSON *analysis_table(const struct canary_spec *spec)
 {
 	cJSON *analysis = json_copy(spec->analysis);
 	if (analysis == NULL)
 		analysis = cJSON_CreateObject();
+	hide_urls(analysis);
 	json_put_number(analysis, "interval_seconds",
 			(double)spec->interval_us / (double)DURATION_SECOND);
 	json_put_number(analysis, "threshold", spec->threshold);
@@ -211,6 +224,8 @@ cJSON *rollout_table(const struct tick *tick)
 			json_number(tick->primary, "status.availableReplicas", 0));
 	cJSON *whole = json_copy(spec->json);
 	json_remove(whole, "analysis.policy");
+	hide_urls(json_get(whole, "analysis"));
+	hide_urls(json_get(whole, "canaryAnalysis"));
 	cJSON_AddItemToObject(rollout, "spec", whole);
 	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
 	cJSON_AddItemToObject(rollout, "clock", clock_table(tick));

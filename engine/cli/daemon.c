@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "canary/engine.h"
 #include "canary/exporter.h"
 #include "cli/signals.h"
@@ -211,7 +212,7 @@ static void metrics_came(void *owner, uint64_t token, const struct sample *sampl
 {
 	const struct daemon *daemon = owner;
 	(void)token;
-	SCOPED(text) char *place = net_http_place(daemon->options->metrics_server, false);
+	SCOPED(text) char *place = url_place(daemon->options->metrics_server, false);
 	if (sample->kind == SAMPLE_OK)
 		log_info(NULL, "connected to metrics server %s", place);
 	else

@@ -13,6 +13,7 @@
 #include "base/duration.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 
 enum {
 	LONGEST_RETRY_AFTER_S = 3600, /* whoever says more means "not today", or is broken */
@@ -262,17 +263,6 @@ static size_t receive(char *bytes, size_t size, size_t count, void *owner)
 
 /* ---- requests ---- */
 
-char *net_http_place(const char *url, bool secret)
-{
-	const char *host = strstr(url, "://");
-	host = host == NULL ? url : host + 3;
-	size_t authority = strcspn(host, "/?#");
-	const char *at = memchr(host, '@', authority);
-	const char *shown = at == NULL ? host : at + 1;
-	return xasprintf("%.*s%.*s", (int)(host - url), url,
-			 (int)strcspn(shown, secret ? "/?#" : "?#"), shown);
-}
-
 static void set_headers(struct transfer *transfer, const struct http_request *request)
 {
 	for (size_t i = 0; i < request->header_count; i++) {
@@ -374,7 +364,7 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	transfer->began_us = loop_now(http->loop);
 	transfer->shares = text_starts(url, "https:");
 	transfer->easy = curl_easy_init();
-	transfer->place = net_http_place(url, request->secret_url);
+	transfer->place = url_place(url, request->secret_url);
 	transfer->reply_max = request->reply_max == 0 ? HTTP_BODY_MAX : request->reply_max;
 	transfer->piece = piece;
 	transfer->done = done;

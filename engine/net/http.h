@@ -26,9 +26,6 @@ struct net_http_options {
 /* A real loop only. The options are copied. Freed by ops->free, which cancels what is under way. */
 struct http *net_http_new(struct loop *loop, const struct net_http_options *options);
 
-/* Scheme, host and path of an URL, for messages, or without the path; the caller frees. */
-char *net_http_place(const char *url, bool secret);
-
 /* Another client certificate for requests from now on; PEM texts, copied. */
 void net_http_identity(struct http *port, const char *cert_pem, const char *key_pem);
 

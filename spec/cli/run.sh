@@ -56,6 +56,7 @@ spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 . spec/cli/dry_run.sh
 . spec/cli/policies.sh
 . spec/cli/decisions.sh
+. spec/cli/secrets.sh
 
 # ---- the daemon, on the in-memory cluster over HTTP
 
