@@ -110,7 +110,8 @@ static double number_between(const struct reader *reader, size_t from, size_t to
 
 enum { EXACT_DIGITS = 15 }; /* whatever has no more is a double */
 
-/* The text of a whole number of 64 bits that is no double (a time in nanoseconds), else NULL. */
+/* The text of a whole number of 64 bits that a double may not bring back (a time in nanoseconds),
+ * else NULL. */
 static char *exact_text(const char *text, size_t len, double number)
 {
 	char digits[24];
@@ -123,7 +124,9 @@ static char *exact_text(const char *text, size_t len, double number)
 		return NULL;
 	errno = 0;
 	long long whole = strtoll(digits, NULL, 10);
-	if (errno != 0 || (fabs(number) < 9223372036854775808.0 && (long long)number == whole))
+	/* Beyond 2^53 the shortest text of a double may be another whole number. */
+	bool small = fabs(number) <= 9007199254740992.0;
+	if (errno != 0 || (small && (long long)number == whole))
 		return NULL;
 	return xstrdup(digits);
 }

@@ -435,3 +435,11 @@ SPEC("json: a file that is not there is named")
 	EXPECT_INT(err.kind, ERROR_NOT_FOUND);
 	EXPECT_CONTAINS(err.text, "/nonexistent/x.json");
 }
+
+SPEC("json: a whole number beyond 2^53 is written as it was read, also where it is a double")
+{
+	static const char text[] = "[9221372036854775808,-9221372036854775808,9007199254740993]";
+	SCOPED(json) cJSON *json = json_parse(text, sizeof(text) - 1, NULL);
+	SCOPED(text) char *again = json_text(json);
+	EXPECT_TEXT(again, text);
+}
