@@ -91,8 +91,13 @@ static void follow(struct cluster *cluster, const struct stored *service)
 	snprintf(ref.name, sizeof(ref.name), "%.240s-slice", service->ref.name);
 	kube_path(path, &kube_endpoint_slice, ref.namespace, ref.name);
 	struct stored *stored = store_find(&cluster->store, path);
+	cJSON *endpoints = endpoints_of(cluster, service);
+	if (stored != NULL && json_equal(json_get(stored->object, "endpoints"), endpoints)) {
+		json_free(endpoints);
+		return;
+	}
 	cJSON *slice = stored == NULL ? slice_of(service, ref.name) : json_copy(stored->object);
-	json_put(slice, "endpoints", endpoints_of(cluster, service));
+	json_put(slice, "endpoints", endpoints);
 	json_free(stored == NULL ? verb_create(cluster, &ref, slice, &controller, &code)
 				 : verb_replace(cluster, stored, slice, false, &controller, &code));
 }
