@@ -33,9 +33,13 @@ struct policy {
 	int chunk;		 /* reference of the compiled main chunk */
 };
 
+/* Members of a rollout that are the same for all calls of a run, and most of what is pushed. */
+static const char *const lasting[] = {"spec", "analysis"};
+
 struct policy_run {
 	struct policy *policy;
-	int hooks; /* reference of the table that the main chunk returned */
+	int hooks;			 /* reference of the table that the main chunk returned */
+	int lasting[ARRAY_LEN(lasting)]; /* references of their tables; 0: not pushed yet */
 };
 
 static const char *const hook_names[POLICY_HOOKS] = {
@@ -56,7 +60,7 @@ struct call {
 	struct policy *policy;
 	const char *text;
 	size_t len;
-	int hooks;
+	struct policy_run *run;
 	enum policy_hook hook;
 	const cJSON *rollout, *extra;
 };
@@ -155,13 +159,40 @@ static int run_chunk(lua_State *L)
 	return 1;
 }
 
+static void push_member(lua_State *L, struct policy_run *run, const cJSON *member)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
+		if (strcmp(member->string, lasting[i]) != 0)
+			continue;
+		if (run->lasting[i] == 0) {
+			value_push(L, member);
+			run->lasting[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+		}
+		lua_rawgeti(L, LUA_REGISTRYINDEX, run->lasting[i]);
+		return;
+	}
+	value_push(L, member);
+}
+
+static void push_rollout(lua_State *L, struct policy_run *run, const cJSON *rollout)
+{
+	const cJSON *member;
+	lua_createtable(L, 0, cJSON_GetArraySize(rollout));
+	cJSON_ArrayForEach(member, rollout)
+	{
+		lua_pushstring(L, member->string);
+		push_member(L, run, member);
+		lua_rawset(L, -3);
+	}
+}
+
 static int call_hook(lua_State *L)
 {
 	struct call *call = lua_touserdata(L, 1);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, call->hooks);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->run->hooks);
 	lua_pushstring(L, hook_names[call->hook]);
 	lua_rawget(L, -2);
-	value_push(L, call->rollout);
+	push_rollout(L, call->run, call->rollout);
 	if (call->extra != NULL)
 		value_push(L, call->extra);
 	lua_call(L, call->extra == NULL ? 1 : 2, 1);
@@ -348,6 +379,9 @@ void policy_run_free(struct policy_run *run)
 		return;
 	struct policy *policy = run->policy;
 	luaL_unref(policy->L, LUA_REGISTRYINDEX, run->hooks);
+	for (size_t i = 0; i < ARRAY_LEN(lasting); i++)
+		if (run->lasting[i] != 0)
+			luaL_unref(policy->L, LUA_REGISTRYINDEX, run->lasting[i]);
 	if (policy->meter.bytes > policy->bytes + GARBAGE_MAX)
 		meter_collect(&policy->meter);
 	free(run);
@@ -357,11 +391,8 @@ bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rol
 		 const cJSON *extra, cJSON **owned_result, struct error *err)
 {
 	struct policy *policy = run->policy;
-	struct call call = {.policy = policy,
-			    .hooks = run->hooks,
-			    .hook = hook,
-			    .rollout = rollout,
-			    .extra = extra};
+	struct call call = {
+		.policy = policy, .run = run, .hook = hook, .rollout = rollout, .extra = extra};
 	*owned_result = NULL;
 	if (!protect(policy, call_hook, &call, 1, err)) {
 		if (!text_starts(err->text, policy->name))

@@ -57,7 +57,9 @@ void policy_allow(struct policy *policy, struct meter_allowance *allowance);
 void policy_blame(const struct policy *policy, enum policy_hook hook, struct error *err);
 size_t policy_bytes(const struct policy *policy); /* what its Lua state holds now */
 
-/* One tick's use of a policy: the main chunk runs in a fresh environment. */
+/* One tick's use of a policy: the main chunk runs in a fresh environment. `spec` and `analysis` of
+ * the rollout are pushed at the first call and stay for the others, so a run that is used more than
+ * once is for policies that leave them alone, and for one rollout. */
 struct policy_run *policy_run_new(struct policy *policy, struct error *err) MUST_CHECK;
 void policy_run_free(struct policy_run *run);
 /* Calls a hook: `hook(rollout)` or `hook(rollout, extra)`. `*owned_result` is the value it
