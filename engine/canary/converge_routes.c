@@ -1,0 +1,255 @@
+/*
+ * converge_routes.c - the routes of a canary made to carry its split, through their driver.
+ */
+#include "canary/converge_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/endpoints.h"
+
+/* What the driver wants to see, asked again until it asks for nothing more. */
+static enum step read_routes(struct tick *tick, const struct traffic_view *view, cJSON *paths)
+{
+	struct error err = {0};
+	for (int round = 0; round < 4; round++) {
+		int before = cJSON_GetArraySize(paths);
+		SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+		if (!tick->driver->needs(view, objects, paths, &err))
+			return tick_halt(tick, "%s", err.text);
+		if (round > 0 && cJSON_GetArraySize(paths) == before)
+			return STEP_ON;
+		bool waiting = false;
+		const cJSON *path;
+		cJSON_ArrayForEach(path, paths)
+		{
+			const cJSON *object;
+			enum step step = converge_look(tick, path->valuestring, &object);
+			if (step == STEP_END)
+				return step;
+			waiting |= step == STEP_WAIT;
+		}
+		if (waiting)
+			return STEP_WAIT;
+	}
+	return tick_halt(tick, "the routes of %s.%s name each other in a circle", tick->spec->name,
+			 tick->spec->namespace);
+}
+
+static enum step write_route(struct tick *tick, const cJSON *wanted, const char *wrong)
+{
+	char path[KUBE_PATH_MAX];
+	struct error err = {0};
+	if (!traffic_path(tick->driver, wanted, path, &err))
+		return tick_trouble(tick, &err);
+	return converge_ensure_as(tick, path, wanted, !text_equal(path, wrong));
+}
+
+/* `wrong` is the path of the object that does not carry the split, or NULL. */
+static enum step write_routes(struct tick *tick, const cJSON *desired, const char *wrong)
+{
+	const cJSON *item;
+	cJSON_ArrayForEach(item, json_get(desired, "own"))
+	{
+		enum step step = write_route(tick, item, wrong);
+		if (step != STEP_ON)
+			return step;
+	}
+	cJSON_ArrayForEach(item, json_get(desired, "edit"))
+	{
+		enum step step =
+			converge_write(tick, KUBE_JSON_PATCH, json_string_or(item, "path", ""),
+				       json_get(item, "patch"));
+		if (step != STEP_ON)
+			return step;
+	}
+	cJSON_ArrayForEach(item, json_get(desired, "delete"))
+	{
+		enum step step = converge_write(tick, KUBE_DELETE, item->valuestring, NULL);
+		if (step != STEP_ON)
+			return step;
+	}
+	return STEP_ON;
+}
+
+/* Those of a blind driver, each once between two moves. */
+static enum step write_owned(struct tick *tick)
+{
+	const cJSON *own = json_get(tick->routes, "own");
+	for (size_t count = (size_t)cJSON_GetArraySize(own); tick->route_done < count;) {
+		const cJSON *item = cJSON_GetArrayItem(own, (int)tick->route_done);
+		enum step step = write_route(tick, item, NULL);
+		if (step != STEP_ON)
+			return step;
+		tick->route_done++;
+	}
+	return STEP_ON;
+}
+
+/* LIVE or PENDING when the objects carry the split, else BROKEN. */
+static enum traffic_state says_split(const struct traffic_view *view, const cJSON *objects,
+				     const struct split *split)
+{
+	struct split live;
+	struct error why;
+	enum traffic_state state = view->driver->observed(view, objects, &live, &why);
+	bool same = split_equal(&live, split);
+	return (state == TRAFFIC_LIVE || state == TRAFFIC_PENDING) && same ? state : TRAFFIC_BROKEN;
+}
+
+/* What was written is read back: a step counts from when its split is in force. */
+static enum step await_routes(struct tick *tick, const struct traffic_view *view,
+			      const cJSON *paths)
+{
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	struct split live;
+	struct error why = {0};
+	enum traffic_state state = tick->driver->observed(view, objects, &live, &why);
+	switch (state) {
+	case TRAFFIC_LIVE:
+		break;
+	case TRAFFIC_PENDING:
+		tick->pending = true;
+		return tick_halt(tick, "%s", why.text);
+	case TRAFFIC_ABSENT:
+	case TRAFFIC_BROKEN:
+		return tick_halt(tick, "%s", why.text);
+	}
+	const struct split wanted = converge_split(tick);
+	if (!split_equal(&live, &wanted))
+		return tick_halt(tick,
+				 "the routes of %s.%s were written, but carry %d/%d%s instead of "
+				 "%d/%d",
+				 tick->spec->name, tick->spec->namespace, live.primary, live.canary,
+				 live.mirror ? " and mirror" : "", wanted.primary, wanted.canary);
+	tick->landed = tick->pending;
+	tick->pending = false;
+	return STEP_ON;
+}
+
+static struct traffic_view view_of(const struct tick *tick)
+{
+	return (struct traffic_view){
+		.driver = tick->driver,
+		.spec = tick->spec,
+		.label = &tick->label,
+		.match = tick->status.memory.match != NULL ? tick->status.memory.match
+							   : tick->spec->match,
+		.status = &tick->status,
+	};
+}
+
+enum step converge_inventory(struct tick *tick)
+{
+	const struct traffic_view view = view_of(tick);
+	if (tick->driver->inventory == NULL || tick->spec->route_name == NULL)
+		return STEP_ON;
+	SCOPED(text)
+	char *of = xasprintf("%s/%s", json_string_or(tick->spec->json, "routeRef.kind", ""),
+			     tick->spec->route_name);
+	if (text_equal(json_string(tick->status.memory.inventory, "of"), of))
+		return STEP_ON;
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	struct error err = {0};
+	cJSON *was = NULL;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	if (!tick->driver->inventory(&view, objects, &was, &err))
+		return tick_halt(tick, "%s", err.text);
+	if (was == NULL)
+		return STEP_ON;
+	tick->inventory = cJSON_CreateObject();
+	cJSON_AddStringToObject(tick->inventory, "of", of);
+	cJSON_AddItemToObject(tick->inventory, "was", was);
+	tick->move.inventory = tick->inventory;
+	return tick_move(tick, MOVE_SETTLE);
+}
+
+static enum step route(struct tick *tick)
+{
+	const struct traffic_view view = view_of(tick);
+	const struct split wanted = converge_split(tick);
+	struct error err = {0};
+	if (tick->driver->blind) {
+		if (tick->routes == NULL)
+			tick->routes = tick->driver->desired(&view, &wanted, NULL, &err);
+		return tick->routes == NULL ? tick_halt(tick, "%s", err.text) : write_owned(tick);
+	}
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	bool says = says_split(&view, objects, &wanted) != TRAFFIC_BROKEN;
+	if (tick->thorough || tick->status.memory.rematch || !says) {
+		SCOPED(json) cJSON *desired = tick->driver->desired(&view, &wanted, objects, &err);
+		if (desired == NULL)
+			return tick_halt(tick, "%s", err.text);
+		step = write_routes(tick, desired,
+				    says ? NULL : cJSON_GetStringValue(paths->child));
+		if (step != STEP_ON)
+			return step;
+	}
+	return await_routes(tick, &view, paths);
+}
+
+void converge_divert(struct tick *tick)
+{
+	if (tick->routes != NULL || tick->routes_done)
+		return;
+	tick->diverted = tick->driver != NULL && tick->driver->can_weigh &&
+			 tick->status.phase != PHASE_INITIALIZING &&
+			 tick->status.memory.split.canary > 0 && tick->primary != NULL &&
+			 converge_serves(tick->primary) && !converge_serves(tick->target);
+}
+
+struct split converge_split(const struct tick *tick)
+{
+	return tick->diverted ? (struct split){.primary = 100} : tick->status.memory.split;
+}
+
+enum step converge_routes(struct tick *tick)
+{
+	tick->wrote = false;
+	tick->routing = true;
+	enum step step = route(tick);
+	tick->routing = false;
+	const struct split carried = converge_split(tick);
+	if (step == STEP_ON)
+		endpoints_note_served(tick, &carried);
+	tick->rerouted |= tick->wrote;
+	return step;
+}
+
+enum step converge_live_split(struct tick *tick, struct split *split, bool *known)
+{
+	const struct traffic_view view = view_of(tick);
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	struct error why = {0};
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	enum traffic_state state = tick->driver->observed(&view, objects, split, &why);
+	*known = state == TRAFFIC_LIVE || state == TRAFFIC_PENDING;
+	return STEP_ON;
+}
+
+enum step converge_restore_routes(struct tick *tick)
+{
+	const struct traffic_view view = view_of(tick);
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	struct error err = {0};
+	if (tick->driver->restore == NULL)
+		return STEP_ON;
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	SCOPED(json) cJSON *undo = tick->driver->restore(&view, objects, &err);
+	return undo == NULL ? tick_halt(tick, "%s", err.text) : write_routes(tick, undo, NULL);
+}
