@@ -123,12 +123,11 @@ static char *exact_text(const char *text, size_t len, double number)
 	if (strspn(digits + sign, "0123456789") != len - sign)
 		return NULL;
 	errno = 0;
-	long long whole = strtoll(digits, NULL, 10);
-	/* Beyond 2^53 the shortest text of a double may be another whole number. */
-	bool small = fabs(number) <= 9007199254740992.0;
-	if (errno != 0 || (small && (long long)number == whole))
-		return NULL;
-	return xstrdup(digits);
+	(void)strtoll(digits, NULL, 10);
+	/* What is written of the double: beyond 2^53 it may be another whole number. */
+	char shortest[32];
+	json_number_text(number, shortest);
+	return errno != 0 || strcmp(shortest, digits) == 0 ? NULL : xstrdup(digits);
 }
 
 static cJSON *read_number(struct reader *reader)

@@ -38,11 +38,14 @@ struct handback {
 
 static void next_one(struct handback *handback);
 
-static void path_of(const cJSON *canary, const char *subresource, char path[KUBE_PATH_MAX + 8])
+enum { SUBRESOURCE_PATH_MAX = KUBE_PATH_MAX + 8 };
+
+static void path_of(const cJSON *canary, const char *subresource, char path[SUBRESOURCE_PATH_MAX])
 {
-	kube_path(path, &kube_canary, json_string(canary, "metadata.namespace"),
+	char object[KUBE_PATH_MAX];
+	kube_path(object, &kube_canary, json_string(canary, "metadata.namespace"),
 		  json_string(canary, "metadata.name"));
-	strcat(path, subresource);
+	snprintf(path, SUBRESOURCE_PATH_MAX, "%s%s", object, subresource);
 }
 
 static void tell(const struct handback *handback, FILE *to, const char *what)
@@ -74,7 +77,7 @@ static const char *hindrance(const cJSON *canary)
 
 static void write_class(struct handback *handback, const cJSON *canary, kube_done *done)
 {
-	char path[KUBE_PATH_MAX + 8];
+	char path[SUBRESOURCE_PATH_MAX];
 	SCOPED(json) cJSON *patch = cJSON_CreateObject();
 	cJSON *annotations = cJSON_CreateObject();
 	if (handback->annotated)
@@ -122,7 +125,7 @@ static void cleared(void *owner, uint64_t token, const struct kube_reply *reply)
 static void read_again(void *owner, uint64_t token, const struct kube_reply *reply)
 {
 	struct handback *handback = owner;
-	char path[KUBE_PATH_MAX + 8];
+	char path[SUBRESOURCE_PATH_MAX];
 	(void)token;
 	if (reply->error.kind != ERROR_NONE) {
 		refuse(handback, reply->error.text);
@@ -143,7 +146,7 @@ static void read_again(void *owner, uint64_t token, const struct kube_reply *rep
 static void look_again(void *owner, uint64_t token)
 {
 	struct handback *handback = owner;
-	char path[KUBE_PATH_MAX + 8];
+	char path[SUBRESOURCE_PATH_MAX];
 	(void)token;
 	path_of(handback->at, "", path);
 	kube_send(handback->kube, KUBE_GET, path, NULL, read_again, handback, 0);

@@ -443,3 +443,13 @@ SPEC("json: a whole number beyond 2^53 is written as it was read, also where it 
 	SCOPED(text) char *again = json_text(json);
 	EXPECT_TEXT(again, text);
 }
+
+SPEC("json: a double is the same when it is read again, also where it is written as a whole number")
+{
+	static const char text[] = "[92233720368547758.7,1700000000000000000]";
+	SCOPED(json) cJSON *json = json_parse(text, sizeof(text) - 1, NULL);
+	SCOPED(text) char *written = json_text(json);
+	EXPECT_TEXT(written, "[92233720368547760,1700000000000000000]");
+	SCOPED(json) cJSON *again = json_parse(written, strlen(written), NULL);
+	EXPECT(json_equal(json, again));
+}

@@ -371,7 +371,7 @@ SPEC("policies: the hooks of one tick may take no more together than one call")
 {
 	static const char text[] =
 		"return { judge = function()\n"
-		"  for i = 1, 50000 do local x = { i } end return { verdict = 'pass' }\n"
+		"  for i = 1, 12000 do local x = { i } end return { verdict = 'pass' }\n"
 		"end }";
 	struct error err = {0};
 	struct policies *policies = policies_new();
