@@ -262,8 +262,9 @@ int cli_handback(int count, char **arguments)
 		*slash = '\0';
 		namespace = word;
 	}
-	if (namespace == NULL && !all)
-	namespace = config.namespace == NULL ? "default" : config.namespace;
+	if (namespace == NULL && !all) {
+		namespace = config.namespace == NULL ? "default" : config.namespace;
+	}
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &kube_canary, namespace, slash == NULL ? word : slash + 1);
 	int status = hand_back(&handback, &config, path);

@@ -99,8 +99,9 @@ bool why_live(const char *canary, const struct kube_config_options *kube, const 
 	if (!kube_config_load(&config, kube, err))
 		return false;
 	const char *slash = strchr(canary, '/');
-	if (namespace == NULL)
-	namespace = config.namespace == NULL ? "default" : config.namespace;
+	if (namespace == NULL) {
+		namespace = config.namespace == NULL ? "default" : config.namespace;
+	}
 	*owned_key = slash != NULL ? xstrdup(canary) : xasprintf("%s/%s", namespace, canary);
 	SCOPED(text) char *of = xstrdup(*owned_key);
 	char *name = strchr(of, '/');

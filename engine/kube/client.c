@@ -314,7 +314,8 @@ static void on_reply(void *owner, uint64_t id, const struct http_reply *reply)
 	const cJSON *object = reply->json;
 	if (object == NULL && (!is_good || !call->text_only)) {
 		struct error why;
-		object = parsed = json_parse(reply->body, reply->body_len, &why);
+		parsed = json_parse(reply->body, reply->body_len, &why);
+		object = parsed;
 		if (object == NULL && is_good)
 			error_set(&result.error, ERROR_UNAVAILABLE,
 				  "%s %s: the answer is not JSON: %s", method_of(call->verb),

@@ -60,8 +60,6 @@ void node_write(const struct node *node, struct buf *into)
 		write_row(node, " ", into);
 		return;
 	case NODE_IDENTIFIER:
-		buf_puts(into, node->text);
-		return;
 	case NODE_NUMBER:
 		buf_puts(into, node->text);
 		return;

@@ -96,7 +96,9 @@ static void put_time_axis(struct chart *chart)
 {
 	double step = time_step(chart->end);
 	int foot = TOP + chart->height;
-	for (double at = 0; at <= chart->end; at += step) {
+	int count = (int)(chart->end / step);
+	for (int i = 0; i <= count; i++) {
+		double at = i * step;
 		buf_printf(chart->page,
 			   "<path class=\"grid\" d=\"M%.1f %dV%d\"/>"
 			   "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",

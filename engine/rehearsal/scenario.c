@@ -174,7 +174,7 @@ static bool read_pods(const struct reading *reading, const cJSON *pods, const ch
 		return true;
 	const cJSON *only = cJSON_IsObject(pods) ? pods->child : NULL;
 	scene->pods_of = only == NULL ? "" : only->string;
-	scene->pods = cJSON_IsString(only) ? only->valuestring : "";
+	scene->pods = only != NULL && cJSON_IsString(only) ? only->valuestring : "";
 	if (only != NULL && only->next == NULL &&
 	    (strcmp(scene->pods_of, "target") == 0 || strcmp(scene->pods_of, "primary") == 0) &&
 	    (strcmp(scene->pods, "down") == 0 || strcmp(scene->pods, "stuck") == 0))

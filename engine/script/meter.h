@@ -48,8 +48,8 @@ struct meter {
 	int traced_line; /* the last one that it came to */
 };
 
-/* A lua_Alloc; `meter` is its first argument. */
-void *meter_allocate(void *meter, void *block, size_t old, size_t size);
+/* A lua_Alloc; its first argument is the meter. */
+void *meter_allocate(void *owner, void *block, size_t old, size_t size);
 /* A state that counts on `meter`, with the collector stopped: it runs between calls, in
  * meter_collect. So what a call may do does not depend on when garbage was found. */
 lua_State *meter_open(struct meter *meter);
@@ -59,8 +59,8 @@ void meter_begin(struct meter *meter, struct meter_allowance *allowance);
 void meter_end(struct meter *meter);
 void meter_collect(struct meter *meter);
 
-/* For library functions: raises when the call has no `work` left, before it is done. */
-void meter_charge(lua_State *L, size_t work);
+/* For library functions: raises when the call has not so much work left, before it is done. */
+void meter_charge(lua_State *L, size_t units);
 /* What a scan over a whole table may cost: parts that were emptied are as long as ever. */
 size_t meter_scan_work(lua_State *L);
 bool meter_is_spent(lua_State *L);

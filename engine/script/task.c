@@ -361,8 +361,11 @@ void tasks_free(struct tasks *tasks)
 {
 	if (tasks == NULL)
 		return;
-	while (tasks->list != NULL)
-		task_free(tasks->list);
+	struct task *next;
+	for (struct task *task = tasks->list; task != NULL; task = next) {
+		next = task->next;
+		task_free(task);
+	}
 	loop_drop(tasks->loop, tasks);
 	free(tasks);
 }

@@ -332,9 +332,8 @@ SPEC("adopt: a strategy that needs more than weights is refused when the canary 
 {
 	struct trial trial;
 	static const char *const more[] = {
-		"{\"spec\":{\"analysis\":{\"stepWeight\":null,\"iterations\":2,\"match\":[{"
-		"\"headers\":{"
-		"\"a\":{\"exact\":\"b\"}}}]}}}",
+		("{\"spec\":{\"analysis\":{\"stepWeight\":null,\"iterations\":2,\"match\":[{"
+		 "\"headers\":{\"a\":{\"exact\":\"b\"}}}]}}}"),
 		"{\"spec\":{\"analysis\":{\"mirror\":true}}}",
 		"{\"spec\":{\"analysis\":{\"sessionAffinity\":{\"cookieName\":\"c\"}}}}",
 		"{\"spec\":{\"provider\":\"traefik\"}}",

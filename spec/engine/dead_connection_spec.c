@@ -196,10 +196,10 @@ static void end(struct bed *bed)
 	loop_free(bed->loop);
 	kill(bed->proxy, SIGKILL);
 	waitpid(bed->proxy, NULL, 0);
-	SCOPED(text) char *name = xasprintf("%s/api.key", bed->folder);
-	unlink(name);
-	memcpy(name + strlen(name) - 3, "crt", 3);
-	unlink(name);
+	SCOPED(text) char *key = xasprintf("%s/api.key", bed->folder);
+	SCOPED(text) char *certificate = xasprintf("%s/api.crt", bed->folder);
+	unlink(key);
+	unlink(certificate);
 	rmdir(bed->folder);
 }
 

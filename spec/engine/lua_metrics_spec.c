@@ -70,7 +70,8 @@ static void send_out(struct bed *bed)
 {
 	bed->metrics->ops->query(bed->metrics, &bed->query, tell, bed, 0);
 	loop_run(bed->loop, NOW * DURATION_SECOND);
-	bed->request = bed->fake.count > 0 ? &bed->fake.requests[bed->fake.count - 1] : NULL;
+	static struct fake_request none; /* all zero: nothing was sent */
+	bed->request = bed->fake.count > 0 ? &bed->fake.requests[bed->fake.count - 1] : &none;
 }
 
 static void expect_sample(struct bed *bed, const char *wanted)

@@ -96,16 +96,15 @@ SPEC("sandbox: string and table do what the stock ones do")
 		"return ('aXb'):find('%u'), ('a1b'):find('%D+'), ('a\\tb'):find('%s')",
 		"return ('abc'):match('()b()')",
 		"return ('aaa'):match('a-b'), ('aaab'):match('a-b'), ('aaa'):match('^a?a?a?$')",
-		"local out = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do out[#out + 1] = "
-		"k .. v "
-		"end return out",
-		"local out = {} for w in ('one two'):gmatch('%a+') do out[#out + 1] = w end return "
-		"out",
+		("local out = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do "
+		 "out[#out + 1] = k .. v end return out"),
+		("local out = {} for w in ('one two'):gmatch('%a+') do "
+		 "out[#out + 1] = w end return out"),
 		"local out = {} for w in ('abc'):gmatch('') do out[#out + 1] = 'x' end return out",
-		"local out = {} for p in ('abc'):gmatch('()b*') do out[#out + 1] = p end return "
-		"out",
-		"return ('abc'):sub(2), ('abc'):sub(-2), ('abc'):sub(0), ('abc'):sub(2, -2), "
-		"('abc'):sub(5), ('abc'):sub(-9, 2), ('abc'):sub(2, -9), ('abc'):sub(3, 99)",
+		("local out = {} for p in ('abc'):gmatch('()b*') do out[#out + 1] = p end return "
+		 "out"),
+		("return ('abc'):sub(2), ('abc'):sub(-2), ('abc'):sub(0), ('abc'):sub(2, -2), "
+		 "('abc'):sub(5), ('abc'):sub(-9, 2), ('abc'):sub(2, -9), ('abc'):sub(3, 99)"),
 		"return ('abc'):byte(), ('abc'):byte(-1), ('abc'):byte(1, -1)",
 		"return string.char(72, 105), string.char()",
 		"return string.char(256)",
@@ -119,31 +118,31 @@ SPEC("sandbox: string and table do what the stock ones do")
 		"return string.format('%d', 3.5)",
 		"return string.format('%d', 'x')",
 		"return string.format('%d')",
-		"return string.format('%s', setmetatable({}, {__tostring = function() return 'me' "
-		"end}))",
+		("return string.format('%s', setmetatable({}, {__tostring = function() return 'me' "
+		 "end}))"),
 		"local t = {1, 2, 3} table.insert(t, 4) table.insert(t, 1, 0) return t",
 		"local t = {1, 2, 3} return table.remove(t), table.remove(t, 1), t, #t",
 		"return table.remove({}), table.remove({}, 0), #{}",
 		"local t = {3, 1, 2} table.sort(t) return t",
 		"local t = {3, 1, 2} table.sort(t, function(a, b) return a > b end) return t",
-		"return table.concat({1, 2, 3}, ', '), table.concat({1, 2, 3}, '-', 2, 3), "
-		"table.concat({})",
+		("return table.concat({1, 2, 3}, ', '), table.concat({1, 2, 3}, '-', 2, 3), "
+		 "table.concat({})"),
 		"return table.concat({{}})",
-		"return table.unpack({1, 2, 3}), table.unpack({1, 2, 3}, 2), table.unpack({1}, 1, "
-		"2)",
+		("return table.unpack({1, 2, 3}), table.unpack({1, 2, 3}, 2), table.unpack({1}, 1, "
+		 "2)"),
 		"local t = table.pack(1, nil, 3) return t.n, t[1], t[2], t[3]",
-		"return table.move({1, 2, 3}, 1, 3, 2), table.move({1, 2, 3}, 2, 3, 1), "
-		"table.move({1, 2}, 1, 2, 1, {})",
-		"return math.floor(2.5), math.ceil(2.5), math.max(1, 3, 2), math.abs(-1), 7 // 2, "
-		"-7 % 3, "
-		"math.fmod(-7, 3), math.tointeger(3.0), math.type(1), math.type(1.0), math.huge",
-		"return math.sqrt(4), math.exp(0), math.sin(0), math.atan(0, -1) == math.pi, "
-		"math.log(8, 2), math.log(100, 10)",
-		"return tostring(1), tostring(1.0), tostring(-0.5), tostring(1e15), "
-		"tostring(1e100), "
-		"tostring(nil), tostring(true), tostring(math.huge), tostring(-math.huge)",
-		"return tonumber('10'), tonumber('0x10'), tonumber('z', 36), tonumber('1e1'), "
-		"tonumber('x')",
+		("return table.move({1, 2, 3}, 1, 3, 2), table.move({1, 2, 3}, 2, 3, 1), "
+		 "table.move({1, 2}, 1, 2, 1, {})"),
+		("return math.floor(2.5), math.ceil(2.5), math.max(1, 3, 2), math.abs(-1), 7 // 2, "
+		 "-7 % 3, "
+		 "math.fmod(-7, 3), math.tointeger(3.0), math.type(1), math.type(1.0), math.huge"),
+		("return math.sqrt(4), math.exp(0), math.sin(0), math.atan(0, -1) == math.pi, "
+		 "math.log(8, 2), math.log(100, 10)"),
+		("return tostring(1), tostring(1.0), tostring(-0.5), tostring(1e15), "
+		 "tostring(1e100), "
+		 "tostring(nil), tostring(true), tostring(math.huge), tostring(-math.huge)"),
+		("return tonumber('10'), tonumber('0x10'), tonumber('z', 36), tonumber('1e1'), "
+		 "tonumber('x')"),
 		"return next({}), next({1}), rawlen({1, 2}), rawequal('a', 'a'), select(-1, 1, 2)",
 		"local t = setmetatable({}, {__index = {a = 1}}) return t.a, rawget(t, 'a')",
 		"error('oops')",

@@ -71,7 +71,7 @@ static size_t slim(char bytes[200], const char *footer)
 	static const char type[] = "\0\0\0\7\0\0LMT";
 	size_t len = 0;
 	for (int i = 0; i < 2; i++) {
-		memcpy(bytes + len, header, 44);
+		memcpy(bytes + len, header, 44); /* NOLINT(bugprone-not-null-terminated-result) */
 		memcpy(bytes + len + 44, type, 10);
 		len += 54;
 	}
