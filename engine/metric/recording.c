@@ -354,7 +354,13 @@ static void look_up(const struct player *player, const struct metric_query *quer
 		if (since_us >= series->points[low - 1].at_us + gap_us)
 			return;
 	}
-	*sample = (struct sample){.kind = SAMPLE_OK, .value = series->points[low - 1].value};
+	double value = series->points[low - 1].value;
+	if (isnan(value)) {
+		sample->kind = SAMPLE_NAN;
+		text_copy(sample->text, sizeof(sample->text), "the recording says NaN");
+		return;
+	}
+	*sample = (struct sample){.kind = SAMPLE_OK, .value = value};
 }
 
 static uint64_t ask(struct metrics *metrics, const struct metric_query *query, metric_done *done,

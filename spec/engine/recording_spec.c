@@ -52,6 +52,17 @@ SPEC("recording: promtool's notation")
 	EXPECT_INT(at(text, "online", 0).kind, SAMPLE_OK);
 }
 
+SPEC("recording: NaN is told from a number, and from no data")
+{
+	static const char text[] = "interval: 1m\n"
+				   "series:\n"
+				   "  - metric: m\n"
+				   "    values: NaN +Inf _\n";
+	EXPECT_INT(at(text, "m", 0).kind, SAMPLE_NAN);
+	EXPECT_INT(at(text, "m", 60).kind, SAMPLE_OK);
+	EXPECT_INT(at(text, "m", 120).kind, SAMPLE_NO_DATA);
+}
+
 SPEC("recording: the answer of Prometheus to a range query")
 {
 	static const char text[] =
