@@ -10,42 +10,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "canary/complaint.h"
-#include "canary/custody.h"
 #include "canary/exporter.h"
 #include "canary/leave.h"
 #include "canary/problems.h"
+#include "canary/record.h"
 #include "kube/watch.h"
-
-/* One canary. Kept as text: a tree of it would be five times as large. */
-struct record {
-	uint64_t id;
-	char *key;		  /* "namespace/name" */
-	char *text;		  /* the Canary as the watch told it last, without managedFields */
-	struct canary_spec *spec; /* while it is ticked */
-	struct tick *tick;
-	struct keeping keeping; /* the objects that it asked for */
-	char uid[40];
-	char *target;	       /* "Deployment/podinfo" */
-	struct claim *claim;   /* on a slot, or NULL */
-	struct claim *granted; /* to its tick, whose commit will say so; or NULL */
-	int64_t created_us;    /* the older of two has the target */
-	uint32_t paid_before;  /* see tick.h */
-	int64_t denied_us;
-	uint64_t reached[SIDES];
-	uint64_t timer;
-	int64_t backoff_us, began_us;
-	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
-	uint64_t shed_version;	  /* of `text` when its tick was shed */
-	uint64_t version;	  /* of `text`: what is older says nothing */
-	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
-	struct custody custody;
-	bool queued, again, thorough, resting, away;
-	bool waking; /* it will be resumed */
-	bool stale;  /* the last tick met what is newer than it knew: read before the next */
-	struct record *next_in_bucket; /* by id */
-};
-
-enum { BUCKETS = 1024 };
 
 struct engine {
 	const struct tick_world *world;
@@ -54,69 +23,13 @@ struct engine {
 	struct loop *loop;
 	struct watch *canaries;
 	struct kept *kept;
-	struct record **records; /* sorted by key */
-	size_t count, room;
+	struct records records;
 	uint64_t *line; /* ids in the order in which they shall be ticked */
 	size_t line_len, line_room;
-	size_t running, away;		 /* ticks; of those, that hold no slot */
-	struct record *buckets[BUCKETS]; /* by id */
-	uint64_t ids;
-	struct fleet fleet; /* what ticks see of it */
+	size_t running, away; /* ticks; of those, that hold no slot */
+	struct fleet fleet;   /* what ticks see of it */
 	bool owns;
 };
-
-/* ---- records ---- */
-
-static size_t place(const struct engine *engine, const char *key)
-{
-	size_t low = 0, high = engine->count;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		if (strcmp(engine->records[middle]->key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct record *record_of(const struct engine *engine, const char *key)
-{
-	size_t at = place(engine, key);
-	if (at < engine->count && strcmp(engine->records[at]->key, key) == 0)
-		return engine->records[at];
-	return NULL;
-}
-
-static struct record *record_by_id(const struct engine *engine, uint64_t id)
-{
-	struct record *record = engine->buckets[id % BUCKETS];
-	while (record != NULL && record->id != id)
-		record = record->next_in_bucket;
-	return record;
-}
-
-static struct record *record_add(struct engine *engine, const char *key)
-{
-	if (engine->count == engine->room) {
-		engine->room = engine->room == 0 ? 64 : engine->room * 2;
-		engine->records =
-			xrealloc(engine->records, engine->room * sizeof(*engine->records));
-	}
-	size_t at = place(engine, key);
-	memmove(engine->records + at + 1, engine->records + at,
-		(engine->count - at) * sizeof(*engine->records));
-	struct record *record = xcalloc(1, sizeof(*record));
-	record->id = ++engine->ids;
-	record->key = xstrdup(key);
-	record->thorough = true;
-	record->keeping.id = record->id;
-	record->next_in_bucket = engine->buckets[record->id % BUCKETS];
-	engine->buckets[record->id % BUCKETS] = record;
-	engine->records[at] = record;
-	engine->count++;
-	return record;
-}
 
 static void end_tick(struct engine *engine, struct record *record)
 {
@@ -130,26 +43,17 @@ static void end_tick(struct engine *engine, struct record *record)
 	}
 	tick_free(record->tick);
 	canary_spec_free(record->spec);
-	free(record->granted);
-	record->granted = NULL;
+	record_grant(record, NULL);
 	record->tick = NULL;
 	record->spec = NULL;
 }
 
-static void record_free(struct engine *engine, struct record *record)
+static void forget(struct engine *engine, struct record *record)
 {
-	struct record **slot = &engine->buckets[record->id % BUCKETS];
-	while (*slot != record)
-		slot = &(*slot)->next_in_bucket;
-	*slot = record->next_in_bucket;
 	end_tick(engine, record);
 	kept_forget(engine->kept, &record->keeping);
 	loop_cancel(engine->loop, record->timer);
-	free(record->key);
-	free(record->text);
-	free(record->target);
-	free(record->claim);
-	free(record);
+	records_remove(&engine->records, record);
 }
 
 /* ---- the line ---- */
@@ -187,7 +91,7 @@ static void read_again(struct engine *engine, struct record *record)
 static void due(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
-	struct record *record = record_by_id(engine, id);
+	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL)
 		return;
 	record->timer = 0;
@@ -236,95 +140,16 @@ static void complain(struct engine *engine, struct record *record, const cJSON *
 
 /* ---- ticks ---- */
 
-/* Versions are numbers that grow (https://kubernetes.io/docs/reference/using-api/api-concepts/,
- * "Resource versions"); one that is none is taken as new. */
-static uint64_t version_of(const cJSON *object)
-{
-	return strtoull(json_string_or(object, "metadata.resourceVersion", "0"), NULL, 10);
-}
-
-static struct claim *copy_claim(const struct claim *claim)
-{
-	struct claim *copy = xcalloc(1, sizeof(*copy));
-	*copy = *claim;
-	return copy;
-}
-
-/* False when it is known already, or older: a watch tells of our own writes too, and lags. */
-static bool keep_text(struct record *record, cJSON *object)
-{
-	uint64_t version = version_of(object);
-	if (version != 0 && version <= record->version)
-		return false;
-	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
-	record->version = version;
-	free(record->text);
-	record->text = json_text(object);
-	free(record->claim);
-	struct claim claim;
-	record->claim = claim_read(&claim, object) ? copy_claim(&claim) : NULL;
-	free(record->target);
-	record->target = xasprintf("%s/%s", json_string_or(object, "spec.targetRef.kind", ""),
-				   json_string_or(object, "spec.targetRef.name", ""));
-	if (!time_parse(json_string_or(object, "metadata.creationTimestamp", ""),
-			&record->created_us, NULL))
-		record->created_us = 0;
-	return true;
-}
-
-/* ---- two canaries on one target ---- */
-
-static size_t namespace_len(const struct record *record)
-{
-	return strcspn(record->key, "/") + 1;
-}
-
-/* Calls for each other canary of the same target. They stand side by side with those of their
- * namespace. */
-static void each_rival(struct engine *engine, const struct record *record,
-		       void (*call)(struct engine *engine, struct record *rival, void *owner),
-		       void *owner)
-{
-	size_t len = namespace_len(record);
-	SCOPED(text) char *prefix = xstrndup(record->key, len);
-	for (size_t i = place(engine, prefix);
-	     i < engine->count && strncmp(engine->records[i]->key, prefix, len) == 0; i++)
-		if (engine->records[i] != record &&
-		    text_equal(engine->records[i]->target, record->target))
-			call(engine, engine->records[i], owner);
-}
-
-struct rivalry {
-	const struct record *record, *first;
-};
-
-static void compare_age(struct engine *engine, struct record *rival, void *owner)
-{
-	struct rivalry *rivalry = owner;
-	const struct record *first = rivalry->first;
-	(void)engine;
-	if (rival->created_us < first->created_us ||
-	    (rival->created_us == first->created_us && strcmp(rival->key, first->key) < 0))
-		rivalry->first = rival;
-}
-
-static void wake_rival(struct engine *engine, struct record *rival, void *owner)
-{
-	(void)owner;
-	enqueue(engine, rival);
-}
-
 /* Two that scale one workload and copy it to one primary would undo each other's work, so the one
  * that came first has it. */
-static bool has_rival(struct engine *engine, const struct record *record,
+static bool has_rival(const struct engine *engine, const struct record *record,
 		      struct spec_problems *problems)
 {
-	struct rivalry rivalry = {record, record};
-	each_rival(engine, record, compare_age, &rivalry);
-	if (rivalry.first == record)
+	const struct record *first = records_first_rival(&engine->records, record);
+	if (first == record)
 		return false;
 	problem_error(problems, "spec.targetRef", "is the target of canary %s already",
-		      rivalry.first->key + namespace_len(record));
+		      first->key + record_namespace_len(record));
 	return true;
 }
 
@@ -403,7 +228,7 @@ static void keep_committed(struct engine *engine, struct record *record)
 	if (answer == NULL || answer->object == NULL)
 		return;
 	SCOPED(json) cJSON *object = json_copy(answer->object);
-	if (keep_text(record, object))
+	if (record_keep(record, object))
 		exporter_see(engine->world->exporter, object);
 }
 
@@ -505,7 +330,7 @@ static void work_off(void *owner, uint64_t token)
 	/* Not before all are known: the older of two may be on the next page. */
 	while (taken < engine->line_len && has_room(engine) && engine->owns &&
 	       watch_is_synced(engine->canaries)) {
-		struct record *record = record_by_id(engine, engine->line[taken++]);
+		struct record *record = records_by_id(&engine->records, engine->line[taken++]);
 		if (record == NULL)
 			continue;
 		record->queued = false;
@@ -524,7 +349,7 @@ static void work_off(void *owner, uint64_t token)
 static void resume(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
-	struct record *record = record_by_id(engine, id);
+	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL)
 		return;
 	record->waking = false;
@@ -546,7 +371,7 @@ static void resume(void *owner, uint64_t id)
 static void woken(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
-	struct record *record = record_by_id(engine, id);
+	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL || record->waking)
 		return;
 	record->waking = true;
@@ -558,7 +383,7 @@ static void woken(void *owner, uint64_t id)
 static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 {
 	struct engine *engine = owner;
-	struct record *record = record_by_id(engine, id);
+	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL || record->tick != NULL)
 		return;
 	if (reply->error.kind == ERROR_NOT_FOUND)
@@ -568,7 +393,7 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 		return;
 	}
 	SCOPED(json) cJSON *object = json_copy(reply->object);
-	(void)keep_text(record, object);
+	(void)record_keep(record, object);
 	enqueue(engine, record);
 }
 
@@ -596,6 +421,11 @@ static void look_for_others(struct engine *engine, struct record *record, const 
 	end_tick(engine, record);
 }
 
+static void wake_rival(void *owner, struct record *rival)
+{
+	enqueue(owner, rival);
+}
+
 static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 {
 	struct engine *engine = owner;
@@ -604,23 +434,19 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	if (object == NULL)
 		return;
 	SCOPED(text) char *key = key_of(object);
-	struct record *record = record_of(engine, key);
+	struct record *record = records_find(&engine->records, key);
 	if (event == WATCH_GONE || !custody_is_ours(object, engine->options.class)) {
 		exporter_forget(engine->world->exporter, key);
 		if (record == NULL)
 			return;
-		each_rival(engine, record, wake_rival, NULL);
-		size_t at = place(engine, key);
-		memmove(engine->records + at, engine->records + at + 1,
-			(engine->count - at - 1) * sizeof(*engine->records));
-		engine->count--;
-		record_free(engine, record);
+		records_each_rival(&engine->records, record, wake_rival, engine);
+		forget(engine, record);
 		return;
 	}
 	if (record == NULL)
-		record = record_add(engine, key);
+		record = records_add(&engine->records, key);
 	look_for_others(engine, record, object);
-	if (!keep_text(record, object))
+	if (!record_keep(record, object))
 		return;
 	exporter_see(engine->world->exporter, object);
 	drop_for_command(engine, record, object);
@@ -632,7 +458,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 static void object_changed(void *owner, uint64_t id, const char *plural, bool matters)
 {
 	struct engine *engine = owner;
-	struct record *record = record_by_id(engine, id);
+	struct record *record = records_by_id(&engine->records, id);
 	bool of_workload = strcmp(plural, kube_deployment.plural) == 0 ||
 			   strcmp(plural, kube_config_map.plural) == 0 ||
 			   strcmp(plural, kube_secret.plural) == 0;
@@ -659,7 +485,7 @@ static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char 
 	if (!may_see(engine, spec, namespace, strlen(namespace)))
 		return NULL;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
-	const struct record *record = record_of(engine, key);
+	const struct record *record = records_find(&engine->records, key);
 	return record == NULL || record->text == NULL
 		       ? NULL
 		       : json_parse(record->text, strlen(record->text), NULL);
@@ -671,13 +497,12 @@ static bool grant_slot(void *owner, const struct canary_spec *spec, const char *
 {
 	const struct engine *engine = owner;
 	SCOPED(text) char *key = xasprintf("%s/%s", spec->namespace, spec->name);
-	struct record *own = record_of(engine, key);
-	struct claimant *others = xcalloc(engine->count + 1, sizeof(*others));
+	struct record *own = records_find(&engine->records, key);
+	struct claimant *others = xcalloc(engine->records.count + 1, sizeof(*others));
 	size_t count = 0;
-	for (size_t i = 0; i < engine->count; i++) {
-		const struct record *record = engine->records[i];
-		const struct claim *claim =
-			record->granted != NULL ? record->granted : record->claim;
+	for (size_t i = 0; i < engine->records.count; i++) {
+		const struct record *record = engine->records.by_key[i];
+		const struct claim *claim = record_claim(record);
 		if (record != own && claim != NULL && strcmp(claim->slot, slot) == 0 &&
 		    may_see(engine, spec, record->key, strcspn(record->key, "/")))
 			others[count++] = (struct claimant){record->key, claim};
@@ -689,8 +514,7 @@ static bool grant_slot(void *owner, const struct canary_spec *spec, const char *
 		return false;
 	struct claim claim = {.holds = true, .since_us = since_us};
 	text_copy(claim.slot, sizeof(claim.slot), slot);
-	free(own->granted);
-	own->granted = copy_claim(&claim);
+	record_grant(own, &claim);
 	return true;
 }
 
@@ -701,7 +525,7 @@ static void alerts_done(void *owner, const char *namespace, const char *name)
 {
 	struct engine *engine = owner;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
-	struct record *record = record_of(engine, key);
+	struct record *record = records_find(&engine->records, key);
 	if (record != NULL)
 		enqueue(engine, record);
 }
@@ -735,11 +559,11 @@ void engine_free(struct engine *engine)
 	watch_free(engine->canaries);
 	if (engine->world->alerts != NULL)
 		alerts_on_done(engine->world->alerts, NULL, NULL);
-	for (size_t i = 0; i < engine->count; i++)
-		record_free(engine, engine->records[i]);
+	while (engine->records.count > 0)
+		forget(engine, engine->records.by_key[engine->records.count - 1]);
 	kept_free(engine->kept);
 	loop_drop(engine->loop, engine);
-	free(engine->records);
+	records_fini(&engine->records);
 	free(engine->line);
 	free(engine);
 }
@@ -750,8 +574,8 @@ void engine_own(struct engine *engine, bool owns)
 		return;
 	engine->owns = owns;
 	exporter_own(engine->world->exporter, owns);
-	for (size_t i = 0; i < engine->count; i++) {
-		struct record *record = engine->records[i];
+	for (size_t i = 0; i < engine->records.count; i++) {
+		struct record *record = engine->records.by_key[i];
 		record->queued = false;
 		if (owns) {
 			record->thorough = true;
@@ -772,7 +596,7 @@ bool engine_is_ready(const struct engine *engine)
 
 size_t engine_canaries(const struct engine *engine)
 {
-	return engine->count;
+	return engine->records.count;
 }
 
 size_t engine_running(const struct engine *engine)

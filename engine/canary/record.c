@@ -1,0 +1,164 @@
+#include "canary/record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+static size_t place(const struct records *records, const char *key)
+{
+	size_t low = 0, high = records->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (strcmp(records->by_key[middle]->key, key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void records_fini(struct records *records)
+{
+	assert(records->count == 0);
+	free(records->by_key);
+}
+
+struct record *records_find(const struct records *records, const char *key)
+{
+	size_t at = place(records, key);
+	if (at < records->count && strcmp(records->by_key[at]->key, key) == 0)
+		return records->by_key[at];
+	return NULL;
+}
+
+struct record *records_by_id(const struct records *records, uint64_t id)
+{
+	struct record *record = records->buckets[id % RECORD_BUCKETS];
+	while (record != NULL && record->id != id)
+		record = record->next_in_bucket;
+	return record;
+}
+
+struct record *records_add(struct records *records, const char *key)
+{
+	if (records->count == records->room) {
+		records->room = records->room == 0 ? 64 : records->room * 2;
+		records->by_key =
+			xrealloc(records->by_key, records->room * sizeof(*records->by_key));
+	}
+	size_t at = place(records, key);
+	memmove(records->by_key + at + 1, records->by_key + at,
+		(records->count - at) * sizeof(*records->by_key));
+	struct record *record = xcalloc(1, sizeof(*record));
+	record->id = ++records->ids;
+	record->key = xstrdup(key);
+	record->thorough = true;
+	record->keeping.id = record->id;
+	record->next_in_bucket = records->buckets[record->id % RECORD_BUCKETS];
+	records->buckets[record->id % RECORD_BUCKETS] = record;
+	records->by_key[at] = record;
+	records->count++;
+	return record;
+}
+
+void records_remove(struct records *records, struct record *record)
+{
+	assert(record->tick == NULL && record->spec == NULL);
+	struct record **slot = &records->buckets[record->id % RECORD_BUCKETS];
+	while (*slot != record)
+		slot = &(*slot)->next_in_bucket;
+	*slot = record->next_in_bucket;
+	size_t at = place(records, record->key);
+	memmove(records->by_key + at, records->by_key + at + 1,
+		(records->count - at - 1) * sizeof(*records->by_key));
+	records->count--;
+	free(record->key);
+	free(record->text);
+	free(record->target);
+	free(record->claim);
+	free(record->granted);
+	free(record);
+}
+
+/* Versions are numbers that grow (https://kubernetes.io/docs/reference/using-api/api-concepts/,
+ * "Resource versions"); one that is none is taken as new. */
+static uint64_t version_of(const cJSON *object)
+{
+	return strtoull(json_string_or(object, "metadata.resourceVersion", "0"), NULL, 10);
+}
+
+static struct claim *copy_claim(const struct claim *claim)
+{
+	struct claim *copy = xcalloc(1, sizeof(*copy));
+	*copy = *claim;
+	return copy;
+}
+
+bool record_keep(struct record *record, cJSON *object)
+{
+	uint64_t version = version_of(object);
+	if (version != 0 && version <= record->version)
+		return false;
+	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
+	record->version = version;
+	free(record->text);
+	record->text = json_text(object);
+	free(record->claim);
+	struct claim claim;
+	record->claim = claim_read(&claim, object) ? copy_claim(&claim) : NULL;
+	free(record->target);
+	record->target = xasprintf("%s/%s", json_string_or(object, "spec.targetRef.kind", ""),
+				   json_string_or(object, "spec.targetRef.name", ""));
+	if (!time_parse(json_string_or(object, "metadata.creationTimestamp", ""),
+			&record->created_us, NULL))
+		record->created_us = 0;
+	return true;
+}
+
+void record_grant(struct record *record, const struct claim *claim)
+{
+	free(record->granted);
+	record->granted = claim == NULL ? NULL : copy_claim(claim);
+}
+
+const struct claim *record_claim(const struct record *record)
+{
+	return record->granted != NULL ? record->granted : record->claim;
+}
+
+size_t record_namespace_len(const struct record *record)
+{
+	return strcspn(record->key, "/") + 1;
+}
+
+/* They stand side by side with those of their namespace. */
+void records_each_rival(const struct records *records, const struct record *record,
+			rival_call *call, void *owner)
+{
+	size_t len = record_namespace_len(record);
+	SCOPED(text) char *prefix = xstrndup(record->key, len);
+	for (size_t i = place(records, prefix);
+	     i < records->count && strncmp(records->by_key[i]->key, prefix, len) == 0; i++)
+		if (records->by_key[i] != record &&
+		    text_equal(records->by_key[i]->target, record->target))
+			call(owner, records->by_key[i]);
+}
+
+static void compare_age(void *owner, struct record *rival)
+{
+	const struct record **first = owner;
+	if (rival->created_us < (*first)->created_us ||
+	    (rival->created_us == (*first)->created_us && strcmp(rival->key, (*first)->key) < 0))
+		*first = rival;
+}
+
+const struct record *records_first_rival(const struct records *records, const struct record *record)
+{
+	const struct record *first = record;
+	records_each_rival(records, record, compare_age, &first);
+	return first;
+}

@@ -1,0 +1,83 @@
+/*
+ * record.h - the canaries that an engine knows: a record of each, found by its key or its id.
+ *
+ * A record outlives the ticks of its canary and is what it costs at rest. The Canary itself is
+ * kept as text, as a watch or an answer told it last: a tree of it would be five times as large.
+ */
+#ifndef SLUICE_CANARY_RECORD_H
+#define SLUICE_CANARY_RECORD_H
+
+#include "base/hash.h"
+#include "canary/custody.h"
+#include "canary/kept.h"
+#include "canary/tick.h"
+
+struct record {
+	uint64_t id;
+	char *key;		  /* "namespace/name" */
+	char *text;		  /* the Canary as it was told last, without managedFields */
+	struct canary_spec *spec; /* while it is ticked */
+	struct tick *tick;
+	struct keeping keeping; /* the objects that it asked for */
+	char uid[40];
+	char *target;	       /* "Deployment/podinfo" */
+	struct claim *claim;   /* on a slot, or NULL */
+	struct claim *granted; /* to its tick, whose commit will say so; or NULL */
+	int64_t created_us;    /* the older of two has the target */
+	uint32_t paid_before;  /* see tick.h */
+	int64_t denied_us;
+	uint64_t reached[SIDES];
+	uint64_t timer;
+	int64_t backoff_us, began_us;
+	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
+	uint64_t shed_version;	  /* of `text` when its tick was shed */
+	uint64_t version;	  /* of `text`: what is older says nothing */
+	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
+	struct custody custody;
+	bool queued, again, thorough, resting, away;
+	bool waking; /* it will be resumed */
+	bool stale;  /* the last tick met what is newer than it knew: read before the next */
+	struct record *next_in_bucket; /* by id */
+};
+
+enum { RECORD_BUCKETS = 1024 };
+
+/* All zero is none. Reading `by_key` and `count` is free for all. */
+struct records {
+	struct record **by_key; /* sorted */
+	size_t count, room;
+	struct record *buckets[RECORD_BUCKETS]; /* by id */
+	uint64_t ids;
+};
+
+/* The records must be removed before. */
+void records_fini(struct records *records);
+
+struct record *records_find(const struct records *records, const char *key);
+struct record *records_by_id(const struct records *records, uint64_t id);
+struct record *records_add(struct records *records, const char *key);
+
+/* Frees what is the record's own: its tick, its timer and what it keeps are ended before. */
+void records_remove(struct records *records, struct record *record);
+
+/* Keeps `object` as its Canary, without managedFields. False when it is known already, or older: a
+ * watch tells of our own writes too, and lags. */
+bool record_keep(struct record *record, cJSON *object);
+
+/* Copied; what was granted before is forgotten. NULL: nothing. */
+void record_grant(struct record *record, const struct claim *claim);
+const struct claim *record_claim(const struct record *record); /* granted, or its own; or NULL */
+
+/* Of its key: the namespace and the slash. */
+size_t record_namespace_len(const struct record *record);
+
+/* Calls for each other canary of the same target. */
+typedef void rival_call(void *owner, struct record *rival);
+void records_each_rival(const struct records *records, const struct record *record,
+			rival_call *call, void *owner);
+
+/* Of all canaries of this one's target, itself among them, the oldest. */
+const struct record *records_first_rival(const struct records *records,
+					 const struct record *record);
+
+#endif
