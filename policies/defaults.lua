@@ -51,6 +51,28 @@ local function no_values(rollout, metric)
   return found .. text
 end
 
+local unit_seconds <const> = { ms = 0.001, s = 1, m = 60, h = 3600 }
+
+--- 90 of "1m30s".
+local function seconds_of(duration)
+  local total = 0
+  for count, unit in duration:gmatch("([%d.]+)(%a+)") do
+    total = total + (tonumber(count) or 0) * (unit_seconds[unit] or 0)
+  end
+  return total
+end
+
+--- A store that was down scraped nothing meanwhile: in the check after, and as long as a query looks back to that time, no
+--- data says nothing of the canary.
+local function store_was_down(rollout, metric)
+  local window <const> = seconds_of(metric.interval or "1m")
+  for i, decision in ipairs(rollout.history) do
+    local was_down <const> = decision.verdict == "hold" and decision.text:find(" not measured: ", 1, true)
+    if was_down and (i == #rollout.history or rollout.now - decision.time <= window) then return true end
+  end
+  return false
+end
+
 --- A revision that was promoted before needs no analysis, if the Canary says so: the way back is at once.
 function M.start(rollout)
   if rollout.good and rollout.analysis.onGoodRevision == "Promote" then
@@ -66,6 +88,10 @@ function M.match(rollout) return rollout.analysis.match or {} end
 function M.judge(rollout, sample)
   local metric, value = sample.metric, sample.value
   if sample.kind == "no-data" or sample.kind == "nan" then
+    if not metric.onNoData and store_was_down(rollout, metric) then
+      local text = string.format("metric %s has no data yet, its store was down", metric.name)
+      return { verdict = "hold", reason = halt(rollout, text) }
+    end
     return { verdict = metric.onNoData or "fail", reason = no_values(rollout, metric) }
   end
   if sample.kind ~= "ok" then

@@ -54,6 +54,27 @@ it("no data fails and a store that does not answer holds, unless the metric says
   expect(verdict({ name = "a", onError = "fail" }, { kind = "error" }), "fail")
 end)
 
+it("no data holds in the check after one without the store, and as long as the query looks back to that", function()
+  local function judged(metric, ...)
+    local now <const> = rollout({ history = { ... } })
+    return policy(nil, "canary").judge(now, { kind = "no-data", metric = metric }).verdict
+  end
+  local function held(seconds_ago, text)
+    return { time = rollout().now - seconds_ago, verdict = "hold", text = "Halt a.b advancement metric x " .. text }
+  end
+  local function down(seconds_ago) return held(seconds_ago, "not measured: refused") end
+  local since <const> = held(5, "has no data yet, its store was down")
+  local minute <const> = { name = "a", query = "up", interval = "1m" }
+  expect(judged(minute, down(60), since), "hold")
+  expect(judged(minute, down(61), since), "fail")
+  expect(judged({ name = "a", query = "up", interval = "1m30s" }, down(61), since), "hold")
+  expect(judged({ name = "a", query = "up", interval = "1s" }, down(10)), "hold")
+  expect(judged({ name = "a", query = "up", interval = "1s" }, down(10), since), "fail")
+  expect(judged(success, down(60), since), "hold") -- a minute where none is said
+  expect(judged({ name = "a", onNoData = "fail" }, down(1)), "fail")
+  expect(judged(minute, since), "fail")
+end)
+
 it("failed checks are enough at the threshold", function()
   local hooks = policy(nil, "canary")
   expect(hooks.rollback(rollout({ failed_checks = 4 })).rollback, false)

@@ -23,8 +23,8 @@ end_load
 expect_no_loss
 expect_shares
 expect_image podinfo-primary 6.0.1
-# It answers seconds before it has scraped what it can answer with: failed checks, but too few to roll back.
-meanwhile="no values found"
+# It answers before it has scraped what it can answer with, and that is no failed check.
+meanwhile="has no data yet, its store was down"
 expect_rehearsal "image: example.com/podinfo:6.0.1
 scenes:
   - {at: 13s, for: 2m, metrics: down}"
