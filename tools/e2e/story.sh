@@ -125,13 +125,15 @@ hook_answers() {
 	say "webhook $1 answers $2"
 }
 
-# load RATE [FLAGS OF hey]: requests a second to podinfo, by twenty clients, until end_load. May be called again: both run.
+# load RATE [FLAGS OF hey]: requests a second to podinfo, by $clients, until end_load. May be called again: both run.
+# A client waits for its answer: where pods dawdle, it takes more of them for the same rate.
 loads=0
+clients=20
 load() {
 	local rate=$1
 	shift
 	loads=$((loads + 1))
-	hey -z 20m -c 20 -q $((rate / 20)) -host "podinfo.$ns" "$@" "http://127.0.0.1:$front/" >"$folder/load.$loads" 2>&1 &
+	hey -z 20m -c "$clients" -q $((rate / clients)) -host "podinfo.$ns" "$@" "http://127.0.0.1:$front/" >"$folder/load.$loads" 2>&1 &
 	echo $! >"$folder/load.$loads.pid"
 	say "load: $rate requests/s $*"
 }

@@ -7,6 +7,7 @@ threshold: 2
 maxWeight: 50
 stepWeight: 10"
 
+clients=300
 load 900
 begin_release 6.0.2
 until_weight 20
@@ -17,6 +18,7 @@ until_phase Failed
 end_load
 
 expect_no_loss
+expect_shares
 expect_image podinfo-primary 6.0.0
 expect_rehearsal "image: example.com/podinfo:6.0.2" "
 interval: 10s
