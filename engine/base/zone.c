@@ -225,6 +225,12 @@ static bool read_header(const char *bytes, size_t len, size_t width, struct bloc
 	return block->bytes <= len - HEADER;
 }
 
+/* RFC 8536, section 3.2: no clock is further from Greenwich. */
+static bool is_offset(int seconds)
+{
+	return seconds > -25 * HOUR && seconds < 26 * HOUR;
+}
+
 bool zone_offset(const char *bytes, size_t len, int64_t seconds, int *offset_s, struct error *err)
 {
 	struct block block;
@@ -250,13 +256,13 @@ bool zone_offset(const char *bytes, size_t len, int64_t seconds, int *offset_s, 
 	if (end != NULL && footer[0] == '\n' && (size_t)(end - footer) - 1 < sizeof(rule))
 		memcpy(rule, footer + 1, (size_t)(end - footer) - 1);
 	if (low == block.times && rule[0] != '\0')
-		return footer_offset(rule, seconds, offset_s) ||
+		return (footer_offset(rule, seconds, offset_s) && is_offset(*offset_s)) ||
 		       error_set(err, ERROR_INVALID, "has a rule that cannot be read: %s", rule);
 	size_t type = low == 0 ? 0 : (unsigned char)indexes[low - 1];
 	if (type >= block.types)
 		return error_set(err, ERROR_INVALID, "is a broken zone");
 	*offset_s = (int)(int32_t)word(types + 6 * type);
-	return true;
+	return is_offset(*offset_s) || error_set(err, ERROR_INVALID, "is a broken zone");
 }
 
 /* ---- by name ---- */
