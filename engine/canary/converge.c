@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/endpoints.h"
+#include "canary/scaler.h"
 
 static enum step observe_configs(struct tick *tick)
 {
@@ -119,27 +120,6 @@ static enum step ensure_primary(struct tick *tick)
 	return converge_look_at(tick, &kube_deployment, tick->spec->primary_target, &tick->primary);
 }
 
-/* `also_update`: at a promotion its fields follow the target's; else it is only created. */
-static enum step ensure_hpa(struct tick *tick, bool also_update)
-{
-	const struct canary_spec *spec = tick->spec;
-	if (!text_equal(spec->scaler_kind, "HorizontalPodAutoscaler"))
-		return STEP_ON;
-	const cJSON *hpa, *live;
-	enum step step = converge_look_at(tick, &kube_hpa, spec->scaler_name, &hpa);
-	if (step != STEP_ON)
-		return step;
-	if (hpa == NULL)
-		return tick_halt(tick, "HorizontalPodAutoscaler %s.%s get query error: not found",
-				 spec->scaler_name, spec->namespace);
-	char name[KUBE_NAME_MAX];
-	snprintf(name, sizeof(name), "%.240s-primary", spec->scaler_name);
-	step = converge_look_at(tick, &kube_hpa, name, &live);
-	if (step != STEP_ON || (live != NULL && !also_update))
-		return step;
-	return converge_ensure(tick, &kube_hpa, workload_primary_hpa(spec, hpa));
-}
-
 static bool routes_come_first(const struct tick *tick)
 {
 	return text_starts(tick->spec->provider, "appmesh");
@@ -186,9 +166,10 @@ static enum step await_first_primary(struct tick *tick)
 	return step != STEP_ON || ready == READY ? step : endpoints_halt(tick, SIDE_PRIMARY, &why);
 }
 
-static enum step hpa_stage(struct tick *tick)
+static enum step scaler_stage(struct tick *tick)
 {
-	return ensure_hpa(tick, false);
+	const cJSON *scaler;
+	return scaler_look(tick, &scaler);
 }
 
 static enum step canary_service_stage(struct tick *tick)
@@ -211,11 +192,20 @@ static enum step apex_service_stage(struct tick *tick)
 	return ensure_service(tick, SERVICE_APEX, tick->spec->apex);
 }
 
+/* Somebody's hand may have been on it. */
+static enum step rest_stage(struct tick *tick)
+{
+	bool rests = phase_is_at_rest(tick->status.phase) &&
+		     json_int(tick->target, "spec.replicas", 1) == 0;
+	return rests ? scaler_pause(tick) : STEP_ON;
+}
+
 enum step converge_objects(struct tick *tick)
 {
 	static enum step (*const stages[])(struct tick * tick) = {
-		hpa_stage,	canary_service_stage, primary_service_stage, early_routes_stage,
-		ensure_primary, await_first_primary,  apex_service_stage};
+		scaler_stage,	     canary_service_stage, primary_service_stage,
+		early_routes_stage,  ensure_primary,	   scaler_make,
+		await_first_primary, apex_service_stage,   rest_stage};
 	if (!tick->thorough && tick->primary != NULL)
 		return STEP_ON;
 	for (; tick->stage < ARRAY_LEN(stages); tick->stage++) {
@@ -230,11 +220,11 @@ enum step converge_promotion(struct tick *tick)
 {
 	struct error err;
 	if (workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
-		return ensure_hpa(tick, true);
+		return scaler_follow(tick);
 	/* Another controller has copied it already, under an id of its own. */
 	if (tick->tracked == NULL && workload_same(tick->spec, tick->target, tick->primary,
 						   &tick->label, NULL, &tick->world->workload))
-		return ensure_hpa(tick, true);
+		return scaler_follow(tick);
 	if (strcmp(tick->revision, tick->status.memory.revision) != 0) {
 		error_set(&err, ERROR_CONFLICT,
 			  "the target is not what was analysed: nothing is copied to the primary");
@@ -249,7 +239,7 @@ enum step converge_promotion(struct tick *tick)
 	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
 					  tick->tracked, tick->revision, &tick->world->workload);
 	step = converge_write(tick, KUBE_JSON_PATCH, path, patch);
-	return step == STEP_ON ? ensure_hpa(tick, true) : step;
+	return step == STEP_ON ? scaler_follow(tick) : step;
 }
 
 enum step converge_scale(struct tick *tick, int replicas)
@@ -269,6 +259,9 @@ enum step converge_scale_up(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
 	const struct split *split = &tick->status.memory.split;
+	enum step step = scaler_resume(tick);
+	if (step != STEP_ON)
+		return step;
 	long replicas = json_int(tick->target, "spec.replicas", 1);
 	if (replicas > 0) {
 		bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
@@ -278,25 +271,25 @@ enum step converge_scale_up(struct tick *tick)
 			return STEP_ON;
 		return converge_scale(tick, (int)wanted);
 	}
-	const cJSON *hpa = NULL;
-	if (text_equal(tick->spec->scaler_kind, "HorizontalPodAutoscaler")) {
-		enum step step = converge_look_at(tick, &kube_hpa, tick->spec->scaler_name, &hpa);
-		if (step != STEP_ON)
-			return step;
-	}
-	return converge_scale(
-		tick, workload_wanted_replicas(tick->spec, tick->target, tick->primary, hpa));
+	const cJSON *scaler;
+	step = scaler_look(tick, &scaler);
+	if (step != STEP_ON)
+		return step;
+	return converge_scale(tick,
+			      workload_wanted_replicas(spec, tick->target, tick->primary, scaler));
 }
 
 enum step converge_scale_down(struct tick *tick)
 {
 	struct error why = {0};
-	if (tick->target == NULL || json_int(tick->target, "spec.replicas", 1) == 0)
+	bool empty = json_int(tick->target, "spec.replicas", 1) == 0;
+	if (tick->target == NULL)
 		return STEP_ON;
-	if (!tick->spec->skip_analysis &&
+	if (!empty && !tick->spec->skip_analysis &&
 	    workload_ready(tick->primary, tick->spec->primary_ready_threshold,
 			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
 		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
 				 tick->spec->namespace, why.text);
-	return converge_scale(tick, 0);
+	enum step step = scaler_pause(tick);
+	return step != STEP_ON || empty ? step : converge_scale(tick, 0);
 }

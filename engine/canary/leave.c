@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "canary/converge.h"
 #include "canary/debts.h"
+#include "canary/scaler.h"
 
 static const char finalizer[] = "finalizer.flagger.app";
 
@@ -98,7 +99,9 @@ static enum step restore(struct tick *tick)
 	struct error why = {0};
 	if (tick->target == NULL)
 		return STEP_ON; /* nothing can be led anywhere */
-	enum step step = scale_alike(tick);
+	enum step step = scaler_resume(tick);
+	if (step == STEP_ON)
+		step = scale_alike(tick);
 	if (step != STEP_ON)
 		return step;
 	if (workload_ready(tick->target, tick->spec->canary_ready_threshold,

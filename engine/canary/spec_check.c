@@ -244,7 +244,8 @@ static void check_scaler(const struct canary_spec *spec, struct spec_problems *p
 	if (min > max)
 		problem_error(problems, "spec.autoscalerRef.primaryScalerReplicas",
 			      "has a minReplicas above its maxReplicas");
-	if (json_at(spec->scaler, "primaryScalerQueries") != NULL)
+	if (text_equal(spec->scaler_kind, "HorizontalPodAutoscaler") &&
+	    json_at(spec->scaler, "primaryScalerQueries") != NULL)
 		problem_warning(problems, "spec.autoscalerRef.primaryScalerQueries",
 				"has no effect on a HorizontalPodAutoscaler");
 }

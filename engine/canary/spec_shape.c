@@ -432,11 +432,6 @@ static bool is_deployment(const cJSON *value, struct error *why)
 	return only_this_kind(value, "Deployment", why);
 }
 
-static bool is_pod_autoscaler(const cJSON *value, struct error *why)
-{
-	return only_this_kind(value, "HorizontalPodAutoscaler", why);
-}
-
 static const struct shape target_ref[] = {
 	API_VERSION,
 	{.name = "kind", .kind = SHAPE_STRING, .flags = SHAPE_REQUIRED, .rule = is_deployment},
@@ -445,7 +440,7 @@ static const struct shape target_ref[] = {
 };
 static const struct shape autoscaler_ref[] = {
 	API_VERSION,
-	{.name = "kind", .kind = SHAPE_STRING, .flags = SHAPE_REQUIRED, .rule = is_pod_autoscaler},
+	KIND("HorizontalPodAutoscaler", "ScaledObject"),
 	NAME,
 	STRING_MAP("primaryScalerQueries"),
 	OBJECT("primaryScalerReplicas",

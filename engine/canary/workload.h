@@ -2,9 +2,9 @@
  * workload.h - the objects that a rollout owns beside its routes, as pure functions from JSON to
  * JSON.
  *
- * The primary Deployment, its HPA, the copies of the ConfigMaps and Secrets it uses, and the three
- * Services. Nothing here reads or writes a cluster. Owned objects carry the Canary as controller
- * owner. Generated values derive from uid and revision.
+ * The primary Deployment, its autoscaler, the copies of the ConfigMaps and Secrets it uses, and the
+ * three Services. Nothing here reads or writes a cluster. Owned objects carry the Canary as
+ * controller owner. Generated values derive from uid and revision.
  */
 #ifndef SLUICE_CANARY_WORKLOAD_H
 #define SLUICE_CANARY_WORKLOAD_H
@@ -80,8 +80,15 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 /* The primary's copy of a ConfigMap or Secret. */
 cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config,
 			    const struct workload_options *options);
-/* The primary's HPA from the target's. */
+/* The primary's autoscaler from the target's: an HPA, or a ScaledObject of KEDA. One of a primary
+ * that `serves` traffic does not scale it to zero. */
 cJSON *workload_primary_hpa(const struct canary_spec *spec, const cJSON *hpa);
+cJSON *workload_primary_scaled_object(const struct canary_spec *spec, const cJSON *scaled,
+				      bool serves);
+/* The name of a query of `primaryScalerQueries` that no trigger has, or NULL. */
+const char *workload_query_without_trigger(const struct canary_spec *spec, const cJSON *scaled);
+/* KEDA leaves a workload of a ScaledObject with this annotation at that many pods. */
+extern const char workload_paused_replicas[];
 
 /* The label as the primary has it, of a target that is gone. */
 bool workload_selector_of_primary(const cJSON *primary, const struct workload_options *options,
@@ -112,8 +119,8 @@ int64_t workload_settled_us(const cJSON *deployment);
 /* What the names of its pods begin with, if it has rolled out since then; else "". */
 void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX]);
 /* Replicas for a target in a release: as canaryReplicas says, else its own, or when it is at zero
- * the primary's, the HPA's minReplicas, or 1. */
+ * the primary's, the least that its autoscaler says, or 1. */
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,
-			     const cJSON *primary, const cJSON *hpa);
+			     const cJSON *primary, const cJSON *scaler);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * workload_primary.c - the primary Deployment and its autoscaler, made from the target's.
+ * workload_primary.c - the primary Deployment, made from the target.
  */
 #include <stdio.h>
 #include <string.h>
@@ -326,32 +326,4 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 	add_operation(patch, "replace", "/spec/template",
 		      workload_primary_template(spec, target, label, tracked, revision, options));
 	return patch;
-}
-
-cJSON *workload_primary_hpa(const struct canary_spec *spec, const cJSON *hpa)
-{
-	SCOPED(text)
-	char *name =
-		xasprintf("%s-primary", json_string_or(hpa, "metadata.name", spec->scaler_name));
-	cJSON *copy = meta_object(spec, "autoscaling/v2", "HorizontalPodAutoscaler", name);
-	cJSON *labels = meta_without_toolkit(json_at(hpa, "metadata.labels"));
-	if (labels->child != NULL)
-		json_put(copy, "metadata.labels", labels);
-	else
-		cJSON_Delete(labels);
-	json_put_string(copy, "spec.scaleTargetRef.apiVersion", spec->target_api_version);
-	json_put_string(copy, "spec.scaleTargetRef.kind", spec->target_kind);
-	json_put_string(copy, "spec.scaleTargetRef.name", spec->primary_target);
-	static const char *const members[] = {"minReplicas", "maxReplicas", "metrics", "behavior"};
-	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		const cJSON *member = json_get(json_get(hpa, "spec"), members[i]);
-		const cJSON *ours =
-			json_get(json_get(spec->scaler, "primaryScalerReplicas"), members[i]);
-		if (cJSON_IsNumber(ours))
-			member = ours;
-		if (member != NULL)
-			cJSON_AddItemToObject(json_get(copy, "spec"), members[i],
-					      cJSON_Duplicate(member, true));
-	}
-	return copy;
 }

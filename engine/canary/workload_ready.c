@@ -110,7 +110,7 @@ void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KU
 }
 
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,
-			     const cJSON *primary, const cJSON *hpa)
+			     const cJSON *primary, const cJSON *scaler)
 {
 	long replicas = json_int(target, "spec.replicas", 1);
 	if (spec->canary_replicas > 0)
@@ -124,6 +124,7 @@ int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target
 	if (spec->scaler_name == NULL)
 		replicas = json_int(primary, "spec.replicas", 1);
 	else
-		replicas = json_int(hpa, "spec.minReplicas", 1);
+		replicas = json_int(scaler, "spec.minReplicas",
+				    json_int(scaler, "spec.minReplicaCount", 1));
 	return replicas > 1 ? (int)replicas : 1;
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "canary/spec.h"
+#include "canary/workload.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "script/policy.h"
@@ -104,13 +105,51 @@ static void check_own_policy(struct check *check, const struct yaml_file *file, 
 		tell(check, yaml_name(file), yaml_line(file, i, path), path, err.text, false);
 }
 
+static const cJSON *scaled_object(const struct yaml_file *file, const struct canary_spec *spec)
+{
+	for (size_t i = 0; i < yaml_count(file); i++) {
+		const cJSON *document = yaml_document(file, i);
+		if (text_equal(json_string(document, "kind"), "ScaledObject") &&
+		    text_equal(json_string(document, "metadata.name"), spec->scaler_name) &&
+		    text_equal(json_string_or(document, "metadata.namespace", "default"),
+			       spec->namespace))
+			return document;
+	}
+	return NULL;
+}
+
+/* Its ScaledObject is looked at when it is in the same file. */
+static void check_scaler(struct check *check, const struct yaml_file *file, size_t i,
+			 const struct canary_spec *spec)
+{
+	static const char path[] = "spec.autoscalerRef";
+	if (!text_equal(spec->scaler_kind, "ScaledObject"))
+		return;
+	const cJSON *scaled = scaled_object(file, spec);
+	const char *query = scaled == NULL ? NULL : workload_query_without_trigger(spec, scaled);
+	int line = yaml_line(file, i, path);
+	if (query != NULL) {
+		SCOPED(text)
+		char *text = xasprintf("the ScaledObject has no trigger named \"%s\"", query);
+		tell(check, yaml_name(file), line, "spec.autoscalerRef.primaryScalerQueries", text,
+		     true);
+	}
+	if (scaled != NULL && json_int(scaled, "spec.minReplicaCount", 0) < 1)
+		tell(check, yaml_name(file), line, path,
+		     "the ScaledObject may scale the canary to zero while it has no traffic yet: "
+		     "its minReplicaCount is 0",
+		     true);
+}
+
 static void check_canary(struct check *check, const struct yaml_file *file, size_t i)
 {
 	struct spec_problems problems = {0};
 	check->canaries++;
 	struct canary_spec *spec = canary_spec_new(yaml_document(file, i), &check->spec, &problems);
-	if (spec != NULL)
+	if (spec != NULL) {
 		check_own_policy(check, file, i, &spec->policy);
+		check_scaler(check, file, i, spec);
+	}
 	canary_spec_free(spec);
 	for (size_t k = 0; k < problems.count; k++) {
 		const struct spec_problem *problem = &problems.items[k];

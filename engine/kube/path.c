@@ -17,6 +17,8 @@ const struct kube_kind kube_config_map = {"v1", "ConfigMap", "configmaps", false
 const struct kube_kind kube_secret = {"v1", "Secret", "secrets", false};
 const struct kube_kind kube_hpa = {"autoscaling/v2", "HorizontalPodAutoscaler",
 				   "horizontalpodautoscalers", false};
+const struct kube_kind kube_scaled_object = {"keda.sh/v1alpha1", "ScaledObject", "scaledobjects",
+					     false};
 const struct kube_kind kube_event = {"v1", "Event", "events", false};
 const struct kube_kind kube_lease = {"coordination.k8s.io/v1", "Lease", "leases", false};
 const struct kube_kind kube_namespace = {"v1", "Namespace", "namespaces", true};

@@ -21,8 +21,8 @@ struct kube_kind {
 
 /* The kinds the engine itself speaks of. */
 extern const struct kube_kind kube_canary, kube_metric_template, kube_alert_provider,
-	kube_deployment, kube_service, kube_config_map, kube_secret, kube_hpa, kube_event,
-	kube_lease, kube_namespace, kube_pod, kube_endpoint_slice;
+	kube_deployment, kube_service, kube_config_map, kube_secret, kube_hpa, kube_scaled_object,
+	kube_event, kube_lease, kube_namespace, kube_pod, kube_endpoint_slice;
 
 /* `name` NULL: the collection. `namespace` NULL: all namespaces, or a cluster-scoped kind. False
  * when cut. */

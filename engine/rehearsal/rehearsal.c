@@ -123,6 +123,28 @@ static bool make_target(struct play *play, const cJSON *canary)
 	return apply(play, target);
 }
 
+/* One that does nothing, in the place of what is not among the files. */
+static bool make_scaler(struct play *play, const cJSON *canary)
+{
+	const cJSON *reference = json_at(canary, "spec.autoscalerRef");
+	const char *name = json_string(reference, "name");
+	bool keda = text_equal(json_string(reference, "kind"), kube_scaled_object.kind);
+	const struct kube_kind *kind = keda ? &kube_scaled_object : &kube_hpa;
+	const char *namespace = json_string_or(canary, "metadata.namespace", "default");
+	char path[KUBE_PATH_MAX];
+	if (name == NULL || !kube_path(path, kind, namespace, name) ||
+	    cluster_get(play->cluster, path) != NULL)
+		return true;
+	SCOPED(json) cJSON *scaler = cJSON_CreateObject();
+	json_put_string(scaler, "apiVersion", kind->api_version);
+	json_put_string(scaler, "kind", kind->kind);
+	json_put_string(scaler, "metadata.name", name);
+	json_put_string(scaler, "metadata.namespace", namespace);
+	json_put(scaler, "spec.scaleTargetRef.name",
+		 cJSON_Duplicate(json_at(canary, "spec.targetRef.name"), true));
+	return apply(play, scaler);
+}
+
 static bool put_objects(struct play *play)
 {
 	const cJSON *object, *canary = NULL;
@@ -135,7 +157,7 @@ static bool put_objects(struct play *play)
 		canary = object;
 		cluster_path(object, play->canary);
 	}
-	return make_target(play, canary);
+	return make_target(play, canary) && make_scaler(play, canary);
 }
 
 /* ---- what happens on it ---- */

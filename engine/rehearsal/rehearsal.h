@@ -32,7 +32,8 @@ typedef void rehearsal_write(void *owner, const char *path, const cJSON *object)
 
 /* All borrowed. */
 struct rehearsal_input {
-	const cJSON *objects; /* a list with exactly one Canary; its target may be missing */
+	const cJSON *objects; /* a list with exactly one Canary; its target and its scaler may be
+				 missing */
 	const struct recording *recording; /* NULL: all is well */
 	struct metrics *(*live)(void *owner, struct loop *loop,
 				const int64_t *start_us); /* instead of a recording; or NULL */

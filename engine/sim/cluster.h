@@ -4,8 +4,8 @@
  * Speaks the Kubernetes API to whoever holds its port: CRUD, lists in pages, watches with
  * bookmarks, resourceVersions, optimistic locking, generation, the status subresource, merge, JSON
  * and apply patches, managedFields, PartialObjectMetadata, deletion with owner references. A small
- * controller manager makes Deployments roll out. Each watch lags by its own seeded delay, as in a
- * real server. Everything happens on the loop's clock.
+ * controller manager makes Deployments roll out, and scales what has a ScaledObject of KEDA. Each
+ * watch lags by its own seeded delay, as in a real server. Everything happens on the loop's clock.
  */
 #ifndef SLUICE_SIM_CLUSTER_H
 #define SLUICE_SIM_CLUSTER_H

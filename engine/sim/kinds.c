@@ -37,6 +37,7 @@ static const struct sim_kind builtin[] = {
 	{"flagger.app/v1beta1", "AlertProvider", "alertproviders", "alertprovider", "", false},
 	{"flagger.app/v1beta1", "Canary", "canaries", "canary", "", false},
 	{"flagger.app/v1beta1", "MetricTemplate", "metrictemplates", "metrictemplate", "", false},
+	{"keda.sh/v1alpha1", "ScaledObject", "scaledobjects", "scaledobject", "so", false},
 	{"networking.k8s.io/v1", "Ingress", "ingresses", "ingress", "ing", false},
 	{"rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "clusterrole", "", true},
 	{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings",

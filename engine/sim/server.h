@@ -42,6 +42,7 @@ struct cluster {
 	char **rolling; /* paths of Deployments that become ready; NULL: a free slot */
 	size_t rolling_room;
 	bool slices_late, slices_soon;
+	bool has_scaled, scales_soon; /* of KEDA: there was a ScaledObject; they are gone through */
 	cluster_fault_call *fault;
 	void *fault_owner;
 };
@@ -78,6 +79,10 @@ void watches_tell(struct cluster *cluster);
 
 /* A Deployment or a Service changed. */
 void slices_follow(struct cluster *cluster);
+
+/* keda.c: ScaledObjects. */
+
+void keda_follow(struct cluster *cluster, const cJSON *object);
 
 /* verbs.c: what requests do to the store. */
 

@@ -44,6 +44,8 @@ static void changed(struct cluster *cluster, const char *path, const cJSON *obje
 		cluster->on_write(cluster->on_write_owner, path, object);
 	if (object != NULL && text_equal(json_string(object, "kind"), "Deployment"))
 		roll(cluster, path, object);
+	if (object != NULL)
+		keda_follow(cluster, object);
 	if (cluster->options.slices && object != NULL)
 		slices_follow(cluster);
 }

@@ -369,10 +369,13 @@ SPEC("canary spec: only what this version can roll out is taken")
 	EXPECT_TOLD("spec.targetRef.kind: \"DaemonSet\" is not supported; Deployment is\n");
 	parse((struct given){.target = "{apiVersion: apps/v1, kind: Deployment}"});
 	EXPECT_TOLD("spec.targetRef.name: is required\n");
-	parse((struct given){.top = "  autoscalerRef: {apiVersion: keda.sh/v1alpha1, "
-				    "kind: ScaledObject, name: s}\n"});
-	EXPECT_TOLD("spec.autoscalerRef.kind: \"ScaledObject\" is not supported; "
-		    "HorizontalPodAutoscaler is\n");
+	parse((struct given){.top = "  autoscalerRef: {apiVersion: v1, kind: Scaler, name: s}\n"});
+	EXPECT_TOLD("spec.autoscalerRef.kind: must be one of HorizontalPodAutoscaler, "
+		    "ScaledObject, is \"Scaler\"\n");
+	parse((struct given){
+		.top = "  autoscalerRef: {apiVersion: keda.sh/v1alpha1, "
+		       "kind: ScaledObject, name: s, primaryScalerQueries: {a: b}}\n"});
+	EXPECT_TOLD("");
 	forget();
 }
 
