@@ -227,12 +227,12 @@ bool shape_is_duration(const cJSON *value, struct error *why)
 	char seen[SEEN_MAX];
 	size_t digits = strspn(text, "0123456789");
 	int64_t us = 0;
-	if (digits > 0 && (text[digits] == 'm' || text[digits] == 's') &&
-	    duration_parse(text, &us, NULL))
+	bool has_unit = digits > 0 && text[digits] != '\0' && strchr("hms", text[digits]) != NULL;
+	if (has_unit && duration_parse(text, &us, NULL))
 		return true;
 	problem_seen(value, seen);
 	return error_set(why, ERROR_INVALID,
-			 "must be minutes or seconds, such as \"30s\" or \"90m\", is %s", seen);
+			 "must be a duration, such as \"30s\" or \"1h30m\", is %s", seen);
 }
 
 bool shape_is_url(const cJSON *value, struct error *why)

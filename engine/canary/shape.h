@@ -48,7 +48,8 @@ struct shape {
 void shape_check(const struct shape *shape, const cJSON *value, const char *path,
 		 struct spec_problems *problems);
 
-/* "30s", "5m", "1m30s": what the API server lets through, and can be read as a duration. */
+/* "30s", "1h30m": what the API server lets through, and can be read as a duration. Flagger's CRD
+ * knows no hours. */
 bool shape_is_duration(const cJSON *value, struct error *why);
 bool shape_is_url(const cJSON *value, struct error *why);
 /* A name of an object: RFC 1123 subdomain. */

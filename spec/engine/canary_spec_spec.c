@@ -317,15 +317,15 @@ SPEC("canary spec: every wrong field is told at once, not just the first")
 {
 	parse((struct given){.top = "  suspend: 1\n",
 			     .service = "{port: x, hosts: [1]}",
-			     .analysis = "    interval: 1h\n    threshold: []\n    webhooks:\n"
+			     .analysis = "    interval: 1d\n    threshold: []\n    webhooks:\n"
 					 "    - {name: a, type: conform-rollout, url: ftp://x}\n"
 					 "    - {url: 'http://x', timeout: 0s}\n"
 					 "    - 3\n"});
 	EXPECT_TOLD_OF("spec.service.port: must be a whole number, is \"x\"\n");
 	EXPECT_TOLD_OF("spec.service.hosts[0]: must be a string, is 1\n");
 	EXPECT_TOLD_OF("spec.suspend: must be true or false, is 1\n");
-	EXPECT_TOLD_OF("spec.analysis.interval: must be minutes or seconds, such as \"30s\" or "
-		       "\"90m\", is \"1h\"\n");
+	EXPECT_TOLD_OF("spec.analysis.interval: must be a duration, such as \"30s\" or \"1h30m\", "
+		       "is \"1d\"\n");
 	EXPECT_TOLD_OF("spec.analysis.threshold: must be a whole number, is a list\n");
 	EXPECT_TOLD_OF("spec.analysis.webhooks[0].type: is \"conform-rollout\"; did you mean "
 		       "confirm-rollout?");
@@ -592,9 +592,9 @@ SPEC("canary spec: a metric says what is measured and what passes")
 		 "built-in, query\n"},
 		{"{name: request-duration, thresholdRange: {max: '5'}}",
 		 "spec.analysis.metrics[0].thresholdRange.max: must be a number, is \"5\"\n"},
-		{"{name: request-duration, interval: 1h, threshold: 5}",
-		 "spec.analysis.metrics[0].interval: must be minutes or seconds, such as \"30s\" "
-		 "or \"90m\", is \"1h\"\n"},
+		{"{name: request-duration, interval: 1.5m, threshold: 5}",
+		 "spec.analysis.metrics[0].interval: must be a duration, such as \"30s\" or "
+		 "\"1h30m\", is \"1.5m\"\n"},
 		{"{name: request-duration, onNoData: wait, threshold: 5}",
 		 "spec.analysis.metrics[0].onNoData: must be one of fail, hold, is \"wait\"\n"},
 		{"{name: request-duration, threshold: 5}, {name: request-duration, threshold: 9}",
@@ -710,7 +710,7 @@ SPEC("canary spec: each field of Sluice has an annotation twin")
 
 	parse((struct given){.annotations = "{sluice.dev/step-intervals: '1m, 2m', "
 					    "sluice.dev/watch: 10m, "
-					    "sluice.dev/hold-timeout: 90m, "
+					    "sluice.dev/hold-timeout: 1h30m, "
 					    "sluice.dev/scale-down-delay: 5m, "
 					    "sluice.dev/canary-replicas: '50%', "
 					    "sluice.dev/on-good-revision: Promote, "
@@ -727,7 +727,7 @@ SPEC("canary spec: each field of Sluice has an annotation twin")
 	EXPECT_INT(json_int(spec->metrics[0].json, "failureLimit", 0), 2);
 	parse((struct given){.annotations = "{sluice.dev/step-intervals: '1m, soon', "
 					    "sluice.dev/failure-limits: 'b=2, a'}"});
-	EXPECT_TOLD_OF("sluice.dev/step-intervals\"]: must be minutes or seconds");
+	EXPECT_TOLD_OF("sluice.dev/step-intervals\"]: must be a duration");
 	EXPECT_TOLD_OF("there is no metric \"b\"");
 	EXPECT_TOLD_OF("must be \"METRIC=N, …\" with N from 1 to 1000, has \"a\"");
 
