@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "canary/endpoints.h"
 #include "canary/scaler.h"
+#include "canary/target.h"
 
 static enum step observe_configs(struct tick *tick)
 {
@@ -46,7 +47,7 @@ static void hash_template(struct tick *tick)
 	const char *version = json_string_or(tick->target, "metadata.resourceVersion", "");
 	if (version[0] != '\0' && strcmp(version, tick->hashed_version) == 0)
 		return;
-	workload_template_hash(tick->target, tick->template_hash);
+	tick->spec->target->hash(tick->target, tick->template_hash);
 	text_copy(tick->hashed_version, sizeof(tick->hashed_version), version);
 }
 
@@ -54,8 +55,9 @@ enum step converge_observe(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
 	const cJSON *target, *primary;
-	enum step first = converge_look_at(tick, &kube_deployment, spec->target_name, &target);
-	enum step second = converge_look_at(tick, &kube_deployment, spec->primary_target, &primary);
+	const struct kube_kind *kind = &spec->target->kube;
+	enum step first = converge_look_at(tick, kind, spec->target_name, &target);
+	enum step second = converge_look_at(tick, kind, spec->primary_target, &primary);
 	if (first == STEP_END || second == STEP_END)
 		return STEP_END;
 	if (first == STEP_WAIT || second == STEP_WAIT)
@@ -111,13 +113,14 @@ static enum step ensure_primary(struct tick *tick)
 	enum step step = ensure_configs(tick);
 	if (step != STEP_ON)
 		return step;
-	step = converge_ensure(tick, &kube_deployment,
+	step = converge_ensure(tick, &tick->spec->target->kube,
 			       workload_primary(tick->spec, tick->target, &tick->label,
 						tick->tracked, tick->revision,
 						&tick->world->workload));
 	if (step != STEP_ON)
 		return step;
-	return converge_look_at(tick, &kube_deployment, tick->spec->primary_target, &tick->primary);
+	return converge_look_at(tick, &tick->spec->target->kube, tick->spec->primary_target,
+				&tick->primary);
 }
 
 static bool routes_come_first(const struct tick *tick)
@@ -132,7 +135,8 @@ static enum step copy_target(struct tick *tick)
 	if (step != STEP_ON)
 		return step;
 	char path[KUBE_PATH_MAX];
-	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->primary_target);
+	kube_path(path, &tick->spec->target->kube, tick->spec->namespace,
+		  tick->spec->primary_target);
 	SCOPED(json)
 	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
 					  tick->tracked, tick->revision, &tick->world->workload);
@@ -157,8 +161,7 @@ static enum step await_first_primary(struct tick *tick)
 	enum step step = converge_initial(tick);
 	if (step != STEP_ON || tick->spec->skip_analysis)
 		return step;
-	if (workload_ready(tick->primary, tick->spec->primary_ready_threshold,
-			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
+	if (converge_ready(tick, SIDE_PRIMARY, &why) != READY)
 		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
 				 tick->spec->namespace, why.text);
 	enum readiness ready;
@@ -196,7 +199,7 @@ static enum step apex_service_stage(struct tick *tick)
 static enum step rest_stage(struct tick *tick)
 {
 	bool rests = phase_is_at_rest(tick->status.phase) &&
-		     json_int(tick->target, "spec.replicas", 1) == 0;
+		     tick->spec->target->is_stopped(tick->target);
 	return rests ? scaler_pause(tick) : STEP_ON;
 }
 
@@ -234,7 +237,8 @@ enum step converge_promotion(struct tick *tick)
 	if (step != STEP_ON)
 		return step;
 	char path[KUBE_PATH_MAX];
-	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->primary_target);
+	kube_path(path, &tick->spec->target->kube, tick->spec->namespace,
+		  tick->spec->primary_target);
 	SCOPED(json)
 	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
 					  tick->tracked, tick->revision, &tick->world->workload);
@@ -244,14 +248,13 @@ enum step converge_promotion(struct tick *tick)
 
 enum step converge_scale(struct tick *tick, int replicas)
 {
-	if (json_int(tick->target, "spec.replicas", 1) == replicas)
+	SCOPED(json) cJSON *patch = tick->spec->target->scale(tick->target, replicas);
+	if (patch == NULL)
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
-	kube_path(path, &kube_deployment, tick->spec->namespace, tick->spec->target_name);
-	SCOPED(json) cJSON *patch = cJSON_CreateObject();
+	kube_path(path, &tick->spec->target->kube, tick->spec->namespace, tick->spec->target_name);
 	json_put_string(patch, "metadata.resourceVersion",
 			json_string(tick->target, "metadata.resourceVersion"));
-	json_put_number(patch, "spec.replicas", replicas);
 	return converge_write(tick, KUBE_MERGE, path, patch);
 }
 
@@ -262,8 +265,8 @@ enum step converge_scale_up(struct tick *tick)
 	enum step step = scaler_resume(tick);
 	if (step != STEP_ON)
 		return step;
-	long replicas = json_int(tick->target, "spec.replicas", 1);
-	if (replicas > 0) {
+	if (!spec->target->is_stopped(tick->target)) {
+		long replicas = spec->target->pods(tick->target).wanted;
 		bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
 		long wanted = workload_wanted_replicas(spec, tick->target, tick->primary, NULL);
 		/* Nothing is taken from those who serve. */
@@ -282,12 +285,11 @@ enum step converge_scale_up(struct tick *tick)
 enum step converge_scale_down(struct tick *tick)
 {
 	struct error why = {0};
-	bool empty = json_int(tick->target, "spec.replicas", 1) == 0;
 	if (tick->target == NULL)
 		return STEP_ON;
+	bool empty = tick->spec->target->is_stopped(tick->target);
 	if (!empty && !tick->spec->skip_analysis &&
-	    workload_ready(tick->primary, tick->spec->primary_ready_threshold,
-			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
+	    converge_ready(tick, SIDE_PRIMARY, &why) != READY)
 		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
 				 tick->spec->namespace, why.text);
 	enum step step = scaler_pause(tick);

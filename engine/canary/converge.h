@@ -38,6 +38,9 @@ enum step converge_scale_up(struct tick *tick);
 enum step converge_scale_down(struct tick *tick);
 enum step converge_scale(struct tick *tick, int replicas);
 
+/* Whether the target or the primary can carry traffic. */
+enum readiness converge_ready(const struct tick *tick, enum side side, struct error *why);
+
 /* For the parts of a tick. The object of a kind: *object is NULL where there is none. */
 enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, const char *name,
 			   const cJSON **object);

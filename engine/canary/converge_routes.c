@@ -204,7 +204,7 @@ void converge_divert(struct tick *tick)
 	tick->diverted = tick->driver != NULL && tick->driver->can_weigh &&
 			 tick->status.phase != PHASE_INITIALIZING &&
 			 tick->status.memory.split.canary > 0 && tick->primary != NULL &&
-			 converge_serves(tick->primary) && !converge_serves(tick->target);
+			 converge_serves(tick, SIDE_PRIMARY) && !converge_serves(tick, SIDE_CANARY);
 }
 
 struct split converge_split(const struct tick *tick)

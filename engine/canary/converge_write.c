@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "canary/endpoints.h"
 #include "canary/managed.h"
+#include "canary/target.h"
 
 enum step converge_look(struct tick *tick, const char *path, const cJSON **object)
 {
@@ -33,17 +34,42 @@ enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, cons
 	return converge_look(tick, path, object);
 }
 
-static bool is_ready(const struct tick *tick, const cJSON *workload, int threshold,
-		     struct error *why)
+/* A step that is due waits since then. At rest nobody waits. */
+static int64_t waits_since_us(const struct tick *tick)
 {
-	return json_int(workload, "spec.replicas", 1) > 0 &&
-	       workload_ready(workload, threshold, tick->spec->progress_deadline_us, tick->now_us,
-			      why) == READY;
+	const struct memory *memory = &tick->status.memory;
+	if (phase_is_at_rest(tick->status.phase))
+		return 0;
+	bool due = memory->due_us > memory->since_us && memory->due_us <= tick->now_us;
+	return due ? memory->due_us : memory->since_us;
 }
 
-bool converge_serves(const cJSON *workload)
+/* While it is paused no deadline runs out. */
+enum readiness converge_ready(const struct tick *tick, enum side side, struct error *why)
 {
-	return json_int(workload, "status.availableReplicas", 0) > 0;
+	const struct canary_spec *spec = tick->spec;
+	const struct memory *memory = &tick->status.memory;
+	bool canary = side == SIDE_CANARY;
+	const struct ready_terms terms = {
+		.threshold = canary ? spec->canary_ready_threshold : spec->primary_ready_threshold,
+		.deadline_us = spec->progress_deadline_us + memory->paused_for_us,
+		.since_us = waits_since_us(tick),
+		.now_us = tick->now_us,
+	};
+	return spec->target->ready(canary ? tick->target : tick->primary, &terms, why);
+}
+
+static bool is_ready(const struct tick *tick, enum side side, struct error *why)
+{
+	const cJSON *workload = side == SIDE_CANARY ? tick->target : tick->primary;
+	return !tick->spec->target->is_stopped(workload) &&
+	       converge_ready(tick, side, why) == READY;
+}
+
+bool converge_serves(const struct tick *tick, enum side side)
+{
+	return tick->spec->target->pods(side == SIDE_CANARY ? tick->target : tick->primary)
+		       .available > 0;
 }
 
 /* Traffic never goes to a backend that is not ready while the other one serves, whatever a policy
@@ -58,11 +84,11 @@ static bool would_harm(struct tick *tick)
 	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
 	    tick->target == NULL)
 		return false;
-	if (split.primary > 0 && converge_serves(tick->target) &&
-	    !is_ready(tick, tick->primary, spec->primary_ready_threshold, &why))
+	if (split.primary > 0 && converge_serves(tick, SIDE_CANARY) &&
+	    !is_ready(tick, SIDE_PRIMARY, &why))
 		name = spec->primary_target;
-	else if (split.canary > 0 && converge_serves(tick->primary) &&
-		 !is_ready(tick, tick->target, spec->canary_ready_threshold, &why))
+	else if (split.canary > 0 && converge_serves(tick, SIDE_PRIMARY) &&
+		 !is_ready(tick, SIDE_CANARY, &why))
 		name = spec->target_name;
 	if (name != NULL)
 		tick_halt(tick, "no traffic goes to %s.%s, which is not ready: %s", name,
@@ -77,10 +103,10 @@ static enum step await_endpoints(struct tick *tick)
 	const struct {
 		enum side side;
 		bool wanted;
-		const cJSON *other;
+		enum side other;
 	} sides[] = {
-		{SIDE_PRIMARY, split.primary > 0, tick->target},
-		{SIDE_CANARY, split.canary > 0 || split.mirror, tick->primary},
+		{SIDE_PRIMARY, split.primary > 0, SIDE_CANARY},
+		{SIDE_CANARY, split.canary > 0 || split.mirror, SIDE_PRIMARY},
 	};
 	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
 	    tick->target == NULL)
@@ -91,7 +117,7 @@ static enum step await_endpoints(struct tick *tick)
 	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
 		struct error why = {0};
 		enum readiness ready;
-		if (!sides[i].wanted || !converge_serves(sides[i].other))
+		if (!sides[i].wanted || !converge_serves(tick, sides[i].other))
 			continue;
 		enum step step = endpoints_await(tick, sides[i].side, &ready, &why);
 		if (step != STEP_ON)

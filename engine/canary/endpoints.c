@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/target.h"
 
 /* Slices follow within a fraction of a second, unless the cluster is told to gather changes. */
 static const int64_t look_soon_us = 500 * DURATION_MS, soon_us = 15 * DURATION_SECOND;
@@ -18,7 +19,7 @@ static const cJSON *workload_of(const struct tick *tick, enum side side)
 	return side == SIDE_PRIMARY ? tick->primary : tick->target;
 }
 
-/* Names the pods of a Deployment: others come with another generation. Never 0. */
+/* Names the pods of a workload: others come with another generation. Never 0. */
 static uint64_t pods_of(const cJSON *workload)
 {
 	char text[128];
@@ -31,11 +32,13 @@ static uint64_t pods_of(const cJSON *workload)
 /* Those that readiness was given for, but one at least where there shall be any. */
 static long wanted_of(const struct tick *tick, enum side side)
 {
+	const struct target_kind *kind = tick->spec->target;
 	const cJSON *workload = workload_of(tick, side);
-	long wanted = side == SIDE_PRIMARY ? json_int(workload, "status.availableReplicas", 0)
-					   : json_int(workload, "status.updatedReplicas", 0) *
-						     tick->spec->canary_ready_threshold / 100;
-	return wanted == 0 && json_int(workload, "spec.replicas", 1) > 0 ? 1 : wanted;
+	const struct pod_counts counts = kind->pods(workload);
+	long wanted = side == SIDE_PRIMARY
+			      ? counts.available
+			      : counts.updated * tick->spec->canary_ready_threshold / 100;
+	return wanted == 0 && !kind->is_stopped(workload) ? 1 : wanted;
 }
 
 /* ---- the slices ---- */
@@ -112,7 +115,7 @@ long endpoints_count(const cJSON *slices, const char *prefix)
 
 static int64_t since_us(const struct tick *tick, enum side side)
 {
-	int64_t settled_us = workload_settled_us(workload_of(tick, side));
+	int64_t settled_us = tick->spec->target->settled_us(workload_of(tick, side));
 	int64_t phase_us = tick->status.memory.since_us;
 	return settled_us > phase_us ? settled_us : phase_us;
 }
@@ -150,7 +153,7 @@ enum step endpoints_await(struct tick *tick, enum side side, enum readiness *rea
 		return tick_trouble(tick, &answer->error);
 	long wanted = wanted_of(tick, side);
 	char prefix[KUBE_NAME_MAX];
-	workload_new_pods(workload_of(tick, side), tick->status.memory.since_us, prefix);
+	spec->target->new_pods(workload_of(tick, side), tick->status.memory.since_us, prefix);
 	if (cJSON_GetArraySize(json_get(answer->object, "items")) == 0)
 		unknown |= !may_be_made(tick, side);
 	if (unknown || endpoints_count(answer->object, prefix) >= wanted) {
@@ -167,9 +170,12 @@ enum step endpoints_await(struct tick *tick, enum side side, enum readiness *rea
 enum step endpoints_halt(struct tick *tick, enum side side, const struct error *why)
 {
 	const struct canary_spec *spec = tick->spec;
-	tick_halt(tick, "%s%s.%s not ready: %s", side == SIDE_PRIMARY ? "" : "canary deployment ",
-		  side == SIDE_PRIMARY ? spec->primary_target : spec->target_name, spec->namespace,
-		  why->text);
+	if (side == SIDE_PRIMARY)
+		tick_halt(tick, "%s.%s not ready: %s", spec->primary_target, spec->namespace,
+			  why->text);
+	else
+		tick_halt(tick, "canary %s %s.%s not ready: %s", spec->target->noun,
+			  spec->target_name, spec->namespace, why->text);
 	if (tick->now_us < since_us(tick, side) + soon_us)
 		tick->due_us = tick->now_us + look_soon_us;
 	return STEP_END;

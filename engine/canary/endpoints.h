@@ -1,9 +1,9 @@
 /*
- * endpoints.h - whether the Service of a side leads to the pods that its Deployment has ready.
+ * endpoints.h - whether the Service of a side leads to the pods that its workload has ready.
  *
- * A Deployment is available before the EndpointSlices of its Service say so, by milliseconds or by
+ * A workload is available before the EndpointSlices of its Service say so, by milliseconds or by
  * seconds, and what is sent there meanwhile is lost. So they are looked at before traffic goes to
- * pods that had none yet: once for each generation of the Deployment, as the owner of the tick
+ * pods that had none yet: once for each generation of the workload, as the owner of the tick
  * remembers. Where routes carry no weights, where a Service has no slice at all (nobody makes them)
  * and where they may not be listed, all is well.
  */
@@ -14,7 +14,7 @@
 
 /* *ready is READY once as many endpoints are ready as the side's readiness asks of its pods, and
  * READY_NEVER when they are still missing at the progress deadline; else `why` is set. The
- * Deployment of the side must be ready. */
+ * workload of the side must be ready. */
 enum step endpoints_await(struct tick *tick, enum side side, enum readiness *ready,
 			  struct error *why);
 /* Says so, and looks again soon. Always STEP_END. */

@@ -14,6 +14,7 @@
 #include "canary/leave.h"
 #include "canary/problems.h"
 #include "canary/record.h"
+#include "canary/target.h"
 #include "kube/watch.h"
 
 struct engine {
@@ -455,13 +456,13 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 
 /* An object that a canary asked for. One at rest does not care for what is no change of substance;
  * and when somebody else's hand was on what it owns, it looks at all of it. */
-static void object_changed(void *owner, uint64_t id, const char *plural, bool matters)
+static void object_changed(void *owner, uint64_t id, const struct kube_kind *kind, bool matters)
 {
 	struct engine *engine = owner;
 	struct record *record = records_by_id(&engine->records, id);
-	bool of_workload = strcmp(plural, kube_deployment.plural) == 0 ||
-			   strcmp(plural, kube_config_map.plural) == 0 ||
-			   strcmp(plural, kube_secret.plural) == 0;
+	bool of_workload = target_of(kind->api_version, kind->plural) != NULL ||
+			   strcmp(kind->plural, kube_config_map.plural) == 0 ||
+			   strcmp(kind->plural, kube_secret.plural) == 0;
 	if (record == NULL || (record->resting && !matters))
 		return;
 	if (record->resting && !of_workload)

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "canary/managed.h"
-#include "canary/workload.h"
+#include "canary/target.h"
 #include "kube/watch.h"
 
 enum state { IS_UNKNOWN, IS_KNOWN, IS_ABSENT };
@@ -36,8 +36,9 @@ struct watched {
 	struct kube_kind kind;
 	char api_version[128], plural[64];
 	struct watch *watch;
-	unsigned round;	   /* counts its lists */
-	bool whole, early; /* early: watched before anybody asked */
+	unsigned round;			  /* counts its lists */
+	const struct target_kind *target; /* watched whole; or NULL */
+	bool early;			  /* watched before anybody asked */
 };
 
 struct kept {
@@ -152,13 +153,14 @@ static uint64_t digest_of(const cJSON *json)
 	return json == NULL ? 0 : json_digest(json);
 }
 
-/* A Deployment's template; the generation where there is one, with labels and annotations; of an
- * autoscaler, whose status moves all the time, that it is there; else the version. Never 0. */
+/* The revision of what may be a target; the generation where there is one, with labels and
+ * annotations; of an autoscaler, whose status moves all the time, that it is there; else the
+ * version. Never 0. */
 static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 {
-	if (watched->whole) {
+	if (watched->target != NULL) {
 		char hash[HASH_TEXT_MAX];
-		workload_template_hash(object, hash);
+		watched->target->hash(object, hash);
 		return hash64(hash, strlen(hash)) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)
@@ -188,7 +190,7 @@ static void put(struct kept *kept, struct kept_entry *entry, const struct watche
 	entry->sense = sense;
 	if (matters)
 		entry->noted = 0;
-	if (watched->whole && version != 0) {
+	if (watched->target != NULL && version != 0) {
 		entry->state = IS_KNOWN;
 		if (entry->keeping->warm || matters)
 			put_text(kept, entry, object);
@@ -198,7 +200,7 @@ static void put(struct kept *kept, struct kept_entry *entry, const struct watche
 		entry->state = entry->noted != 0 ? IS_KNOWN : IS_UNKNOWN;
 		drop_text(kept, entry);
 	}
-	kept->changed(kept->owner, entry->keeping->id, watched->plural, matters);
+	kept->changed(kept->owner, entry->keeping->id, &watched->kind, matters);
 }
 
 static void gone(struct kept *kept, struct kept_entry *entry, const struct watched *watched,
@@ -215,7 +217,7 @@ static void gone(struct kept *kept, struct kept_entry *entry, const struct watch
 	entry->sense = 0;
 	entry->noted = 0;
 	drop_text(kept, entry);
-	kept->changed(kept->owner, entry->keeping->id, watched->plural, true);
+	kept->changed(kept->owner, entry->keeping->id, &watched->kind, true);
 }
 
 /* What a complete list did not have is gone. */
@@ -273,11 +275,12 @@ static struct watched *watch_kind(struct kept *kept, const char *api_version, co
 	text_copy(watched->plural, sizeof(watched->plural), plural);
 	watched->kept = kept;
 	watched->kind = (struct kube_kind){watched->api_version, kind, watched->plural, false};
-	watched->whole = strcmp(plural, kube_deployment.plural) == 0;
+	watched->target = target_of(api_version, plural);
 	watched->next = kept->watched;
 	kept->watched = watched;
-	const struct watch_options options = {
-		.namespace = kept->namespace, .metadata_only = !watched->whole, .forgetful = true};
+	const struct watch_options options = {.namespace = kept->namespace,
+					      .metadata_only = watched->target == NULL,
+					      .forgetful = true};
 	watched->watch = watch_new(kept->kube, &watched->kind, &options, told, watched);
 	return watched;
 }
@@ -328,9 +331,9 @@ static struct kept_entry *entry_of(struct kept *kept, struct keeping *keeping, c
 	entry = xcalloc(1, sizeof(*entry));
 	entry->hash = hash64(path, strlen(path));
 	entry->keeping = keeping;
-	entry->watched = watch_kind(
-		kept, ref.api_version, ref.plural,
-		strcmp(ref.plural, kube_deployment.plural) == 0 ? kube_deployment.kind : "");
+	const struct target_kind *target = target_of(ref.api_version, ref.plural);
+	entry->watched = watch_kind(kept, ref.api_version, ref.plural,
+				    target != NULL ? target->kube.kind : "");
 	entry->next_of_keeping = keeping->first;
 	keeping->first = entry;
 	entry->next_in_bucket = *bucket_of(kept, entry->hash);

@@ -3,7 +3,7 @@
  *
  * Whatever a canary asks for is watched from then on, kind by kind, so that asking again costs
  * nothing: an object is as it was read or written last until its watch tells of a newer version.
- * Deployments are watched whole, as their status is what rollouts wait for; all else as metadata,
+ * Targets are watched whole, as their status is what rollouts wait for; all else as metadata,
  * to be read again when its version moves. What no watch vouches for (it is not current, the kind
  * may not be watched, another namespace) is not known.
  *
@@ -28,7 +28,7 @@ struct keeping {
 
 /* An object that a canary has asked for is not as it was. `matters`: in its spec, its content or
  * its being there, not in its status alone. */
-typedef void kept_changed(void *owner, uint64_t id, const char *plural, bool matters);
+typedef void kept_changed(void *owner, uint64_t id, const struct kube_kind *kind, bool matters);
 
 struct kept *kept_new(struct kube *kube, const char *namespace, kept_changed *changed, void *owner);
 void kept_free(struct kept *kept);

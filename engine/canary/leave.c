@@ -7,6 +7,7 @@
 #include "canary/converge.h"
 #include "canary/debts.h"
 #include "canary/scaler.h"
+#include "canary/target.h"
 
 static const char finalizer[] = "finalizer.flagger.app";
 
@@ -64,12 +65,14 @@ enum step leave_hold(struct tick *tick)
 /* As many as the primary has; with a primary that is gone, as many as it takes. */
 static enum step scale_alike(struct tick *tick)
 {
-	long now = json_int(tick->target, "spec.replicas", 1);
-	long wanted = json_int(tick->primary, "spec.replicas", 1);
-	if (tick->primary == NULL)
-		return now > 0 ? STEP_ON : converge_scale_up(tick);
-	return now >= wanted && now > 0 ? STEP_ON
-					: converge_scale(tick, wanted > 0 ? (int)wanted : 1);
+	const struct target_kind *kind = tick->spec->target;
+	bool stopped = kind->is_stopped(tick->target);
+	if (tick->primary == NULL || !kind->scales)
+		return stopped ? converge_scale_up(tick) : STEP_ON;
+	long wanted = kind->pods(tick->primary).wanted;
+	return !stopped && kind->pods(tick->target).wanted >= wanted
+		       ? STEP_ON
+		       : converge_scale(tick, wanted > 0 ? (int)wanted : 1);
 }
 
 /* One that is ours goes with the Canary; one that was adopted selects the target's pods again. */
@@ -104,9 +107,8 @@ static enum step restore(struct tick *tick)
 		step = scale_alike(tick);
 	if (step != STEP_ON)
 		return step;
-	if (workload_ready(tick->target, tick->spec->canary_ready_threshold,
-			   tick->spec->progress_deadline_us, tick->now_us, &why) != READY)
-		return tick_halt(tick, "canary deployment %s.%s not ready: %s",
+	if (converge_ready(tick, SIDE_CANARY, &why) != READY)
+		return tick_halt(tick, "canary %s %s.%s not ready: %s", tick->spec->target->noun,
 				 tick->spec->target_name, tick->spec->namespace, why.text);
 	step = restore_apex(tick);
 	return step == STEP_ON ? converge_restore_routes(tick) : step;
@@ -146,6 +148,6 @@ enum step leave_without_target(struct tick *tick)
 		step = debts_pay(tick);
 	if (step != STEP_ON)
 		return step;
-	return tick_halt(tick, "deployment %s.%s get query error: not found", spec->target_name,
-			 spec->namespace);
+	return tick_halt(tick, "%s %s.%s get query error: not found", spec->target->noun,
+			 spec->target_name, spec->namespace);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "base/zone.h"
+#include "canary/target.h"
 
 static cJSON *seconds_of(const cJSON *durations)
 {
@@ -219,9 +220,9 @@ cJSON *rollout_table(const struct tick *tick)
 	cJSON_AddNumberToObject(rollout, "threshold", spec->threshold);
 	cJSON_AddNumberToObject(rollout, "now", (double)tick->now_us / 1e6);
 	json_put_number(rollout, "ready.canary",
-			json_number(tick->target, "status.availableReplicas", 0));
+			(double)spec->target->pods(tick->target).available);
 	json_put_number(rollout, "ready.primary",
-			json_number(tick->primary, "status.availableReplicas", 0));
+			(double)spec->target->pods(tick->primary).available);
 	cJSON *whole = json_copy(spec->json);
 	json_remove(whole, "analysis.policy");
 	hide_urls(json_get(whole, "analysis"));

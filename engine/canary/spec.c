@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "canary/spec_parts.h"
 #include "canary/spec_shape.h"
+#include "canary/target.h"
 
 const char *strategy_name(enum strategy strategy)
 {
@@ -66,9 +67,13 @@ static void read_target(struct canary_spec *spec, struct spec_problems *problems
 	spec->target_kind = json_string_or(spec->json, "targetRef.kind", "");
 	spec->target_name = json_string_or(spec->json, "targetRef.name", "");
 	spec->target_api_version = json_string_or(spec->json, "targetRef.apiVersion", "apps/v1");
-	if (strcmp(spec->target_api_version, "apps/v1") != 0)
+	spec->target = target_find(spec->target_api_version, spec->target_kind);
+	/* Its shape says when there is none. */
+	if (spec->target != NULL &&
+	    strcmp(spec->target_api_version, spec->target->kube.api_version) != 0)
 		problem_warning(problems, "spec.targetRef.apiVersion",
-				"apps/v1 is used instead of \"%.80s\"", spec->target_api_version);
+				"%s is used instead of \"%.80s\"", spec->target->kube.api_version,
+				spec->target_api_version);
 	if (snprintf(spec->primary_target, sizeof(spec->primary_target), "%s-primary",
 		     spec->target_name) >= (int)sizeof(spec->primary_target))
 		problem_error(problems, "spec.targetRef.name",

@@ -66,6 +66,8 @@ struct policy_spec {
 	bool at_next_rollout; /* onPolicyChange: NextRollout (else NextTick) */
 };
 
+struct target_kind;
+
 struct canary_spec {
 	cJSON *object; /* owned: the whole Canary, without status and managedFields */
 	const char *name, *namespace, *uid;
@@ -80,6 +82,7 @@ struct canary_spec {
 	bool suspend, skip_analysis, revert_on_deletion;
 	int64_t progress_deadline_us;
 
+	const struct target_kind *target; /* see target.h */
 	const char *target_kind, *target_name, *target_api_version;
 	const char *scaler_kind, *scaler_name; /* autoscalerRef, or NULL */
 	const cJSON *scaler;		       /* spec.autoscalerRef */

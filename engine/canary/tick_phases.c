@@ -12,29 +12,28 @@
 #include "canary/measure.h"
 #include "canary/obey.h"
 #include "canary/pin.h"
+#include "canary/target.h"
 
 /* ---- readiness ---- */
 
 /* While it is paused no deadline runs out: nor does the workload's own. */
-static enum readiness ready_in_time(const struct tick *tick, const cJSON *workload, int threshold,
-				    struct error *why)
+static enum readiness ready_in_time(const struct tick *tick, enum side side, struct error *why)
 {
 	const struct memory *memory = &tick->status.memory;
-	int64_t deadline_us = tick->spec->progress_deadline_us;
-	enum readiness ready = workload_ready(
-		workload, threshold, deadline_us + memory->paused_for_us, tick->now_us, why);
-	bool gets_time = memory->paused_for_us > 0 && tick->now_us < memory->since_us + deadline_us;
+	enum readiness ready = converge_ready(tick, side, why);
+	bool gets_time = memory->paused_for_us > 0 &&
+			 tick->now_us < memory->since_us + tick->spec->progress_deadline_us;
 	return ready == READY_NEVER && gets_time ? READY_NOT_YET : ready;
 }
 
 static enum readiness primary_ready(struct tick *tick, struct error *why)
 {
-	return ready_in_time(tick, tick->primary, tick->spec->primary_ready_threshold, why);
+	return ready_in_time(tick, SIDE_PRIMARY, why);
 }
 
 static enum readiness canary_ready(struct tick *tick, struct error *why)
 {
-	return ready_in_time(tick, tick->target, tick->spec->canary_ready_threshold, why);
+	return ready_in_time(tick, SIDE_CANARY, why);
 }
 
 static const char *meanwhile(const struct tick *tick)
@@ -89,8 +88,8 @@ bool tick_primary_is_lost(struct tick *tick)
 	bool starts = tick->move.kind == MOVE_BEGIN || tick->move.kind == MOVE_RESTART;
 	if (primary_ready(tick, &why) != READY_NEVER)
 		return false;
-	return starts || (json_int(tick->target, "spec.replicas", 1) > 0 &&
-			  canary_ready(tick, &why) == READY);
+	return starts ||
+	       (!tick->spec->target->is_stopped(tick->target) && canary_ready(tick, &why) == READY);
 }
 
 /* The target goes to zero when its time has come. STEP_ON: there is nothing to do now. */
@@ -187,8 +186,8 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 	if (ready == READY_NEVER)
 		return never_ready(tick, &why);
 	if (ready != READY)
-		return tick_halt(tick, "canary deployment %s.%s not ready: %s%s", spec->target_name,
-				 spec->namespace, why.text, meanwhile(tick));
+		return tick_halt(tick, "canary %s %s.%s not ready: %s%s", spec->target->noun,
+				 spec->target_name, spec->namespace, why.text, meanwhile(tick));
 	if (obey_when_ready(tick))
 		return STEP_ON;
 	if (spec->skip_analysis)

@@ -2,9 +2,9 @@
  * workload.h - the objects that a rollout owns beside its routes, as pure functions from JSON to
  * JSON.
  *
- * The primary Deployment, its autoscaler, the copies of the ConfigMaps and Secrets it uses, and the
- * three Services. Nothing here reads or writes a cluster. Owned objects carry the Canary as
- * controller owner. Generated values derive from uid and revision.
+ * The primary, its autoscaler, the copies of the ConfigMaps and Secrets it uses, and the three
+ * Services. Nothing here reads or writes a cluster. Owned objects carry the Canary as controller
+ * owner. Generated values derive from uid and revision.
  */
 #ifndef SLUICE_CANARY_WORKLOAD_H
 #define SLUICE_CANARY_WORKLOAD_H
@@ -45,9 +45,8 @@ void workload_config_hash(const cJSON *config, char hash[HASH_TEXT_MAX]);
  * objects. NULL without any. */
 cJSON *workload_tracked(const cJSON *configs);
 
-/* The hash of a Deployment's pod template: what status.lastAppliedSpec holds. */
-void workload_template_hash(const cJSON *target, char hash[HASH_TEXT_MAX]);
-/* The revision: template hash and tracked configs together. */
+/* The revision: the target's hash (target.h), which status.lastAppliedSpec holds, and the tracked
+ * configs together. */
 void workload_revision(const char *template_hash, const cJSON *tracked,
 		       char revision[HASH_TEXT_MAX]);
 /* The pod template of the primary for this target: names of tracked configs, labels, affinity
@@ -67,7 +66,7 @@ bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJ
 /* Whether the primary already carries this revision (its flagger-id). */
 bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const char *revision);
 
-/* The whole primary Deployment for creation. */
+/* The whole primary for creation. */
 cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 			const struct selector_label *label, const cJSON *tracked,
 			const char *revision, const struct workload_options *options);
@@ -109,15 +108,6 @@ cJSON *workload_owners(const struct canary_spec *spec);
 bool workload_is_owned(const struct canary_spec *spec, const cJSON *object);
 
 enum readiness { READY, READY_NOT_YET, READY_NEVER };
-/* `threshold` percent of updated replicas must be available. READY_NEVER: past its deadline, with
- * `progress_deadline_us` counted from the Progressing/Available conditions, or the Deployment's
- * own. `reason` is the reference's sentence after the prefix. */
-enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us,
-			      int64_t now_us, struct error *reason);
-/* When its conditions were last updated: a Deployment that is ready became so then. 0: unknown. */
-int64_t workload_settled_us(const cJSON *deployment);
-/* What the names of its pods begin with, if it has rolled out since then; else "". */
-void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX]);
 /* Replicas for a target in a release: as canaryReplicas says, else its own, or when it is at zero
  * the primary's, the least that its autoscaler says, or 1. */
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,

@@ -1,5 +1,5 @@
 /*
- * workload_primary.c - the primary Deployment, made from the target.
+ * workload_primary.c - the primary, made from the target.
  */
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/target.h"
 #include "canary/workload_meta.h"
 
 static void hash_of(const cJSON *json, char hash[HASH_TEXT_MAX])
@@ -18,7 +19,7 @@ static void hash_of(const cJSON *json, char hash[HASH_TEXT_MAX])
 	text_copy(hash, HASH_TEXT_MAX, hex);
 }
 
-void workload_template_hash(const cJSON *target, char hash[HASH_TEXT_MAX])
+void target_hash_template(const cJSON *target, char hash[HASH_TEXT_MAX])
 {
 	const cJSON *template = json_at(target, "spec.template");
 	SCOPED(json) cJSON *none = cJSON_CreateObject();
@@ -208,7 +209,7 @@ bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJ
 	if (tracked == NULL)
 		return true;
 	char hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
-	workload_template_hash(target, hash);
+	spec->target->hash(target, hash);
 	workload_revision(hash, tracked, revision);
 	return workload_carries(spec, primary, revision);
 }
@@ -231,16 +232,14 @@ bool workload_selector_of_primary(const cJSON *primary, const struct workload_op
 	return true;
 }
 
-/* ---- the Deployment ---- */
-
-static const char *const strategy_fields[] = {"progressDeadlineSeconds", "minReadySeconds",
-					      "revisionHistoryLimit", "strategy"};
+/* ---- the primary ---- */
 
 cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 			const struct selector_label *label, const cJSON *tracked,
 			const char *revision, const struct workload_options *options)
 {
-	cJSON *primary = meta_object(spec, "apps/v1", "Deployment", spec->primary_target);
+	cJSON *primary = meta_object(spec, spec->target->kube.api_version, spec->target->kube.kind,
+				     spec->primary_target);
 	cJSON *labels = meta_included(json_at(target, "metadata.labels"), options);
 	SCOPED(text) char *value = xasprintf("%s-primary", label->value);
 	meta_set(labels, label->key, value);
@@ -252,16 +251,16 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 	else
 		cJSON_Delete(annotations);
 	long replicas = json_int(target, "spec.replicas", 1);
-	json_put_number(primary, "spec.replicas", replicas > 0 ? (double)replicas : 1);
+	if (spec->target->scales)
+		json_put_number(primary, "spec.replicas", replicas > 0 ? (double)replicas : 1);
 	cJSON *match = cJSON_CreateObject();
 	meta_set(match, label->key, value);
 	json_put(primary, "spec.selector.matchLabels", match);
 	cJSON *into = json_get(primary, "spec");
-	for (size_t i = 0; i < ARRAY_LEN(strategy_fields); i++) {
-		const cJSON *field = json_get(json_get(target, "spec"), strategy_fields[i]);
+	for (const char *const *name = spec->target->copied; *name != NULL; name++) {
+		const cJSON *field = json_get(json_get(target, "spec"), *name);
 		if (field != NULL)
-			cJSON_AddItemToObject(into, strategy_fields[i],
-					      cJSON_Duplicate(field, true));
+			cJSON_AddItemToObject(into, *name, cJSON_Duplicate(field, true));
 	}
 	cJSON_AddItemToObject(
 		into, "template",
@@ -313,15 +312,15 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 		meta_set(labels, label->key, value);
 	merge_map(patch, primary, "annotations",
 		  meta_included(json_at(target, "metadata.annotations"), options));
-	for (size_t i = 0; i < ARRAY_LEN(strategy_fields); i++) {
-		const cJSON *field = json_get(json_get(target, "spec"), strategy_fields[i]);
-		SCOPED(text) char *path = xasprintf("/spec/%s", strategy_fields[i]);
+	for (const char *const *name = spec->target->copied; *name != NULL; name++) {
+		const cJSON *field = json_get(json_get(target, "spec"), *name);
+		SCOPED(text) char *path = xasprintf("/spec/%s", *name);
 		if (field != NULL)
 			add_operation(patch, "add", path, cJSON_Duplicate(field, true));
 	}
 	long replicas = json_int(target, "spec.replicas", 0);
 	bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
-	if (spec->scaler_name == NULL && replicas > 0 && !apart)
+	if (spec->target->scales && spec->scaler_name == NULL && replicas > 0 && !apart)
 		add_operation(patch, "add", "/spec/replicas", cJSON_CreateNumber((double)replicas));
 	add_operation(patch, "replace", "/spec/template",
 		      workload_primary_template(spec, target, label, tracked, revision, options));

@@ -25,11 +25,11 @@ struct bed {
 	int changes, matters;
 };
 
-static void count_change(void *owner, uint64_t id, const char *plural, bool matters)
+static void count_change(void *owner, uint64_t id, const struct kube_kind *kind, bool matters)
 {
 	struct bed *bed = owner;
 	EXPECT_INT(id, 7);
-	(void)plural;
+	(void)kind;
 	bed->changes++;
 	bed->matters += matters;
 }

@@ -1,5 +1,5 @@
 /*
- * workload_ready.c - whether a Deployment can carry traffic, and how many pods it shall have.
+ * target_deployment.c - a Deployment as a target: it scales to zero, and its primary is a copy.
  */
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "canary/workload.h"
+#include "canary/target.h"
 
 static const cJSON *condition_of(const cJSON *deployment, const char *type)
 {
@@ -21,7 +21,7 @@ static const cJSON *condition_of(const cJSON *deployment, const char *type)
 }
 
 /* It makes no progress, and has been unavailable for longer than it may be. */
-static bool is_past_deadline(const cJSON *deployment, int64_t progress_deadline_us, int64_t now_us)
+static bool is_past_deadline(const cJSON *deployment, const struct ready_terms *terms)
 {
 	const cJSON *available = condition_of(deployment, "Available");
 	int64_t since_us;
@@ -30,20 +30,27 @@ static bool is_past_deadline(const cJSON *deployment, int64_t progress_deadline_
 	    !text_equal(json_string(available, "reason"), "MinimumReplicasUnavailable") ||
 	    !time_parse(json_string_or(available, "lastUpdateTime", ""), &since_us, NULL))
 		return false;
-	return since_us + progress_deadline_us < now_us;
+	return since_us + terms->deadline_us < terms->now_us;
 }
 
-enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t progress_deadline_us,
-			      int64_t now_us, struct error *reason)
+static struct pod_counts pods(const cJSON *deployment)
+{
+	return (struct pod_counts){
+		.wanted = json_int(deployment, "spec.replicas", 1),
+		.updated = json_int(deployment, "status.updatedReplicas", 0),
+		.available = json_int(deployment, "status.availableReplicas", 0),
+	};
+}
+
+static enum readiness ready(const cJSON *deployment, const struct ready_terms *terms,
+			    struct error *reason)
 {
 	if (deployment == NULL) {
 		error_set(reason, ERROR_NOT_FOUND, "the deployment is not there yet");
 		return READY_NOT_YET;
 	}
-	long wanted = json_int(deployment, "spec.replicas", 1);
+	const struct pod_counts counts = pods(deployment);
 	long replicas = json_int(deployment, "status.replicas", 0);
-	long updated = json_int(deployment, "status.updatedReplicas", 0);
-	long available = json_int(deployment, "status.availableReplicas", 0);
 	static const char prefix[] = "waiting for rollout to finish: ";
 	if (json_int(deployment, "metadata.generation", 0) >
 	    json_int(deployment, "status.observedGeneration", 0)) {
@@ -57,41 +64,40 @@ enum readiness workload_ready(const cJSON *deployment, int threshold, int64_t pr
 			  json_string_or(deployment, "metadata.name", ""));
 		return READY_NEVER;
 	}
-	if (updated < wanted)
+	if (counts.updated < counts.wanted)
 		error_set(reason, ERROR_UNAVAILABLE,
-			  "%s%ld out of %ld new replicas have been updated", prefix, updated,
-			  wanted);
-	else if (replicas > updated)
+			  "%s%ld out of %ld new replicas have been updated", prefix, counts.updated,
+			  counts.wanted);
+	else if (replicas > counts.updated)
 		error_set(reason, ERROR_UNAVAILABLE, "%s%ld old replicas are pending termination",
-			  prefix, replicas - updated);
-	else if (available < updated * threshold / 100)
+			  prefix, replicas - counts.updated);
+	else if (counts.available < counts.updated * terms->threshold / 100)
 		error_set(reason, ERROR_UNAVAILABLE,
 			  "%s%ld of %ld (readyThreshold %d%%) updated replicas are available",
-			  prefix, available, updated, threshold);
+			  prefix, counts.available, counts.updated, terms->threshold);
 	else
 		return READY;
-	return is_past_deadline(deployment, progress_deadline_us, now_us) ? READY_NEVER
-									  : READY_NOT_YET;
+	return is_past_deadline(deployment, terms) ? READY_NEVER : READY_NOT_YET;
 }
 
-int64_t workload_settled_us(const cJSON *deployment)
+static int64_t settled_us(const cJSON *deployment)
 {
 	static const char *const types[] = {"Available", "Progressing"};
-	int64_t settled_us = 0, us;
+	int64_t last_us = 0, us;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		const cJSON *condition = condition_of(deployment, types[i]);
 		if (time_parse(json_string_or(condition, "lastUpdateTime", ""), &us, NULL) &&
-		    us > settled_us)
-			settled_us = us;
+		    us > last_us)
+			last_us = us;
 	}
-	return settled_us;
+	return last_us;
 }
 
 /* "ReplicaSet \"podinfo-primary-5d8f7\" has successfully progressed." Where a rollout needed no
  * pods, at zero replicas, the condition is of an earlier one: hence its time, which is of whole
  * seconds.
  */
-void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX])
+static void new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX])
 {
 	const cJSON *condition = condition_of(deployment, "Progressing");
 	const char *name = json_string_or(deployment, "metadata.name", "");
@@ -108,6 +114,37 @@ void workload_new_pods(const cJSON *deployment, int64_t since_us, char prefix[KU
 	if (len + 2 <= KUBE_NAME_MAX && text_starts(set, name) && set[strlen(name)] == '-')
 		snprintf(prefix, KUBE_NAME_MAX, "%.*s-", (int)len, set);
 }
+
+static bool is_stopped(const cJSON *deployment)
+{
+	return json_int(deployment, "spec.replicas", 1) == 0;
+}
+
+static cJSON *scale(const cJSON *deployment, long replicas)
+{
+	if (json_int(deployment, "spec.replicas", 1) == replicas)
+		return NULL;
+	cJSON *patch = cJSON_CreateObject();
+	json_put_number(patch, "spec.replicas", (double)replicas);
+	return patch;
+}
+
+static const char *const copied[] = {"progressDeadlineSeconds", "minReadySeconds",
+				     "revisionHistoryLimit", "strategy", NULL};
+
+const struct target_kind target_deployment = {
+	.kube = {"apps/v1", "Deployment", "deployments", false},
+	.noun = "deployment",
+	.scales = true,
+	.copied = copied,
+	.hash = target_hash_template,
+	.pods = pods,
+	.ready = ready,
+	.settled_us = settled_us,
+	.new_pods = new_pods,
+	.is_stopped = is_stopped,
+	.scale = scale,
+};
 
 int workload_wanted_replicas(const struct canary_spec *spec, const cJSON *target,
 			     const cJSON *primary, const cJSON *scaler)

@@ -1,0 +1,62 @@
+/*
+ * target.h - the kinds of object that a canary can be about, and what each says of itself.
+ *
+ * All that differs from kind to kind is in one row here and one file target_KIND.c; the rest of
+ * the engine asks. Pure functions from JSON to JSON, as in workload.h. A workload is a target or
+ * its primary; NULL is one that is not there.
+ */
+#ifndef SLUICE_CANARY_TARGET_H
+#define SLUICE_CANARY_TARGET_H
+
+#include "canary/workload.h"
+
+struct pod_counts {
+	long wanted;	/* it shall have, once its controller has seen it */
+	long updated;	/* of the newest revision */
+	long available; /* can carry traffic */
+};
+
+struct ready_terms {
+	int threshold;	     /* percent of updated pods that must be available */
+	int64_t deadline_us; /* how long it may make no progress */
+	int64_t since_us;    /* when waiting for it began; 0: nobody waits */
+	int64_t now_us;
+};
+
+struct target_kind {
+	struct kube_kind kube;
+	const char *noun; /* in sentences: "deployment" */
+	bool scales;	  /* by spec.replicas, so that an autoscaler may */
+	/* Fields of spec beside the template that the primary takes over; NULL-terminated. */
+	const char *const *copied;
+
+	/* The revision: 16 hex digits of what a release of it changes. */
+	void (*hash)(const cJSON *target, char hash[HASH_TEXT_MAX]);
+	struct pod_counts (*pods)(const cJSON *workload);
+	/* READY_NEVER: past its deadline. `why` is the reference's sentence after the prefix. */
+	enum readiness (*ready)(const cJSON *workload, const struct ready_terms *terms,
+				struct error *why);
+	/* When it last changed between ready and not; 0: it does not say. */
+	int64_t (*settled_us)(const cJSON *workload);
+	/* What the names of its pods begin with, if it has rolled out since then; else "". */
+	void (*new_pods)(const cJSON *workload, int64_t since_us, char prefix[KUBE_NAME_MAX]);
+	/* It shall have no pods. */
+	bool (*is_stopped)(const cJSON *workload);
+	/* A merge patch after which it has that many pods, or as many as it can where it does not
+	 * scale; NULL when it has. The caller frees. */
+	cJSON *(*scale)(const cJSON *workload, long replicas);
+};
+
+extern const struct target_kind target_deployment;
+
+/* The kind of a spec.targetRef; NULL when it is none of ours. */
+const struct target_kind *target_find(const char *api_version, const char *kind);
+/* The one whose objects are in that collection; or NULL. */
+const struct target_kind *target_of(const char *api_version, const char *plural);
+/* In the order of the documentation; NULL after the last. */
+const struct target_kind *target_at(size_t i);
+
+/* For the files of kinds. */
+void target_hash_template(const cJSON *target, char hash[HASH_TEXT_MAX]);
+
+#endif
