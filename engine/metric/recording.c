@@ -90,28 +90,29 @@ static bool read_times(const char **at, long *times)
 	return true;
 }
 
+/* A number at `*at`, up to the "x" of "0x3", which is hexadecimal to strtod. */
+static bool read_number(const char **at, double *value)
+{
+	char text[64], *end;
+	size_t len = strcspn(*at, "x");
+	snprintf(text, sizeof(text), "%.*s", (int)len, *at);
+	*value = strtod(text, &end);
+	*at += end - text;
+	return end != text;
+}
+
 static bool read_term(struct series *series, const char *term, int64_t interval_us,
 		      struct error *err)
 {
 	const char *at = term;
 	double value = 0, step = 0;
 	long times;
-	char *end;
 	bool absent = *at == '_';
-	if (absent) {
+	if (absent)
 		at++;
-	} else {
-		value = strtod(at, &end);
-		if (end == at)
-			return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
-		at = end;
-		if (*at == '+' || *at == '-') {
-			step = strtod(at, &end);
-			if (end == at)
-				return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
-			at = end;
-		}
-	}
+	else if (!read_number(&at, &value) ||
+		 ((*at == '+' || *at == '-') && !read_number(&at, &step)))
+		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
 	bool row = *at == 'x';
 	if (!read_times(&at, &times) || *at != '\0' || (step != 0 && !row))
 		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);

@@ -52,6 +52,17 @@ SPEC("recording: promtool's notation")
 	EXPECT_INT(at(text, "online", 0).kind, SAMPLE_OK);
 }
 
+SPEC("recording: \"0x3\" is four times nothing, not a hexadecimal number")
+{
+	static const char text[] = "interval: 1m\n"
+				   "series:\n"
+				   "  - metric: m\n"
+				   "    values: 0x3 5+0x1 10-0x1 7\n";
+	static const int64_t values[] = {0, 0, 0, 0, 5, 5, 10, 10, 7};
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		EXPECT_INT(at(text, "m", (int64_t)i * 60).value, values[i]);
+}
+
 SPEC("recording: NaN is told from a number, and from no data")
 {
 	static const char text[] = "interval: 1m\n"
