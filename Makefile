@@ -93,6 +93,7 @@ test: ## install what is missing, and run all tests
 	$(Q)$(MAKE) --no-print-directory test-cli
 	$(Q)$(MAKE) --no-print-directory test-scenarios
 	$(Q)$(MAKE) --no-print-directory test-crashes STRIDE=41
+	$(Q)$(MAKE) --no-print-directory test-random N=300
 	$(Q)$(MAKE) --no-print-directory test-cluster
 	$(Q)$(MAKE) --no-print-directory fuzz-all FUZZ_SECONDS=1
 
@@ -170,6 +171,18 @@ TORTURED := lua_newstate lua_close vm_keep cluster_faults scenario_hook
 $(OUT)/spec-torture: $(OUT)/spec/torture/torture.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TORTURED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+# Between the engine and a model of the reference: the program can put defects into these functions.
+SPOILED := phase_next hooks_run policy_chain_call
+$(OUT)/spec-random: $(OUT)/spec/random/random.o $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SPOILED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+.PHONY: test-random
+test-random: $(OUT)/spec-random ## random rollouts beside a model of the reference, and with defects (SEED=1 N=3000)
+	$(Q)mkdir -p $(BUILD)/random
+	$(Q)$(OUT)/spec-random $(BUILD)/random $(or $(SEED),1) $(or $(N),3000)
+	$(Q)$(OUT)/spec-random $(BUILD)/random $(or $(SEED),1) $(or $(N),3000) defects
 
 .PHONY: test-torture test-valgrind
 test-torture: $(OUT)/spec-torture ## what if just this allocation, this reply had failed: each in turn

@@ -1,0 +1,203 @@
+--- Makes up cases: a Canary, and what happens around it. A case is a plain table, which files.lua writes down.
+
+local M = {}
+
+local function pick(list) return list[math.random(#list)] end
+local function chance(share) return math.random() < share end
+
+--- A time that is no time of a tick: those are whole seconds, and others once a new image has come in between.
+local fractions <const> = { hook = 0.11, outage = 0.17, fault = 0.23, [2] = 0.31, [3] = 0.53, [4] = 0.79 }
+local function odd_time(most, what) return math.random(0, most) + fractions[what] end
+
+---- the Canary ----
+
+local function weights(analysis, provider)
+  if chance(0.35) then
+    local steps, weight = {}, 0
+    for _ = 1, math.random(1, 4) do
+      weight = weight + math.random(1, 30)
+      if weight <= 100 then steps[#steps + 1] = weight end
+    end
+    analysis.stepWeights = steps
+  else
+    analysis.stepWeight = pick({ 5, 10, 20, 25, 30, 40, 50, 70, 100 })
+    if analysis.stepWeight < 10 then analysis.maxWeight = 20 end
+    if chance(0.6) then analysis.maxWeight = math.min(100, analysis.stepWeight + math.random(0, 10) * 5) end
+    if chance(0.3) then analysis.maxWeight = pick({ 10, 20, 30, 50 }) end
+  end
+  if provider == "istio" and chance(0.3) then analysis.mirror = true end
+end
+
+local function strategy_of(case)
+  local analysis = case.analysis
+  local kind = pick({ "weights", "weights", "weights", "ab", "bluegreen", "bluegreen", "skip" })
+  if case.provider == "kubernetes" and kind ~= "skip" then kind = "bluegreen" end
+  case.strategy = kind
+  if kind == "ab" then
+    analysis.match = true
+    analysis.iterations = math.random(1, 4)
+  elseif kind == "bluegreen" then
+    analysis.iterations = math.random(1, 4)
+    if case.provider == "istio" and chance(0.4) then analysis.mirror = true end
+  else
+    weights(analysis, case.provider)
+  end
+  case.skip = kind == "skip"
+  if chance(0.4) then analysis.stepWeightPromotion = pick({ 10, 25, 40, 50, 99, 100 }) end
+end
+
+local ranges <const> = {
+  ["request-success-rate"] = { { min = 99 }, { min = 99.5 }, { min = 90, max = 100 } },
+  ["request-duration"] = { { max = 500 }, { min = 1, max = 1500 } },
+  ["queue length"] = { { max = 10 }, { min = 2, max = 7.5 }, { min = 3 } },
+}
+local values <const> = {
+  ["request-success-rate"] = { good = { 100, 99.7, 99.99 }, bad = { 98.123, 0, 50 } },
+  ["request-duration"] = { good = { 1, 20, 499.9, 500 }, bad = { 0, 501, 1515.2, 1501, 61000, 2000 } },
+  ["queue length"] = { good = { 3, 5, 7 }, bad = { 1, 10.5, 11, 7.51 } },
+}
+
+local function metrics(case)
+  for _, name in ipairs({ "request-success-rate", "request-duration", "queue length" }) do
+    if chance(0.5) then
+      case.metrics[#case.metrics + 1] = { name = name, range = pick(ranges[name]), query = name == "queue length" }
+    end
+  end
+  -- In any order: all are measured, the first that fails is told.
+  if #case.metrics > 1 and chance(0.5) then
+    case.metrics[1], case.metrics[2] = case.metrics[2], case.metrics[1]
+  end
+end
+
+local hook_types <const> = { "confirm-rollout", "pre-rollout", "rollout", "confirm-traffic-increase",
+  "confirm-promotion", "post-rollout", "rollback", "event" }
+
+local function hooks(case)
+  for _, kind in ipairs(hook_types) do
+    for i = 1, chance(0.3) and (chance(0.2) and 2 or 1) or 0 do
+      local hook = { name = kind .. "-" .. i, type = kind }
+      if chance(0.2) then hook.timeout = pick({ 2, 5 }) end
+      if kind ~= "event" and chance(0.2) then hook.retries = math.random(1, 2) end
+      case.hooks[#case.hooks + 1] = hook
+    end
+  end
+end
+
+---- what happens ----
+
+--- A row of values, each for `case.grid` seconds.
+local function stream(case, metric)
+  local row, mood = {}, "good"
+  while #row * case.grid < case.limit + 2 * case.grid do
+    if chance(0.15) then mood = pick({ "good", "good", "bad", "NaN", "_" }) end
+    local value = mood
+    if mood == "good" or mood == "bad" then value = pick(values[metric.name][mood]) end
+    for _ = 1, math.random(1, 6) do row[#row + 1] = value end
+  end
+  case.streams[metric.name] = row
+end
+
+--- How the webhooks of a type like to answer.
+local function answers_of(kind)
+  if kind == "event" then return pick({ "200", "500", "down", "403" }) end
+  if kind == "rollback" then return pick({ "403", "403", "403", "403x3 200", "500", "down", "403x6 200" }) end
+  if kind == "pre-rollout" or kind == "rollout" or kind == "post-rollout" then
+    return pick({ "200", "200", "200", "202", "500", "500x2 200", "403 200", "timeout 200", "down 200", "204 200",
+      "429 200" })
+  end
+  return pick({ "200", "200", "403 200", "403x3 200", "200 403 200", "timeout 200", "500x2 200", "200x2 403x2 200" })
+end
+
+--- Who is asked again after a crash counts again: then only the time says what is answered, and there are no retries.
+local function steady_answers(case)
+  for _, hook in ipairs(case.hooks) do
+    hook.retries = nil
+    local good, bad = hook.type == "rollback" and "403" or "200", hook.type == "rollback" and "403" or "500"
+    if chance(0.5) then
+      case.answers[hook.name] = { { at = 0, says = pick({ good, bad, "403" }) },
+        { at = odd_time(240, "hook"), says = pick({ good, good, bad }) } }
+    end
+  end
+end
+
+local function answers(case)
+  for _, hook in ipairs(case.hooks) do
+    if chance(0.7) then
+      case.answers[hook.name] = { { at = 0, says = answers_of(hook.type) } }
+      if chance(0.3) then
+        table.insert(case.answers[hook.name], { at = odd_time(240, "hook"), says = answers_of(hook.type) })
+      end
+    end
+  end
+end
+
+local function images(case)
+  local last, count = 2, 0
+  while chance(0.4) and count < 3 do
+    count = count + 1
+    local image = pick({ "new", "new", "new", "podinfo:1", "podinfo:2", "never" })
+    if image == "new" then
+      last = last + 1
+      image = "podinfo:" .. last
+    elseif image == "never" then
+      image = "podinfo:never-ready-" .. count
+    end
+    case.images[#case.images + 1] = { at = odd_time(300, count + 1), image = image }
+  end
+  table.sort(case.images, function(a, b) return a.at < b.at end)
+end
+
+local function outages(case)
+  if chance(0.2) then
+    case.outages[1] = { at = odd_time(180, "outage"), lasts = pick({ 5, 30, 60, 100 }) }
+  end
+end
+
+--- Of the daemon and of the API server; not when a new image comes: what is due at that time may or may not see it.
+local function faults(case)
+  for _ = 1, math.random(1, 3) do
+    local fault = { at = odd_time(240, "fault"), lasts = 0 }
+    if chance(0.4) then
+      fault.crash = true
+    else
+      fault.api = pick({ "409", "429", "500", "503", "timeout", "down", "410" })
+      fault.lasts = math.random(1, 4)
+      if chance(0.5) then fault.share = pick({ 0.2, 0.5, 0.8 }) end
+    end
+    local alone = true
+    for i = 2, #case.images do
+      local at = case.images[i].at
+      alone = alone and (at < fault.at - 2 or at > fault.at + fault.lasts + 20)
+    end
+    if alone then case.faults[#case.faults + 1] = fault end
+  end
+  if chance(0.3) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
+end
+
+---@param seed integer
+---@return table case
+function M.case(seed)
+  math.randomseed(seed)
+  local case = { seed = seed, provider = pick({ "istio", "istio", "appmesh:v1beta2", "kubernetes" }), metrics = {},
+    hooks = {}, streams = {}, answers = {}, outages = {}, faults = {}, lag = 0, limit = 1200,
+    images = { { at = 0, image = "podinfo:2" } } }
+  case.analysis = { interval = pick({ 10, 15, 20, 30, 60 }), threshold = math.random(1, 4) }
+  case.deadline = pick({ 20, 45, 60, 90 })
+  case.replicas = math.random(1, 3)
+  case.grid = pick({ 5, 10, 15, 30 })
+  strategy_of(case)
+  metrics(case)
+  hooks(case)
+  for _, metric in ipairs(case.metrics) do stream(case, metric) end
+  images(case)
+  outages(case)
+  if chance(0.35) then
+    faults(case)
+    steady_answers(case)
+  else
+    answers(case)
+  end
+  return case
+end
+
+return M
