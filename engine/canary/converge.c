@@ -91,15 +91,26 @@ static enum step ensure_service(struct tick *tick, enum service_role role, const
 			       workload_service(tick->spec, role, &tick->label, ports, live));
 }
 
+static enum step ensure_config(struct tick *tick, const cJSON *config)
+{
+	bool secret = text_equal(json_string(config, "kind"), "Secret");
+	const struct kube_kind *kind = secret ? &kube_secret : &kube_config_map;
+	char name[KUBE_NAME_MAX];
+	const cJSON *live;
+	snprintf(name, sizeof(name), "%.240s-primary", json_string_or(config, "metadata.name", ""));
+	enum step step = converge_look_at(tick, kind, name, &live);
+	if (step != STEP_ON)
+		return step;
+	return converge_ensure(
+		tick, kind, workload_config_copy(tick->spec, config, live, &tick->world->workload));
+}
+
 static enum step ensure_configs(struct tick *tick)
 {
 	const cJSON *config;
 	cJSON_ArrayForEach(config, tick->configs)
 	{
-		bool secret = text_equal(json_string(config, "kind"), "Secret");
-		enum step step = converge_ensure(
-			tick, secret ? &kube_secret : &kube_config_map,
-			workload_config_copy(tick->spec, config, &tick->world->workload));
+		enum step step = ensure_config(tick, config);
 		if (step != STEP_ON)
 			return step;
 	}

@@ -76,8 +76,9 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
 			  const struct selector_label *label, const cJSON *tracked,
 			  const char *revision, const struct workload_options *options);
-/* The primary's copy of a ConfigMap or Secret. */
-cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config,
+/* The primary's copy of a ConfigMap or Secret. `live`: the copy that is there, or NULL; its other
+ * owners stay. */
+cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config, const cJSON *live,
 			    const struct workload_options *options);
 /* The primary's autoscaler from the target's: an HPA, or a ScaledObject of KEDA. One of a primary
  * that `serves` traffic does not scale it to zero. */

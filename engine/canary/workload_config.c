@@ -166,7 +166,23 @@ cJSON *workload_tracked(const cJSON *configs)
 	return tracked;
 }
 
-cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config,
+/* Canaries that use one config share its copy, which goes with the last of them: only one may be
+ * its controller. */
+static void keep_owners(cJSON *copy, const struct canary_spec *spec, const cJSON *live)
+{
+	cJSON *owners = json_at(copy, "metadata.ownerReferences");
+	const cJSON *owner;
+	cJSON_ArrayForEach(owner, json_at(live, "metadata.ownerReferences"))
+	{
+		if (text_equal(json_string(owner, "uid"), spec->uid))
+			continue;
+		cJSON *kept = cJSON_Duplicate(owner, true);
+		json_put_bool(kept, "controller", false);
+		cJSON_AddItemToArray(owners, kept);
+	}
+}
+
+cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config, const cJSON *live,
 			    const struct workload_options *options)
 {
 	bool secret = is_secret(config);
@@ -184,5 +200,6 @@ cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config,
 		if (member != NULL)
 			cJSON_AddItemToObject(copy, members[i], cJSON_Duplicate(member, true));
 	}
+	keep_owners(copy, spec, live);
 	return copy;
 }

@@ -258,15 +258,32 @@ static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, st
 	return verb_replace(cluster, stored, next, only_status, writer, code);
 }
 
-static bool depends_on(const cJSON *object, const char *uid)
+static bool exists(const struct cluster *cluster, const char *uid)
+{
+	for (size_t i = 0; i < cluster->store.count; i++)
+		if (text_equal(json_string(cluster->store.items[i]->object, "metadata.uid"), uid))
+			return true;
+	return false;
+}
+
+/* It was owned by what is gone, and by nobody else who is there. */
+static bool is_orphan(const struct cluster *cluster, const cJSON *object, const char *gone)
 {
 	const cJSON *owner;
+	bool owned = false;
 	cJSON_ArrayForEach(owner, json_at(object, "metadata.ownerReferences"))
 	{
-		if (text_equal(json_string(owner, "uid"), uid))
-			return true;
+		owned |= text_equal(json_string(owner, "uid"), gone);
 	}
-	return false;
+	if (!owned)
+		return false;
+	cJSON_ArrayForEach(owner, json_at(object, "metadata.ownerReferences"))
+	{
+		const char *uid = json_string(owner, "uid");
+		if (!text_equal(uid, gone) && exists(cluster, uid))
+			return false;
+	}
+	return true;
 }
 
 /* What was made for an owner after it went, by somebody who had not heard of it. */
@@ -281,7 +298,7 @@ static void collect(void *owner, uint64_t token)
 	for (size_t k = 0; k < count; k++) {
 		for (size_t i = 0; i < cluster->store.count;) {
 			struct stored *stored = cluster->store.items[i];
-			bool orphan = depends_on(stored->object, gone[k]);
+			bool orphan = is_orphan(cluster, stored->object, gone[k]);
 			if (orphan)
 				verb_remove(cluster, stored);
 			i = orphan ? 0 : i + 1;
@@ -311,7 +328,7 @@ void verb_remove(struct cluster *cluster, struct stored *stored)
 	collect_later(cluster, uid);
 	for (size_t i = 0; i < cluster->store.count;) {
 		const struct stored *other = cluster->store.items[i];
-		if (depends_on(other->object, uid) ||
+		if (is_orphan(cluster, other->object, uid) ||
 		    (is_namespace && strcmp(other->ref.namespace, gone.name) == 0)) {
 			verb_remove(cluster, cluster->store.items[i]);
 			i = 0;
