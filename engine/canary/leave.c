@@ -8,6 +8,7 @@
 #include "canary/debts.h"
 #include "canary/scaler.h"
 #include "canary/target.h"
+#include "canary/workload_meta.h"
 
 static const char finalizer[] = "finalizer.flagger.app";
 
@@ -94,6 +95,7 @@ static enum step restore_apex(struct tick *tick)
 	json_put_string(patch, "metadata.resourceVersion",
 			json_string(apex, "metadata.resourceVersion"));
 	json_put(patch, "spec.selector", label);
+	meta_managed(patch);
 	return converge_write(tick, KUBE_MERGE, path, patch);
 }
 

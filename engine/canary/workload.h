@@ -96,8 +96,9 @@ bool workload_selector_of_primary(const cJSON *primary, const struct workload_op
 
 enum service_role { SERVICE_CANARY, SERVICE_PRIMARY, SERVICE_APEX };
 /* A Service as it shall be. `ports`: discovered ports from workload_ports. `live`: the Service that
- * is there, or NULL; where it belongs to somebody else only ports and selector are enforced (the
- * result then has just those, and no owner). */
+ * is there, or NULL; where it belongs to somebody else only ports and selector are enforced, with
+ * the marks that keep GitOps tools from putting them back (the result then has just those, and no
+ * owner). */
 cJSON *workload_service(const struct canary_spec *spec, enum service_role role,
 			const struct selector_label *label, const cJSON *ports, const cJSON *live);
 /* Further ports of the target's containers when service.portDiscovery is on: list of

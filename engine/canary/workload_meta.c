@@ -103,10 +103,21 @@ cJSON *meta_without_toolkit(const cJSON *map)
 	return kept;
 }
 
+static const char *const marks[] = {"kustomize.toolkit.fluxcd.io/reconcile",
+				    "helm.toolkit.fluxcd.io/driftDetection"};
+
 void meta_unmanaged(cJSON *object)
 {
-	json_put_string(object, "metadata.annotations[\"kustomize.toolkit.fluxcd.io/reconcile\"]",
-			"disabled");
-	json_put_string(object, "metadata.annotations[\"helm.toolkit.fluxcd.io/driftDetection\"]",
-			"disabled");
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		SCOPED(text) char *path = xasprintf("metadata.annotations[\"%s\"]", marks[i]);
+		json_put_string(object, path, "disabled");
+	}
+}
+
+void meta_managed(cJSON *patch)
+{
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		SCOPED(text) char *path = xasprintf("metadata.annotations[\"%s\"]", marks[i]);
+		json_put(patch, path, cJSON_CreateNull());
+	}
 }

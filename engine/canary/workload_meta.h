@@ -15,6 +15,8 @@ cJSON *meta_included(const cJSON *labels, const struct workload_options *options
 cJSON *meta_without_toolkit(const cJSON *map);
 /* Adds the annotations that keep GitOps tools from undoing what a rollout does. */
 void meta_unmanaged(cJSON *object);
+/* To a merge patch that takes them away again. */
+void meta_managed(cJSON *patch);
 void meta_set(cJSON *map, const char *key, const char *value);
 
 #endif

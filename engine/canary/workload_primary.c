@@ -234,6 +234,9 @@ bool workload_selector_of_primary(const cJSON *primary, const struct workload_op
 
 /* ---- the primary ---- */
 
+/* The deployment controller's own count. */
+static const char revision_annotation[] = "deployment.kubernetes.io/revision";
+
 cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 			const struct selector_label *label, const cJSON *tracked,
 			const char *revision, const struct workload_options *options)
@@ -245,7 +248,7 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 	meta_set(labels, label->key, value);
 	json_put(primary, "metadata.labels", labels);
 	cJSON *annotations = meta_without_toolkit(json_at(target, "metadata.annotations"));
-	cJSON_DeleteItemFromObjectCaseSensitive(annotations, "deployment.kubernetes.io/revision");
+	cJSON_DeleteItemFromObjectCaseSensitive(annotations, revision_annotation);
 	if (annotations->child != NULL)
 		json_put(primary, "metadata.annotations", annotations);
 	else
@@ -310,8 +313,9 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 	cJSON *labels = json_at(cJSON_GetArrayItem(patch, cJSON_GetArraySize(patch) - 1), "value");
 	if (cJSON_GetArraySize(patch) > 1 && json_get(labels, label->key) != NULL)
 		meta_set(labels, label->key, value);
-	merge_map(patch, primary, "annotations",
-		  meta_included(json_at(target, "metadata.annotations"), options));
+	cJSON *annotations = meta_included(json_at(target, "metadata.annotations"), options);
+	cJSON_DeleteItemFromObjectCaseSensitive(annotations, revision_annotation);
+	merge_map(patch, primary, "annotations", annotations);
 	for (const char *const *name = spec->target->copied; *name != NULL; name++) {
 		const cJSON *field = json_get(json_get(target, "spec"), *name);
 		SCOPED(text) char *path = xasprintf("/spec/%s", *name);

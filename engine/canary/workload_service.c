@@ -111,6 +111,24 @@ static cJSON *service_ports(const struct canary_spec *spec, const cJSON *discove
 	return ports;
 }
 
+/* Keys that are somebody else's, where they are there, stay as they are. */
+static void leave_unmanaged(const struct canary_spec *spec, cJSON *service, const cJSON *live)
+{
+	static const char *const members[] = {"labels", "annotations"};
+	const cJSON *unmanaged = json_get(spec->service, "unmanagedMetadata"), *key;
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		cJSON *wanted = json_get(json_get(service, "metadata"), members[i]);
+		const cJSON *there = json_get(json_get(live, "metadata"), members[i]);
+		cJSON_ArrayForEach(key, json_get(unmanaged, members[i]))
+		{
+			const char *name = cJSON_GetStringValue(key);
+			const cJSON *value = name == NULL ? NULL : json_get(there, name);
+			if (cJSON_IsString(value) && json_get(wanted, name) != NULL)
+				meta_set(wanted, name, value->valuestring);
+		}
+	}
+}
+
 cJSON *workload_service(const struct canary_spec *spec, enum service_role role,
 			const struct selector_label *label, const cJSON *ports, const cJSON *live)
 {
@@ -129,9 +147,13 @@ cJSON *workload_service(const struct canary_spec *spec, enum service_role role,
 	json_put(service, "spec.selector", selector);
 	if (live != NULL && !workload_is_owned(spec, live)) {
 		json_remove(service, "metadata.ownerReferences");
+		meta_unmanaged(service);
+		leave_unmanaged(spec, service, live);
 		return service;
 	}
-	json_put_string(service, "spec.type", "ClusterIP");
+	/* Whoever makes it another one wants it so. */
+	if (text_equal(json_string_or(live, "spec.type", "ClusterIP"), "ClusterIP"))
+		json_put_string(service, "spec.type", "ClusterIP");
 	/* Nobody can change that of one that is there. */
 	if (json_bool(spec->service, "headless", false) &&
 	    text_equal(json_string_or(live, "spec.clusterIP", "None"), "None"))
@@ -151,5 +173,6 @@ cJSON *workload_service(const struct canary_spec *spec, enum service_role role,
 	if (cJSON_IsObject(annotations))
 		json_put(service, "metadata.annotations", cJSON_Duplicate(annotations, true));
 	meta_unmanaged(service);
+	leave_unmanaged(spec, service, live);
 	return service;
 }
