@@ -156,7 +156,8 @@ static enum step copy_target(struct tick *tick)
 
 enum step converge_initial(struct tick *tick)
 {
-	if (workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
+	if (tick->beside != NULL ||
+	    workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
 			  &tick->world->workload))
 		return STEP_ON;
 	return copy_target(tick);
@@ -233,6 +234,8 @@ enum step converge_objects(struct tick *tick)
 enum step converge_promotion(struct tick *tick)
 {
 	struct error err;
+	if (tick->beside != NULL)
+		return STEP_ON;
 	if (workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
 		return scaler_follow(tick);
 	/* Another controller has copied it already, under an id of its own. */
@@ -260,7 +263,7 @@ enum step converge_promotion(struct tick *tick)
 enum step converge_scale(struct tick *tick, int replicas)
 {
 	SCOPED(json) cJSON *patch = tick->spec->target->scale(tick->target, replicas);
-	if (patch == NULL)
+	if (patch == NULL || tick->beside != NULL)
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &tick->spec->target->kube, tick->spec->namespace, tick->spec->target_name);
@@ -273,6 +276,8 @@ enum step converge_scale_up(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
 	const struct split *split = &tick->status.memory.split;
+	if (tick->beside != NULL)
+		return STEP_ON;
 	enum step step = scaler_resume(tick);
 	if (step != STEP_ON)
 		return step;
@@ -296,7 +301,7 @@ enum step converge_scale_up(struct tick *tick)
 enum step converge_scale_down(struct tick *tick)
 {
 	struct error why = {0};
-	if (tick->target == NULL)
+	if (tick->beside != NULL || tick->target == NULL)
 		return STEP_ON;
 	bool empty = tick->spec->target->is_stopped(tick->target);
 	if (!empty && !tick->spec->skip_analysis &&

@@ -190,6 +190,11 @@ void decision_move(struct decision *decision, const struct move *move)
 	cJSON_AddItemToObject(decision->json, "move", json);
 }
 
+void decision_theirs(struct decision *decision, cJSON *owned_theirs)
+{
+	cJSON_AddItemToObject(decision->json, "theirs", owned_theirs);
+}
+
 bool decision_is_empty(const struct decision *decision)
 {
 	return decision == NULL || json_get(decision->json, "calls") == NULL;

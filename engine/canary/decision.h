@@ -3,7 +3,8 @@
  *
  *     {"policies": [{"name", "hash"}…], "rollout": {…}, "samples": […], "asked": ["query"…],
  *      "raw": ["what the store said"…], "calls": [{"hook", "chain": [0, 1], "measured", "sample",
- *      "answer" | "error"}…], "move": {"kind", "weight", …}}
+ *      "answer" | "error"}…], "move": {"kind", "weight", …}, "theirs":
+ *      {"controller", "did", …}}
  *
  * `chain` are positions in `policies`, in the order in which they were asked; `by` is the one that
  * answered, with the line where its hook begins. `measured`: the rollout had its samples; `sample`:
@@ -33,6 +34,9 @@ void decision_call(struct decision *decision, const struct policy_chain *chain,
 void decision_sample(struct decision *decision, const char *query, const char *raw);
 /* The end of it: what came of the answers. */
 void decision_move(struct decision *decision, const struct move *move);
+
+/* Beside another controller: what that one did. */
+void decision_theirs(struct decision *decision, cJSON *owned_theirs);
 
 bool decision_is_empty(const struct decision *decision); /* no hook was called */
 const cJSON *decision_json(const struct decision *decision);

@@ -68,6 +68,12 @@ static void explain(const struct hook_call *call, const struct answer *answer, i
 enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passed,
 		    struct error *why)
 {
+	if (tick->beside != NULL) {
+		*passed = beside_passed(tick->beside, &tick->status, call->webhook->type,
+					tick->spec->threshold);
+		error_set(why, ERROR_DENIED, "as the other controller was answered");
+		return STEP_ON;
+	}
 	SCOPED(text) char *body = payload(tick, call);
 	static const struct http_header json = {"Content-Type", "application/json"};
 	const struct http_request request = {

@@ -91,7 +91,8 @@ static cJSON *sample_table(const cJSON *check, const struct sample *sample)
 }
 
 /* One check's sample, or STEP_WAIT. Whatever goes wrong on the way is a sample of kind error. */
-static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, struct sample *sample)
+static enum step take_sample(struct tick *tick, const char *label, const cJSON *check,
+			     struct decision *decision, struct sample *sample)
 {
 	const cJSON *template, *secret;
 	struct error err = {0};
@@ -108,14 +109,12 @@ static enum step take_sample(struct tick *tick, size_t i, const cJSON *check, st
 	    !metric_request_init(&request, &subject, check, template, secret, &err)) {
 		sample->error = err.kind;
 		text_copy(sample->text, sizeof(sample->text), err.text);
-		decision_sample(tick->decision, "", NULL);
+		decision_sample(decision, "", NULL);
 		return STEP_ON;
 	}
-	char label[32];
-	snprintf(label, sizeof(label), "metric %zu", i);
 	const struct answer *answer = ask_metric(tick->asks, label, &request.query);
 	if (answer != NULL)
-		decision_sample(tick->decision, request.query.query, answer->body);
+		decision_sample(decision, request.query.query, answer->body);
 	metric_request_fini(&request);
 	if (answer == NULL)
 		return STEP_WAIT;
@@ -199,6 +198,69 @@ static void judge(struct tick *tick, const struct policy_chain *policies, const 
 	*check = held ? CHECK_HELD : CHECK_FAILED;
 }
 
+static enum step take_samples(struct tick *tick, const char *prefix, const cJSON *checks,
+			      struct decision *decision, cJSON *samples)
+{
+	bool waiting = false;
+	size_t i = 0;
+	const cJSON *entry;
+	cJSON_ArrayForEach(entry, checks)
+	{
+		struct sample sample;
+		char label[32];
+		snprintf(label, sizeof(label), "%s %zu", prefix, i++);
+		if (take_sample(tick, label, entry, decision, &sample) == STEP_WAIT)
+			waiting = true;
+		else
+			cJSON_AddItemToArray(samples, sample_table(entry, &sample));
+	}
+	return waiting ? STEP_WAIT : STEP_ON;
+}
+
+/* ---- beside another controller ---- */
+
+static bool may_be_a_hook(const struct tick *tick)
+{
+	if (tick->beside == NULL || !beside_failed(tick->beside, &tick->status))
+		return false;
+	for (size_t i = 0; i < tick->spec->webhook_count; i++)
+		if (tick->spec->webhooks[i].type == WEBHOOK_ROLLOUT)
+			return true;
+	return false;
+}
+
+/* It counted a failed check: a webhook's, unless a metric explains it. That is what the stock
+ * policy says of the Canary's own metrics. */
+static enum step blame_hook(struct tick *tick, const struct policy_chain *policies,
+			    const cJSON *rollout, enum check *check)
+{
+	const struct policy_chain stock = {.stock = policies->stock,
+					   .defaults = policies->defaults};
+	SCOPED(json) cJSON *checks = NULL;
+	SCOPED(json) cJSON *samples = cJSON_CreateArray();
+	struct error err = {0};
+	bool explained = false;
+	if (!policy_chain_call(&stock, HOOK_THRESHOLDS, rollout, NULL, &checks, &err))
+		return STEP_ON;
+	if (take_samples(tick, "their metric", checks, NULL, samples) == STEP_WAIT)
+		return STEP_WAIT;
+	const cJSON *sample;
+	cJSON_ArrayForEach(sample, samples)
+	{
+		SCOPED(json) cJSON *verdict = NULL;
+		/* There a store that does not answer is a failed check too. */
+		explained |=
+			!policy_chain_call(&stock, HOOK_JUDGE, rollout, sample, &verdict, &err) ||
+			!text_equal(json_string(verdict, "verdict"), "pass");
+	}
+	if (explained)
+		return STEP_ON;
+	*check = CHECK_FAILED;
+	snprintf(tick->verdict_text, sizeof(tick->verdict_text),
+		 "an external check failed, as the other controller was answered");
+	return STEP_ON;
+}
+
 enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON *rollout,
 		  enum check *check)
 {
@@ -223,18 +285,7 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 	}
 	cJSON *samples = cJSON_CreateArray();
 	cJSON_AddItemToObject(rollout, "samples", samples);
-	bool waiting = false;
-	size_t i = 0;
-	const cJSON *entry;
-	cJSON_ArrayForEach(entry, tick->checks)
-	{
-		struct sample sample;
-		if (take_sample(tick, i++, entry, &sample) == STEP_WAIT)
-			waiting = true;
-		else
-			cJSON_AddItemToArray(samples, sample_table(entry, &sample));
-	}
-	if (waiting)
+	if (take_samples(tick, "metric", tick->checks, tick->decision, samples) == STEP_WAIT)
 		return STEP_WAIT;
 	const cJSON *sample;
 	cJSON_ArrayForEach(sample, samples)
@@ -245,6 +296,8 @@ enum step measure(struct tick *tick, const struct policy_chain *policies, cJSON 
 					json_number(sample, "value", 0));
 		judge(tick, policies, rollout, sample, check);
 	}
+	if (*check == CHECK_PASSED && may_be_a_hook(tick))
+		return blame_hook(tick, policies, rollout, check);
 	return STEP_ON;
 }
 

@@ -118,7 +118,8 @@ static enum step keep(struct tick *tick, const struct found *found)
 {
 	struct memory *memory = &tick->status.memory;
 	char name[KUBE_NAME_MAX];
-	if (memory->pinned || found->text == NULL || tick->spec->skip_analysis)
+	if (memory->pinned || found->text == NULL || tick->spec->skip_analysis ||
+	    tick->beside != NULL)
 		return STEP_ON;
 	pin_name(tick, found->hash, name);
 	cJSON *object = meta_object(tick->spec, "v1", "ConfigMap", name);

@@ -37,6 +37,7 @@ struct record {
 	bool queued, again, thorough, resting, away;
 	bool waking; /* it will be resumed */
 	bool stale;  /* the last tick met what is newer than it knew: read before the next */
+	struct observed *observed;     /* see observer.c, which owns it; or NULL */
 	struct record *next_in_bucket; /* by id */
 };
 

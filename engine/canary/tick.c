@@ -36,7 +36,7 @@ struct tick *tick_new(const struct tick_world *world, const struct canary_spec *
 	return tick;
 }
 
-static void forget_run(struct tick *tick)
+void tick_forget_run(struct tick *tick)
 {
 	json_free(tick->configs);
 	json_free(tick->tracked);
@@ -66,7 +66,7 @@ static void forget_run(struct tick *tick)
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
 	text_copy(tick->refused, sizeof(tick->refused), tick->status.memory.refused);
 	tick->told_count = 0;
-	if (tick->world->decisions != NULL)
+	if (tick->world->decisions != NULL || tick->beside != NULL)
 		tick->decision = decision_again(tick->decision);
 	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
@@ -94,7 +94,7 @@ void tick_free(struct tick *tick)
 {
 	if (tick == NULL)
 		return;
-	forget_run(tick);
+	tick_forget_run(tick);
 	decision_free(tick->decision);
 	asks_free(tick->asks);
 	json_free(tick->checks);
@@ -120,7 +120,7 @@ void tick_begin(struct tick *tick, const cJSON *object)
 
 void tick_shed(struct tick *tick)
 {
-	forget_run(tick);
+	tick_forget_run(tick);
 	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->route_done = 0;
@@ -352,12 +352,9 @@ static void take_off_paid(struct status *next, const struct tick *tick)
 	memory->alert_count = kept;
 }
 
-static enum tick_result commit(struct tick *tick)
+struct situation tick_situation(struct tick *tick)
 {
-	if (tick->move.kind == MOVE_ROUTE && tick->move.due_us == 0)
-		tick->move.due_us =
-			loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
-	const struct situation situation = {
+	return (struct situation){
 		.spec = tick->spec,
 		.now_us = tick->now_us,
 		.template_hash = tick->template_hash,
@@ -371,6 +368,14 @@ static enum tick_result commit(struct tick *tick)
 				  (tick_primary_is_broken(tick) || tick_primary_is_lost(tick)),
 		.alerts = alerts_wanted(tick->world->alerts, tick->spec),
 	};
+}
+
+static enum tick_result commit(struct tick *tick)
+{
+	if (tick->move.kind == MOVE_ROUTE && tick->move.due_us == 0)
+		tick->move.due_us =
+			loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
+	const struct situation situation = tick_situation(tick);
 	struct error err = {0};
 	drop_next(tick);
 	tick->next = xcalloc(1, sizeof(*tick->next));
@@ -439,7 +444,7 @@ enum tick_result tick_run(struct tick *tick)
 {
 	if (tick->committing)
 		return committed(tick);
-	forget_run(tick);
+	tick_forget_run(tick);
 	enum step step = run(tick);
 	if (tick->trouble.kind != ERROR_NONE)
 		return tick->trouble.kind == ERROR_CONFLICT || tick->trouble.kind == ERROR_EXISTS

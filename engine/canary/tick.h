@@ -11,6 +11,7 @@
 
 #include "canary/alerts.h"
 #include "canary/ask.h"
+#include "canary/beside.h"
 #include "canary/command.h"
 #include "canary/decision_log.h"
 #include "canary/exporter.h"
@@ -58,6 +59,7 @@ struct tick {
 	const struct canary_spec *spec; /* borrowed for the life of the tick */
 	const struct fleet *fleet;	/* the others; or NULL */
 	const struct traffic_driver *driver;
+	struct beside *beside; /* another controller acts, and we only look on; or NULL */
 	char path[KUBE_PATH_MAX];
 	char resource_version[64];
 	struct status status;

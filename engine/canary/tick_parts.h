@@ -9,6 +9,11 @@
 /* What the phase asks for: STEP_ON with the move of this run. */
 enum step tick_decide(struct tick *tick);
 
+/* Nothing that an earlier run saw or decided holds any more. */
+void tick_forget_run(struct tick *tick);
+/* What this run saw, for phase_next. Borrowed until the next run. */
+struct situation tick_situation(struct tick *tick);
+
 /* What is on the target now is not what the status was last about. */
 bool tick_target_changed(const struct tick *tick);
 bool tick_target_is_promoted(const struct tick *tick);

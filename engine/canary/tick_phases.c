@@ -26,14 +26,27 @@ static enum readiness ready_in_time(const struct tick *tick, enum side side, str
 	return ready == READY_NEVER && gets_time ? READY_NOT_YET : ready;
 }
 
+/* Whoever acts has changed the workloads since it saw them ready, or not. */
+static enum readiness as_seen(const struct tick *tick, enum side side, enum readiness live,
+			      struct error *why)
+{
+	if (tick->beside == NULL)
+		return live;
+	enum readiness seen = beside_ready(tick->beside, &tick->status, side == SIDE_PRIMARY,
+					   tick->spec->threshold, live);
+	if (seen != live)
+		error_set(why, ERROR_TIMEOUT, "not ready in time, as the other controller saw it");
+	return seen;
+}
+
 static enum readiness primary_ready(struct tick *tick, struct error *why)
 {
-	return ready_in_time(tick, SIDE_PRIMARY, why);
+	return as_seen(tick, SIDE_PRIMARY, ready_in_time(tick, SIDE_PRIMARY, why), why);
 }
 
 static enum readiness canary_ready(struct tick *tick, struct error *why)
 {
-	return ready_in_time(tick, SIDE_CANARY, why);
+	return as_seen(tick, SIDE_CANARY, ready_in_time(tick, SIDE_CANARY, why), why);
 }
 
 static const char *meanwhile(const struct tick *tick)

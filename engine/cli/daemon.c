@@ -15,6 +15,7 @@
 #include "base/url.h"
 #include "canary/engine.h"
 #include "canary/exporter.h"
+#include "canary/observer.h"
 #include "cli/signals.h"
 #include "kube/client.h"
 #include "kube/lease.h"
@@ -43,8 +44,9 @@ struct daemon {
 	struct decision_log *decisions;
 	struct exporter *exporter;
 	struct tick_world world;
-	struct engine *engine;
-	struct lease *lease; /* NULL without election */
+	struct engine *engine;	   /* or */
+	struct observer *observer; /* with --observe */
+	struct lease *lease;	   /* NULL without election */
 	struct serve *serve;
 	struct signals *signals;
 	bool ending, gave_back;
@@ -67,7 +69,11 @@ static bool owns(void *owner)
 static bool may_write(void *owner, const char *path)
 {
 	const struct daemon *daemon = owner;
-	(void)path;
+	/* Nothing asks for one: this is what makes sure of it. */
+	if (daemon->options->observe) {
+		log_error(NULL, "not written, as this only observes: %s", path);
+		return false;
+	}
 	/* What was sent before the end may still be retried, until the lease is given back. */
 	if (daemon->gave_back)
 		return false;
@@ -106,6 +112,18 @@ static bool stand_for_election(struct daemon *daemon, struct error *err)
 }
 
 /* ---- probes and metrics ---- */
+
+static bool is_ready(const struct daemon *daemon)
+{
+	return daemon->observer != NULL ? observer_is_ready(daemon->observer)
+					: engine_is_ready(daemon->engine);
+}
+
+static size_t running(const struct daemon *daemon)
+{
+	return daemon->observer != NULL ? observer_running(daemon->observer)
+					: engine_running(daemon->engine);
+}
 
 static double resident_bytes(void)
 {
@@ -149,23 +167,26 @@ static void reply_metrics(struct daemon *daemon, uint64_t id)
 	SCOPED(buf) struct buf text = {0};
 	struct exporter *exporter = daemon->exporter;
 	buf_init(&text, 64UL * MIB);
-	exporter_set(exporter, "sluice_leader", owns(daemon) ? 1 : 0);
-	exporter_set(exporter, "sluice_ready", engine_is_ready(daemon->engine) ? 1 : 0);
-	exporter_set(exporter, "sluice_ticks_running", (double)engine_running(daemon->engine));
+	exporter_set(exporter, "sluice_leader", daemon->engine != NULL && owns(daemon) ? 1 : 0);
+	exporter_set(exporter, "sluice_ready", is_ready(daemon) ? 1 : 0);
+	exporter_set(exporter, "sluice_ticks_running", (double)running(daemon));
 	exporter_set(exporter, "sluice_kube_requests_total", (double)kube_requests(daemon->kube));
 	exporter_set(exporter, "process_resident_memory_bytes", resident_bytes());
 	exporter_set(exporter, "process_cpu_seconds_total", cpu_seconds());
 	exporter_set(exporter, "process_open_fds", open_fds());
 	exporter_set(exporter, "process_start_time_seconds", (double)daemon->began_us / 1e6);
 	exporter_write(exporter, &text);
+	if (daemon->observer != NULL)
+		observer_write(daemon->observer, &text);
 	serve_reply(daemon->serve, id, 200, "text/plain; version=0.0.4; charset=utf-8", text.text,
 		    text.len);
 }
 
 static void reply_ready(struct daemon *daemon, uint64_t id)
 {
-	const struct error *trouble = engine_trouble(daemon->engine);
-	if (engine_is_ready(daemon->engine) && !daemon->ending) {
+	const struct error *trouble = daemon->observer != NULL ? observer_trouble(daemon->observer)
+							       : engine_trouble(daemon->engine);
+	if (is_ready(daemon) && !daemon->ending) {
 		reply_text(daemon, id, 200, "OK");
 		return;
 	}
@@ -269,7 +290,8 @@ static void signalled(void *owner)
 	if (daemon->ending)
 		_exit(1);
 	log_info(NULL, "shutting down");
-	engine_own(daemon->engine, false);
+	if (daemon->engine != NULL)
+		engine_own(daemon->engine, false);
 	daemon->ending = true;
 	daemon->ending_since = loop_now(daemon->loop);
 	daemon->timer =
@@ -314,6 +336,12 @@ static void connect_ports(struct daemon *daemon)
 static void start_engine(struct daemon *daemon)
 {
 	const struct daemon_options *options = daemon->options;
+	const struct spec_options spec = {.default_provider = options->mesh_provider,
+					  .ingress_class = options->ingress_class,
+					  .ingress_prefix = options->ingress_prefix,
+					  .no_cross_namespace_refs =
+						  options->no_cross_namespace_refs,
+					  .min_interval_us = options->min_interval_us};
 	daemon->world = (struct tick_world){
 		.asks = {daemon->kube, daemon->http, daemon->metrics, owns, daemon},
 		.workload = {options->selector_labels, options->include_label_prefix,
@@ -326,18 +354,29 @@ static void start_engine(struct daemon *daemon)
 		.decisions = daemon->decisions,
 		.exporter = daemon->exporter,
 	};
+	if (options->namespace != NULL)
+		log_info(NULL, "watching namespace %s", options->namespace);
+	if (options->observe) {
+		const struct observer_options observer = {
+			.namespace = options->namespace,
+			.selector = options->selector,
+			.class = options->class,
+			.policy = options->observe_policy,
+			.json = options->observe_json ? stdout : NULL,
+			.spec = spec,
+		};
+		log_info(NULL, "observing: nothing is written and no webhook is called");
+		daemon->world.alerts = NULL;
+		daemon->world.event_webhook = NULL;
+		daemon->observer = observer_new(&daemon->world, &observer);
+		return;
+	}
 	const struct engine_options engine = {
 		.namespace = options->namespace,
 		.selector = options->selector,
 		.class = options->class,
-		.spec = {.default_provider = options->mesh_provider,
-			 .ingress_class = options->ingress_class,
-			 .ingress_prefix = options->ingress_prefix,
-			 .no_cross_namespace_refs = options->no_cross_namespace_refs,
-			 .min_interval_us = options->min_interval_us},
+		.spec = spec,
 	};
-	if (options->namespace != NULL)
-		log_info(NULL, "watching namespace %s", options->namespace);
 	daemon->engine = engine_new(&daemon->world, &engine);
 }
 
@@ -381,7 +420,9 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 	log_info(NULL, "starting HTTP server on port %d", serve_port(daemon->serve));
 	greet(daemon);
 	start_engine(daemon);
-	if (!options->leader_election) {
+	if (options->observe) {
+		/* It acts on nothing: no lease, and beside as many others as there are. */
+	} else if (!options->leader_election) {
 		engine_own(daemon->engine, true);
 	} else if (!stand_for_election(daemon, err)) {
 		daemon_free(daemon);
@@ -408,6 +449,7 @@ void daemon_free(struct daemon *daemon)
 	signals_free(daemon->signals);
 	lease_free(daemon->lease);
 	engine_free(daemon->engine);
+	observer_free(daemon->observer);
 	alerts_free(daemon->alerts);
 	decision_log_close(daemon->decisions);
 	serve_free(daemon->serve);

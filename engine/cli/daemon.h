@@ -26,6 +26,9 @@ struct daemon_options {
 	int port; /* of probes and metrics; 0: a free one, told in the log */
 	bool leader_election;
 	const char *election_namespace;
+	bool observe;		    /* see canary/observer.h: nothing is written */
+	const char *observe_policy; /* a text that decides instead of the canaries' own; or NULL */
+	bool observe_json;	    /* each decision to standard output */
 };
 
 struct daemon;

@@ -15,6 +15,8 @@
 #include "cli/daemon.h"
 #include "cli/flags.h"
 #include "cli/overlay.h"
+#include "base/limits.h"
+#include "script/policy.h"
 
 enum { LIST_MAX = 32 };
 
@@ -36,9 +38,10 @@ struct run_flags {
 	const char *slack_url, *slack_token, *slack_user, *slack_channel, *slack_proxy;
 	const char *msteams_url, *msteams_proxy, *cluster_name, *decision_log;
 	const char *ingress_class, *ingress_prefix;
+	const char *policy, *output;
 	const char *unused;
 	bool unused_bool, leader_election, config_tracking, no_cross_namespace_refs;
-	bool help, version;
+	bool help, version, observe;
 };
 
 static bool read_number(const char *flag, const char *text, double low, double high, double *number,
@@ -170,6 +173,35 @@ static bool fill_options(const struct run_flags *flags, struct daemon_options *o
 	return true;
 }
 
+/* What goes with --observe; `policy` has the text afterwards. */
+static bool fill_observe(const struct run_flags *flags, struct daemon_options *options,
+			 struct buf *policy, struct error *err)
+{
+	bool json = strcmp(flags->output, "json") == 0;
+	options->observe = flags->observe;
+	options->observe_json = json;
+	if (!json && strcmp(flags->output, "text") != 0)
+		return error_set(err, ERROR_INVALID, "-o must be text or json, is \"%s\"",
+				 flags->output);
+	if (!flags->observe && (json || flags->policy != NULL))
+		return error_set(err, ERROR_INVALID, "%s goes with --observe",
+				 json ? "-o" : "--policy");
+	if (flags->observe && flags->leader_election)
+		return error_set(err, ERROR_INVALID,
+				 "--observe and --enable-leader-election exclude each other: who "
+				 "observes does not act");
+	if (flags->policy == NULL)
+		return true;
+	if (!file_read(flags->policy, policy, err))
+		return error_wrap(err, "--policy");
+	struct policy *compiled = policy_new(flags->policy, policy->text, policy->len, err);
+	if (compiled == NULL)
+		return error_wrap(err, "--policy");
+	policy_free(compiled);
+	options->observe_policy = policy->text;
+	return true;
+}
+
 static int run(const struct run_flags *flags)
 {
 	struct error err = {0};
@@ -183,7 +215,10 @@ static int run(const struct run_flags *flags)
 	options.include_label_prefix = prefixes;
 	struct loop *loop = loop_new();
 	log_loop = loop;
-	bool good = set_up_log(flags, &err) && fill_options(flags, &options, &err);
+	SCOPED(buf) struct buf policy = {0};
+	buf_init(&policy, POLICY_TEXT_MAX);
+	bool good = set_up_log(flags, &err) && fill_options(flags, &options, &err) &&
+		    fill_observe(flags, &options, &policy, &err);
 	if (good && labels[0] == NULL)
 		good = error_set(&err, ERROR_INVALID, "--selector-labels names none");
 	struct daemon *daemon = NULL;
@@ -216,6 +251,7 @@ int cli_run(int count, char **arguments)
 		.include_label_prefix = "",
 		.mesh_provider = "istio",
 		.selector_labels = "app,name,app.kubernetes.io/name",
+		.output = "text",
 		.election_namespace = "kube-system",
 		.min_interval = "10s",
 		.config_tracking = true,
@@ -252,6 +288,12 @@ int cli_run(int count, char **arguments)
 		{"cluster-name", FLAG_TEXT, &f.cluster_name, "NAME", "a field of every alert"},
 		{"decision-log", FLAG_TEXT, &f.decision_log, "DIR|-",
 		 "write each decision down, for sluice replay and sluice why"},
+		{"observe", FLAG_BOOL, &f.observe, NULL,
+		 "beside another controller: write nothing, tell where it would have differed"},
+		{"policy", FLAG_TEXT, &f.policy, "FILE",
+		 "with --observe: a Lua policy that decides instead"},
+		{"o", FLAG_TEXT, &f.output, "text|json",
+		 "with --observe: each decision to standard output (text: differences to the log)"},
 		{"selector-labels", FLAG_TEXT, &f.selector_labels, "LIST",
 		 "labels by which a target may select its pods"},
 		{"include-label-prefix", FLAG_TEXT, &f.include_label_prefix, "LIST",

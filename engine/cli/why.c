@@ -274,6 +274,10 @@ static void tell(const struct explaining *explaining, const struct chosen *chose
 	       chosen->canary, time, weight, json_int(chosen->json, "rollout.failed_checks", 0),
 	       json_int(chosen->json, "rollout.threshold", 0), chosen->file, chosen->line,
 	       text.text);
+	const char *did = json_string(chosen->json, "theirs.did");
+	if (did != NULL)
+		printf("  observed: %s did \"%s\"\n",
+		       json_string_or(chosen->json, "theirs.controller", ""), did);
 	tell_calls(explaining, chosen);
 }
 

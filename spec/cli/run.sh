@@ -57,6 +57,7 @@ spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 . spec/cli/policies.sh
 . spec/cli/decisions.sh
 . spec/cli/secrets.sh
+. spec/cli/observe.sh
 
 # ---- the daemon, on the in-memory cluster over HTTP
 
