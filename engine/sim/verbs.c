@@ -36,17 +36,20 @@ static void roll(struct cluster *cluster, const char *path, const cJSON *deploym
 		deployment_ready, cluster, slot);
 }
 
-/* Something changed: watches, controllers and whoever listens are told. */
-static void changed(struct cluster *cluster, const char *path, const cJSON *object)
+/* Something changed, or went (NULL): watches, controllers and whoever listens are told. */
+static void changed(struct cluster *cluster, const struct kube_ref *ref, const char *path,
+		    const cJSON *object)
 {
 	watches_tell(cluster);
 	if (cluster->on_write != NULL)
 		cluster->on_write(cluster->on_write_owner, path, object);
-	if (object != NULL && text_equal(json_string(object, "kind"), "Deployment"))
+	bool deployment = strcmp(ref->plural, kube_deployment.plural) == 0;
+	if (deployment && object != NULL)
 		roll(cluster, path, object);
 	if (object != NULL)
 		keda_follow(cluster, object);
-	if (cluster->options.slices && object != NULL)
+	if (cluster->options.slices &&
+	    (deployment || strcmp(ref->plural, kube_service.plural) == 0))
 		slices_follow(cluster);
 }
 
@@ -69,7 +72,7 @@ static void deployment_ready(void *owner, uint64_t slot)
 	cJSON *next = json_copy(live);
 	json_put(next, "status", deployment_status(live, !never && !down, loop_now(cluster->loop)));
 	if (store_replace(&cluster->store, stored, next))
-		changed(cluster, stored->path, stored->object);
+		changed(cluster, &stored->ref, stored->path, stored->object);
 }
 
 /* ---- verbs ---- */
@@ -157,7 +160,7 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 	stored->managed = json_text(managed);
 	*code = 201;
 	cJSON *copy = with_managed(stored);
-	changed(cluster, stored->path, stored->object);
+	changed(cluster, &stored->ref, stored->path, stored->object);
 	return copy;
 }
 
@@ -202,7 +205,7 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 	}
 	cJSON *copy = with_managed(stored);
 	if (wrote)
-		changed(cluster, stored->path, stored->object);
+		changed(cluster, &stored->ref, stored->path, stored->object);
 	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL &&
 	    !is_held(stored->object))
 		verb_remove(cluster, stored);
@@ -324,7 +327,7 @@ void verb_remove(struct cluster *cluster, struct stored *stored)
 	const struct kube_ref gone = stored->ref;
 	bool is_namespace = strcmp(gone.plural, "namespaces") == 0;
 	store_remove(&cluster->store, stored);
-	changed(cluster, path, NULL);
+	changed(cluster, &gone, path, NULL);
 	collect_later(cluster, uid);
 	for (size_t i = 0; i < cluster->store.count;) {
 		const struct stored *other = cluster->store.items[i];
@@ -351,7 +354,7 @@ void verb_delete(struct cluster *cluster, struct stored *stored)
 	time_text(loop_now(cluster->loop), now);
 	json_put_string(next, "metadata.deletionTimestamp", now);
 	if (store_replace(&cluster->store, stored, next))
-		changed(cluster, stored->path, stored->object);
+		changed(cluster, &stored->ref, stored->path, stored->object);
 }
 
 static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
