@@ -61,10 +61,10 @@ void scope_json(cJSON **json)
 
 cJSON *json_get(const cJSON *object, const char *key)
 {
-	if (!cJSON_IsObject(object))
+	if (object == NULL || (object->type & 0xFF) != cJSON_Object)
 		return NULL;
 	for (cJSON *member = object->child; member != NULL; member = member->next)
-		if (strcmp(member->string, key) == 0)
+		if (member->string[0] == key[0] && strcmp(member->string, key) == 0)
 			return member;
 	return NULL;
 }

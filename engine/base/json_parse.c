@@ -116,7 +116,7 @@ static char *exact_text(const char *text, size_t len, double number)
 {
 	char digits[24];
 	size_t sign = text[0] == '-';
-	if (len >= sizeof(digits))
+	if (len >= sizeof(digits) || fabs(number) < 0x1p53)
 		return NULL;
 	memcpy(digits, text, len);
 	digits[len] = '\0';

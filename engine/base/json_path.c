@@ -12,6 +12,14 @@
 
 enum { INDEX_MAX = 1000000 };
 
+/* What ends a name in a path. */
+static const bool ends[UCHAR_MAX + 1] = {['\0'] = true, ['.'] = true, ['['] = true};
+
+static bool is_object(const cJSON *json)
+{
+	return json != NULL && (json->type & 0xFF) == cJSON_Object;
+}
+
 static bool step_index(const char **path, struct json_step *step)
 {
 	const char *at = *path + 1;
@@ -45,7 +53,7 @@ bool json_step(const char **path, struct json_step *step)
 		return (*path)[1] == '"' ? step_quoted(path, step) : step_index(path, step);
 	const char *from = *path + (**path == '.');
 	size_t len = 0;
-	while (from[len] != '\0' && from[len] != '.' && from[len] != '[')
+	while (!ends[(unsigned char)from[len]])
 		len++;
 	if (len == 0)
 		return false;
@@ -77,16 +85,40 @@ cJSON *json_step_into(const cJSON *parent, const struct json_step *step)
 			child = child->next;
 		return child;
 	}
-	if (!cJSON_IsObject(parent))
+	if (!is_object(parent))
 		return NULL;
+	char first = step->len > 0 ? step->key[0] : '\0';
 	if (step->quoted && memchr(step->key, '\\', step->len) != NULL) {
 		SCOPED(text) char *key = step_key(step);
 		return json_get(parent, key);
 	}
 	for (cJSON *child = parent->child; child != NULL; child = child->next)
-		if ((child->string[0] == step->key[0] || step->len == 0) &&
+		if (child->string[0] == first &&
 		    strncmp(child->string, step->key, step->len) == 0 &&
 		    child->string[step->len] == '\0')
+			return child;
+	return NULL;
+}
+
+/* Whether the name that the path begins with is `key`; then `*path` is behind it. */
+static bool begins_with(const char **path, const char *key)
+{
+	const char *at = *path;
+	for (; !ends[(unsigned char)*at]; at++, key++)
+		if (*at != *key)
+			return false;
+	if (*key != '\0')
+		return false;
+	*path = at;
+	return true;
+}
+
+/* A step along a plain name, which is most of them; `name` begins with one. */
+static cJSON *member_of(const cJSON *parent, const char *name, const char **path)
+{
+	*path = name;
+	for (cJSON *child = is_object(parent) ? parent->child : NULL; child; child = child->next)
+		if (child->string[0] == name[0] && begins_with(path, child->string))
 			return child;
 	return NULL;
 }
@@ -95,8 +127,13 @@ cJSON *json_at(const cJSON *root, const char *path)
 {
 	struct json_step step;
 	cJSON *here = (cJSON *)(uintptr_t)root; /* const goes as in cJSON_GetObjectItem */
-	while (here != NULL && *path != '\0')
-		here = json_step(&path, &step) ? json_step_into(here, &step) : NULL;
+	while (here != NULL && *path != '\0') {
+		const char *name = path + (*path == '.');
+		if (!ends[(unsigned char)*name])
+			here = member_of(here, name, &path);
+		else
+			here = json_step(&path, &step) ? json_step_into(here, &step) : NULL;
+	}
 	return here;
 }
 

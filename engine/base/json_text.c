@@ -26,6 +26,32 @@ static void integer_text(int64_t number, char text[32])
 	text[at] = '\0';
 }
 
+/* Most numbers that are not whole have few places. A decimal of up to 15 digits is the only one of
+ * so many that reads back as the same double, so the first that does is the shortest. */
+static bool short_text(double number, char text[32])
+{
+	double size = fabs(number), scale = 10;
+	if (size < 1e-4 || size >= 1e9)
+		return false;
+	for (int places = 1; places <= 6; places++, scale *= 10) {
+		/* Both are exact, and so their quotient is rounded once, as a reader does. */
+		int64_t scaled = (int64_t)(size * scale + 0.5);
+		double back = (double)scaled / scale;
+		if (back < size || back > size)
+			continue;
+		int64_t whole = scaled / (int64_t)scale, fraction = scaled % (int64_t)scale;
+		*text = '-';
+		integer_text(whole, text + (number < 0));
+		char *at = text + strlen(text);
+		*at = '.';
+		for (int i = places; i > 0; i--, fraction /= 10)
+			at[i] = (char)('0' + fraction % 10);
+		at[places + 1] = '\0';
+		return true;
+	}
+	return false;
+}
+
 /* The fewest digits that read back as the same double. Every decimal of 15 digits survives the way
  * through a normal double, so below 15 only trailing zeros can be saved; subnormals have fewer. */
 static void shortest(double number, char scientific[32])
@@ -44,11 +70,14 @@ void json_number_text(double number, char text[32])
 		text_copy(text, 32, isnan(number) ? "NaN" : number > 0 ? "+Inf" : "-Inf");
 		return;
 	}
-	if (fabs(number) < 1e15 && number == (double)(int64_t)number &&
+	/* Below 2^53 each whole number is a double of its own, and so its own shortest form. */
+	if (fabs(number) < 0x1p53 && number == (double)(int64_t)number &&
 	    !(number == 0 && signbit(number))) {
 		integer_text((int64_t)number, text);
 		return;
 	}
+	if (short_text(number, text))
+		return;
 	char scientific[32], digits[24] = "0";
 	shortest(number, scientific);
 	char *exponent_at = strchr(scientific, 'e');

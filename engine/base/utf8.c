@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -34,14 +35,14 @@ static bool is_plain(unsigned char byte)
 }
 
 /* Eight bytes at once: the high bit of a byte is set where it is not plain, and perhaps of bytes
- * after that one, to which a borrow went. */
-static bool are_plain(uint64_t word)
+ * above that one, to which a borrow went. */
+static uint64_t marks(uint64_t word)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
 	uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
 	uint64_t control = (word - ones * 0x20) & ~word;
 	uint64_t quoted = (quotes - ones) & ~quotes, escaped = (slashes - ones) & ~slashes;
-	return ((word | control | quoted | escaped) & high) == 0;
+	return (word | control | quoted | escaped) & high;
 }
 
 size_t utf8_plain(const char *text, size_t len)
@@ -50,15 +51,16 @@ size_t utf8_plain(const char *text, size_t len)
 	uint64_t word;
 	for (; at + sizeof(word) <= len; at += sizeof(word)) {
 		memcpy(&word, text + at, sizeof(word));
-		if (!are_plain(word))
-			break;
+		uint64_t marked = marks(le64toh(word)); /* the first byte is the lowest one */
+		if (marked != 0)
+			return at + (size_t)__builtin_ctzll(marked) / 8;
 	}
 	/* Most ends in one look too, at two halves that may overlap. */
 	uint32_t half[2];
 	if (len - at >= sizeof(half[0]) && len - at < sizeof(word)) {
 		memcpy(&half[0], text + at, sizeof(half[0]));
 		memcpy(&half[1], text + len - sizeof(half[1]), sizeof(half[1]));
-		if (are_plain((uint64_t)half[0] << 32 | half[1]))
+		if (marks((uint64_t)half[0] << 32 | half[1]) == 0)
 			return len;
 	}
 	while (at < len && is_plain((unsigned char)text[at]))

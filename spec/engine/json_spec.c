@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,6 +166,49 @@ SPEC("json: numbers are written in their shortest form that reads back")
 	cJSON *json = cJSON_CreateNumber(NAN);
 	expect_text(json, "null");
 	cJSON_Delete(json);
+}
+
+/* How many digits it takes, tried one after the other. */
+static int fewest_digits(double number)
+{
+	char text[40];
+	int precision = 0;
+	do
+		snprintf(text, sizeof(text), "%.*e", precision++, number);
+	while (strtod(text, NULL) != number);
+	return precision;
+}
+
+/* In a text without an exponent: from the first to the last that is not 0. */
+static int digits_in(const char *text)
+{
+	int count = 0, zeros = 0;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9' || (*text == '0' && count == 0))
+			continue;
+		zeros = *text == '0' ? zeros + 1 : 0;
+		count++;
+	}
+	return count - zeros;
+}
+
+SPEC("json: numbers with few places have the fewest digits")
+{
+	static const double scales[] = {10, 100, 1e3, 1e4, 1e5, 1e6, 1e7};
+	uint64_t bits = 88172645463325252;
+	for (size_t i = 0; i < 20000; i++) {
+		bits ^= bits << 13;
+		bits ^= bits >> 7;
+		bits ^= bits << 17;
+		/* From 1 to 50 bits of it, so that there are small ones and large ones. */
+		double number = (double)((int64_t)bits >> (14 + i % 49)) / scales[i % 7];
+		char text[32];
+		if (number == 0 || fabs(number) < 1e-6)
+			continue;
+		json_number_text(number, text);
+		if (strtod(text, NULL) != number || digits_in(text) != fewest_digits(number))
+			spec_fail(__FILE__, __LINE__, "%.17g became %s", number, text);
+	}
 }
 
 SPEC("json: any double survives the way through text")
