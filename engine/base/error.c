@@ -88,6 +88,8 @@ enum error_kind error_of_status(int status)
 	case 429:
 		return ERROR_THROTTLED;
 	default:
+		if (status >= 200 && status < 300)
+			return ERROR_NONE;
 		return status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
 	}
 }

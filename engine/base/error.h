@@ -41,8 +41,7 @@ struct error {
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 bool error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* What an HTTP status of 400 and more asks for: 429 THROTTLED, 401 and 403 DENIED, 5xx UNAVAILABLE,
- * … */
+/* What an HTTP status asks for: 2xx NONE, 429 THROTTLED, 401 and 403 DENIED, 5xx UNAVAILABLE, … */
 enum error_kind error_of_status(int status);
 /* "invalid", "not found", … for logs. */
 const char *error_kind_name(enum error_kind kind);

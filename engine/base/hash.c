@@ -146,7 +146,12 @@ void hash_safe_encode(const char *text, char *safe, size_t size)
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-bool base64_encode(struct buf *into, const void *bytes, size_t len)
+size_t base64_size(size_t len)
+{
+	return (len + 2) / 3 * 4;
+}
+
+void base64_write(char *into, const void *bytes, size_t len)
 {
 	const uint8_t *byte = bytes;
 	for (size_t i = 0; i < len; i += 3) {
@@ -154,12 +159,21 @@ bool base64_encode(struct buf *into, const void *bytes, size_t len)
 		uint32_t word = (uint32_t)byte[i] << 16;
 		word |= have > 1 ? (uint32_t)byte[i + 1] << 8 : 0;
 		word |= have > 2 ? byte[i + 2] : 0U;
-		char four[4] = {alphabet[word >> 18], alphabet[word >> 12 & 63],
-				have > 1 ? alphabet[word >> 6 & 63] : '=',
-				have > 2 ? alphabet[word & 63] : '='};
-		buf_add(into, four, 4);
+		*into++ = alphabet[word >> 18];
+		*into++ = alphabet[word >> 12 & 63];
+		*into++ = have > 1 ? alphabet[word >> 6 & 63] : '=';
+		*into++ = have > 2 ? alphabet[word & 63] : '=';
 	}
-	return !into->full;
+}
+
+bool base64_encode(struct buf *into, const void *bytes, size_t len)
+{
+	char *room = buf_room(into, base64_size(len));
+	if (room == NULL)
+		return false;
+	base64_write(room, bytes, len);
+	buf_grow(into, base64_size(len));
+	return true;
 }
 
 /* Line breaks are passed over, as in PEM and as Go does; the padding must be complete. */

@@ -21,6 +21,8 @@ uint32_t hash32_fnv1a(const void *bytes, size_t len);
  * label. */
 void hash_safe_encode(const char *text, char *safe, size_t size);
 
+size_t base64_size(size_t len);				      /* of so many bytes, written */
+void base64_write(char *into, const void *bytes, size_t len); /* no terminator */
 bool base64_encode(struct buf *into, const void *bytes, size_t len);
 bool base64_decode(struct buf *into, const char *text,
 		   size_t len); /* false on a wrong character or cap */

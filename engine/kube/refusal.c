@@ -3,30 +3,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-enum error_kind refusal_kind(int code)
-{
-	switch (code) {
-	case 401:
-	case 403:
-		return ERROR_DENIED;
-	case 404:
-		return ERROR_NOT_FOUND;
-	case 408:
-	case 504:
-		return ERROR_TIMEOUT;
-	case 409:
-		return ERROR_CONFLICT;
-	case 410:
-		return ERROR_GONE;
-	case 429:
-		return ERROR_THROTTLED;
-	default:
-		if (code >= 200 && code < 300)
-			return ERROR_NONE;
-		return code >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
-	}
-}
-
 /* A message may quote what a user wrote. */
 static void flatten(char *text)
 {
@@ -43,7 +19,7 @@ void refusal_error(const cJSON *status, int code, struct error *err)
 		reason = json_string(status, "reason");
 		code = code != 0 ? code : (int)json_int(status, "code", 0);
 	}
-	enum error_kind kind = refusal_kind(code);
+	enum error_kind kind = error_of_status(code);
 	if (text_equal(reason, "AlreadyExists"))
 		kind = ERROR_EXISTS;
 	if (text_equal(reason, "Expired") || text_equal(reason, "Gone"))

@@ -8,9 +8,6 @@
 
 #include "base/error.h"
 
-/* From an HTTP status alone. */
-enum error_kind refusal_kind(int code);
-
 /* From a Status object, or whatever came instead (NULL: nothing). `code` is the HTTP status; 0:
  * only the object knows. The text is cut to fit, on one line. */
 void refusal_error(const cJSON *status, int code, struct error *err);

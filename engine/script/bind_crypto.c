@@ -46,23 +46,11 @@ static int push_hex(lua_State *L)
 
 static int push_base64(lua_State *L)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t len, out = 0;
-	const unsigned char *bytes = (const unsigned char *)luaL_checklstring(L, 1, &len);
+	size_t len;
+	const char *bytes = luaL_checklstring(L, 1, &len);
 	luaL_Buffer buffer;
-	char *text = luaL_buffinitsize(L, &buffer, (len + 2) / 3 * 4);
-	for (size_t i = 0; i < len; i += 3) {
-		size_t left = len - i;
-		unsigned word = (unsigned)bytes[i] << 16 |
-				(left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
-				(left > 2 ? bytes[i + 2] : 0);
-		text[out++] = digits[word >> 18];
-		text[out++] = digits[word >> 12 & 63];
-		text[out++] = left > 1 ? digits[word >> 6 & 63] : '=';
-		text[out++] = left > 2 ? digits[word & 63] : '=';
-	}
-	luaL_pushresultsize(&buffer, out);
+	base64_write(luaL_buffinitsize(L, &buffer, base64_size(len)), bytes, len);
+	luaL_pushresultsize(&buffer, base64_size(len));
 	return 1;
 }
 
