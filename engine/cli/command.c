@@ -25,7 +25,8 @@ struct request {
 	struct kube *kube;
 	char path[KUBE_PATH_MAX];
 	char id[24], digest[HASH_TEXT_MAX];
-	bool at_rest; /* no release was under way */
+	bool at_rest;	  /* no release was under way */
+	int64_t asked_us; /* since 1970 */
 	struct error error;
 };
 
@@ -51,7 +52,8 @@ static cJSON *annotation(struct request *request, const struct status *status)
 {
 	const struct command *command = &request->command;
 	char at[TIME_TEXT_MAX];
-	time_text(loop_now(request->loop), at);
+	request->asked_us = loop_now(request->loop);
+	time_text(request->asked_us, at);
 	cJSON *value = cJSON_CreateObject();
 	cJSON_AddStringToObject(value, "do", command_name(command->kind));
 	if (command->kind == COMMAND_SKIP_TO)
@@ -198,6 +200,7 @@ static int told(const struct request *request, const char *verb, const struct ku
 		.namespace = request->namespace,
 		.name = request->name,
 		.timeout_us = timeout_us,
+		.since_us = request->asked_us,
 		.began = !request->at_rest,
 		.command = request->digest,
 	};

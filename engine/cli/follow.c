@@ -28,8 +28,10 @@ struct follow {
 	const char *until;
 	const char *command; /* ends when this one is refused; or NULL */
 	bool wait, json, colour, ending;
-	bool began;  /* a release is under way, though it was not seen */
-	bool synced; /* events of before are not told */
+	bool began;	  /* a release is under way, though it was not seen */
+	bool synced;	  /* all canaries that there were are known */
+	int64_t since_us; /* what had happened is told from then on; < 0: from so long ago; 0: not
+			   */
 	struct watch *canaries, *events;
 	struct followed {
 		char path[KUBE_PATH_MAX];
@@ -238,10 +240,21 @@ static void canary_came(void *owner, enum watch_event event, cJSON *object)
 	consider_end(follow);
 }
 
+/* Events say when in whole seconds. */
+static bool is_news(const struct follow *follow, const cJSON *event)
+{
+	int64_t last_us;
+	const char *last = json_string(event, "lastTimestamp");
+	if (watch_is_synced(follow->events))
+		return true;
+	return follow->since_us > 0 && last != NULL && time_parse(last, &last_us, NULL) &&
+	       last_us > follow->since_us - DURATION_SECOND;
+}
+
 static void event_came(void *owner, enum watch_event event, cJSON *object)
 {
 	struct follow *follow = owner;
-	if (event != WATCH_PUT || !watch_is_synced(follow->events) ||
+	if (event != WATCH_PUT || !is_news(follow, object) ||
 	    !text_equal(json_string(object, "involvedObject.kind"), "Canary") ||
 	    (follow->name != NULL &&
 	     !text_equal(json_string(object, "involvedObject.name"), follow->name)))
@@ -303,6 +316,8 @@ static int follow_on(struct follow *follow, const struct kube_config *config, co
 	log_setup(LOG_OFF, false, NULL);
 	struct loop *loop = loop_new();
 	follow->loop = loop;
+	if (follow->since_us < 0)
+		follow->since_us += loop_now(loop);
 	struct http *transport = kube_transport_new(loop, config);
 	struct kube *kube = kube_new(loop, transport, &chance, &options);
 	follow->events = watch_new(kube, &kube_event, &watch, event_came, follow);
@@ -326,6 +341,7 @@ int follow_to_end(const struct kube_config *config, const struct follow_wish *wi
 		.command = wish->command,
 		.wait = true,
 		.began = wish->began,
+		.since_us = wish->since_us,
 		.colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL,
 	};
 	return follow_on(&follow, config, wish->namespace, wish->timeout_us);
@@ -349,13 +365,13 @@ static bool known_phases(const char *list, struct error *err)
 int cli_follow(int count, char **arguments)
 {
 	const char *kubeconfig = "", *context = NULL, *namespace = NULL, *timeout = "0",
-		   *output = "text";
+		   *since = "0", *output = "text";
 	bool help = false;
 	struct follow follow = {0};
 	struct flag_texts words = {0};
 	struct kube_config config;
 	struct error err = {0};
-	int64_t timeout_us = 0;
+	int64_t timeout_us = 0, since_us = 0;
 	const struct flag flags[] = {
 		{"kubeconfig", FLAG_TEXT, &kubeconfig, "FILE", "how to reach the cluster"},
 		{"context", FLAG_TEXT, &context, "NAME", "of the kubeconfig"},
@@ -365,6 +381,7 @@ int cli_follow(int count, char **arguments)
 		{"until", FLAG_TEXT, &follow.until, "PHASES",
 		 "end once the phase is one of these, as \"Initialized,Succeeded\""},
 		{"timeout", FLAG_TEXT, &timeout, "DURATION", "then end with 3"},
+		{"since", FLAG_TEXT, &since, "DURATION", "begin with the events of so long ago"},
 		{"o", FLAG_TEXT, &output, "text|json", "json: one object a line"},
 		{"help", FLAG_BOOL, &help, NULL, "this"},
 		{0},
@@ -391,6 +408,11 @@ int cli_follow(int count, char **arguments)
 		good = error_set(&err, ERROR_INVALID, "-o must be text or json, is \"%s\"", output);
 	if (good && !duration_parse(timeout, &timeout_us, &err))
 		good = error_wrap(&err, "--timeout");
+	if (good && !duration_parse(since, &since_us, &err))
+		good = error_wrap(&err, "--since");
+	if (good && since_us < 0)
+		good = error_set(&err, ERROR_INVALID, "--since: must not be negative");
+	follow.since_us = -since_us;
 	good = good && known_phases(follow.until, &err);
 	const struct kube_config_options options = {kubeconfig, context, NULL};
 	good = good && kube_config_load(&config, &options, &err);

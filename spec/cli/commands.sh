@@ -17,6 +17,11 @@ within 20 in_phase Progressing
 spec "skip-to: past the end of the analysis" 1 "its analysis ends at weight 50" "$sluice" skip-to 90 test/podinfo
 spec "approve: where nothing waits" 1 "it waits at no gate" "$sluice" approve test/podinfo
 spec "abort --wait: rolled back is 2" 2 "Rolling back podinfo.test aborted" asks abort --wait test/podinfo
+aborted_before() { "$sluice" follow --since 1m --timeout 1s test/podinfo; }
+spec "follow --since: what had happened is told too" 3 "Rolling back podinfo.test aborted" aborted_before
+not_aborted() { ! "$sluice" follow --timeout 1s test/podinfo | grep "Rolling back"; }
+spec "follow: what had happened is not told" 0 "" not_aborted
+spec "follow: --since of the time to come" 1 "--since: must not be negative" "$sluice" follow --since -1m
 spec "retry --wait: promoted is 0" 0 "Command retry of podinfo.test" asks retry --wait test/podinfo
 release slow >/dev/null
 within 20 in_phase Progressing
