@@ -172,6 +172,7 @@ void cluster_free(struct cluster *cluster)
 	for (size_t i = 0; i < cluster->rolling_room; i++)
 		free(cluster->rolling[i]);
 	free(cluster->rolling);
+	slices_fini(cluster);
 	for (size_t i = 0; i < cluster->gone_count; i++)
 		free(cluster->gone[i]);
 	free(cluster->gone);

@@ -43,6 +43,8 @@ struct cluster {
 	size_t rolling_room;
 	bool slices_late, slices_soon;
 	bool has_scaled, scales_soon; /* of KEDA: there was a ScaledObject; they are gone through */
+	char **moved;		      /* paths of what EndpointSlices have to follow */
+	size_t moved_count, moved_room;
 	cluster_fault_call *fault;
 	void *fault_owner;
 };
@@ -77,8 +79,9 @@ void watches_tell(struct cluster *cluster);
 
 /* slices.c: EndpointSlices. */
 
-/* A Deployment or a Service changed. */
-void slices_follow(struct cluster *cluster);
+/* An object changed, or went; only Deployments and Services matter. */
+void slices_follow(struct cluster *cluster, const struct kube_ref *ref, const char *path);
+void slices_fini(struct cluster *cluster);
 
 /* keda.c: ScaledObjects. */
 

@@ -38,7 +38,7 @@ void store_fini(struct store *store)
 	free(store->changes);
 }
 
-static size_t place(const struct store *store, const char *path)
+size_t store_place(const struct store *store, const char *path)
 {
 	size_t low = 0, high = store->count;
 	while (low < high) {
@@ -53,7 +53,7 @@ static size_t place(const struct store *store, const char *path)
 
 struct stored *store_find(const struct store *store, const char *path)
 {
-	size_t at = place(store, path);
+	size_t at = store_place(store, path);
 	if (at < store->count && strcmp(store->items[at]->path, path) == 0)
 		return store->items[at];
 	return NULL;
@@ -135,7 +135,7 @@ struct stored *store_add(struct store *store, const char *path, const struct kub
 	stored->ref = *ref;
 	stored->ref.subresource[0] = '\0';
 	stored->object = owned_object;
-	size_t at = place(store, path);
+	size_t at = store_place(store, path);
 	memmove(store->items + at + 1, store->items + at,
 		(store->count - at) * sizeof(*store->items));
 	store->items[at] = stored;
@@ -192,7 +192,7 @@ void store_remove(struct store *store, struct stored *stored)
 {
 	set_version(store, stored->object);
 	log_change(store, stored, "DELETED");
-	size_t at = place(store, stored->path);
+	size_t at = store_place(store, stored->path);
 	memmove(store->items + at, store->items + at + 1,
 		(store->count - at - 1) * sizeof(*store->items));
 	store->count--;

@@ -39,6 +39,8 @@ struct store {
 
 void store_init(struct store *store, uint64_t seed, size_t window);
 void store_fini(struct store *store);
+/* Where it is, or would be. */
+size_t store_place(const struct store *store, const char *path);
 struct stored *store_find(const struct store *store, const char *path);
 
 /* Puts an object that was not there; metadata is completed. */

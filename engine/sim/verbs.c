@@ -48,9 +48,8 @@ static void changed(struct cluster *cluster, const struct kube_ref *ref, const c
 		roll(cluster, path, object);
 	if (object != NULL)
 		keda_follow(cluster, object);
-	if (cluster->options.slices &&
-	    (deployment || strcmp(ref->plural, kube_service.plural) == 0))
-		slices_follow(cluster);
+	if (cluster->options.slices)
+		slices_follow(cluster, ref, path);
 }
 
 static void deployment_ready(void *owner, uint64_t slot)
