@@ -296,7 +296,8 @@ static void go_on(struct engine *engine, struct record *record)
 			record->thorough = false;
 			record->resting = phase_is_at_rest(tick->status.phase) && due_us == 0;
 			end_tick(engine, record);
-			if (record->resting)
+			/* What came meanwhile is looked at with what is known. */
+			if (record->resting && !record->again)
 				kept_warm(engine->kept, &record->keeping, false);
 			set_timer(engine, record, due_us);
 			if (record->again) {
