@@ -8,6 +8,7 @@
 #include "canary/endpoints.h"
 #include "canary/scaler.h"
 #include "canary/target.h"
+#include "canary/unready.h"
 
 static enum step observe_configs(struct tick *tick)
 {
@@ -174,8 +175,7 @@ static enum step await_first_primary(struct tick *tick)
 	if (step != STEP_ON || tick->spec->skip_analysis)
 		return step;
 	if (converge_ready(tick, SIDE_PRIMARY, &why) != READY)
-		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
-				 tick->spec->namespace, why.text);
+		return unready_halt(tick, SIDE_PRIMARY, &why);
 	enum readiness ready;
 	step = endpoints_await(tick, SIDE_PRIMARY, &ready, &why);
 	return step != STEP_ON || ready == READY ? step : endpoints_halt(tick, SIDE_PRIMARY, &why);
@@ -267,6 +267,10 @@ enum step converge_scale(struct tick *tick, int replicas)
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &tick->spec->target->kube, tick->spec->namespace, tick->spec->target_name);
+	if (tick->spec->target->scales) {
+		SCOPED(json) cJSON *tested = workload_scale(tick->target, replicas);
+		return converge_write(tick, KUBE_JSON_PATCH, path, tested);
+	}
 	json_put_string(patch, "metadata.resourceVersion",
 			json_string(tick->target, "metadata.resourceVersion"));
 	return converge_write(tick, KUBE_MERGE, path, patch);
@@ -306,8 +310,7 @@ enum step converge_scale_down(struct tick *tick)
 	bool empty = tick->spec->target->is_stopped(tick->target);
 	if (!empty && !tick->spec->skip_analysis &&
 	    converge_ready(tick, SIDE_PRIMARY, &why) != READY)
-		return tick_halt(tick, "%s.%s not ready: %s", tick->spec->primary_target,
-				 tick->spec->namespace, why.text);
+		return unready_halt(tick, SIDE_PRIMARY, &why);
 	enum step step = scaler_pause(tick);
 	return step != STEP_ON || empty ? step : converge_scale(tick, 0);
 }

@@ -9,9 +9,11 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/target.h"
+#include "canary/unready.h"
 
-/* Slices follow within a fraction of a second, unless the cluster is told to gather changes. */
-static const int64_t look_soon_us = 500 * DURATION_MS, soon_us = 15 * DURATION_SECOND;
+/* Slices follow within a fraction of a second, unless the cluster is told to gather changes, or is
+ * busy: then they are looked at ever more rarely, as each look is a request. */
+static const int64_t look_soon_us = 500 * DURATION_MS;
 static const int64_t first_slice_us = 2 * DURATION_SECOND;
 
 static const cJSON *workload_of(const struct tick *tick, enum side side)
@@ -169,15 +171,11 @@ enum step endpoints_await(struct tick *tick, enum side side, enum readiness *rea
 
 enum step endpoints_halt(struct tick *tick, enum side side, const struct error *why)
 {
-	const struct canary_spec *spec = tick->spec;
-	if (side == SIDE_PRIMARY)
-		tick_halt(tick, "%s.%s not ready: %s", spec->primary_target, spec->namespace,
-			  why->text);
-	else
-		tick_halt(tick, "canary %s %s.%s not ready: %s", spec->target->noun,
-			  spec->target_name, spec->namespace, why->text);
-	if (tick->now_us < since_us(tick, side) + soon_us)
-		tick->due_us = tick->now_us + look_soon_us;
+	unready_halt(tick, side, why);
+	int64_t waited_us = tick->now_us - since_us(tick, side);
+	int64_t pause_us = waited_us / 2 > look_soon_us ? waited_us / 2 : look_soon_us;
+	if (tick->now_us + pause_us < tick->due_us)
+		tick->due_us = tick->now_us + pause_us;
 	return STEP_END;
 }
 

@@ -156,10 +156,11 @@ enum step tick_trouble(struct tick *tick, const struct error *err)
 	return STEP_END;
 }
 
-void tick_notice(struct tick *tick, const char *text)
+/* Once for each `what`. */
+static void notice_as(struct tick *tick, const char *what, const char *text)
 {
 	char hex[SHA256_HEX_SIZE];
-	sha256_hex(text, strlen(text), hex);
+	sha256_hex(what, strlen(what), hex);
 	hex[16] = '\0';
 	if (strcmp(hex, tick->status.memory.notice) == 0)
 		return;
@@ -167,16 +168,36 @@ void tick_notice(struct tick *tick, const char *text)
 	move_note(&tick->move, true, tick->status.phase, "%s", text);
 }
 
-enum step tick_halt(struct tick *tick, const char *format, ...)
+void tick_notice(struct tick *tick, const char *text)
+{
+	notice_as(tick, text, text);
+}
+
+static enum step halt(struct tick *tick, const char *what, const char *format, va_list args)
 {
 	char text[DEBT_TEXT_MAX];
+	vsnprintf(text, sizeof(text), format, args);
+	tick->due_us = tick->now_us + look_again_us;
+	notice_as(tick, what == NULL ? text : what, text);
+	return STEP_END;
+}
+
+enum step tick_halt(struct tick *tick, const char *format, ...)
+{
 	va_list args;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	enum step step = halt(tick, NULL, format, args);
 	va_end(args);
-	tick->due_us = tick->now_us + look_again_us;
-	tick_notice(tick, text);
-	return STEP_END;
+	return step;
+}
+
+enum step tick_halt_as(struct tick *tick, const char *what, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	enum step step = halt(tick, what, format, args);
+	va_end(args);
+	return step;
 }
 
 bool tick_ask(struct tick *tick, const struct policy_chain *chain, enum policy_hook hook,

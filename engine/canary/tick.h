@@ -159,6 +159,9 @@ enum step tick_trouble(struct tick *tick, const struct error *err);
 void tick_notice(struct tick *tick, const char *text);
 /* Something that keeps the rollout waiting: said once as an event. Always STEP_END. */
 enum step tick_halt(struct tick *tick, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same, said once for each `what`, however the text changes. */
+enum step tick_halt_as(struct tick *tick, const char *what, const char *format, ...)
+	PRINTF_LIKE(3, 4);
 /* Asks the policies, and writes down what they were asked and answered. */
 bool tick_ask(struct tick *tick, const struct policy_chain *chain, enum policy_hook hook,
 	      const cJSON *rollout, const cJSON *extra, cJSON **owned_result,

@@ -13,6 +13,7 @@
 #include "canary/obey.h"
 #include "canary/pin.h"
 #include "canary/target.h"
+#include "canary/unready.h"
 
 /* ---- readiness ---- */
 
@@ -49,17 +50,6 @@ static enum readiness canary_ready(struct tick *tick, struct error *why)
 	return as_seen(tick, SIDE_CANARY, ready_in_time(tick, SIDE_CANARY, why), why);
 }
 
-static const char *meanwhile(const struct tick *tick)
-{
-	return tick->diverted ? "; meanwhile all traffic goes to the primary" : "";
-}
-
-static enum step halt_for_primary(struct tick *tick, const struct error *why)
-{
-	return tick_halt(tick, "%s.%s not ready: %s%s", tick->spec->primary_target,
-			 tick->spec->namespace, why->text, meanwhile(tick));
-}
-
 /* ---- the phases ---- */
 
 static enum step initializing(struct tick *tick)
@@ -70,7 +60,7 @@ static enum step initializing(struct tick *tick)
 		return step;
 	if (!tick->spec->skip_analysis) {
 		if (primary_ready(tick, &why) != READY)
-			return halt_for_primary(tick, &why);
+			return unready_halt(tick, SIDE_PRIMARY, &why);
 		step = measure_online(tick);
 	}
 	if (step == STEP_ON)
@@ -145,7 +135,7 @@ static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 	/* A primary past its deadline must not stand in the way of the revision that mends it. */
 	if (!tick->spec->skip_analysis && primary_ready(tick, &why) == READY_NOT_YET &&
 	    !tick_primary_is_broken(tick))
-		return halt_for_primary(tick, &why);
+		return unready_halt(tick, SIDE_PRIMARY, &why);
 	return decide_begin(tick, policies);
 }
 
@@ -188,7 +178,7 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 	if (!spec->skip_analysis && !tick_primary_is_broken(tick)) {
 		enum readiness ready = primary_ready(tick, &why);
 		if (ready == READY_NOT_YET)
-			return halt_for_primary(tick, &why);
+			return unready_halt(tick, SIDE_PRIMARY, &why);
 		if (ready == READY_NEVER)
 			return never_ready(tick, &why);
 	}
@@ -199,8 +189,7 @@ static enum step analysis(struct tick *tick, const struct policy_chain *policies
 	if (ready == READY_NEVER)
 		return never_ready(tick, &why);
 	if (ready != READY)
-		return tick_halt(tick, "canary %s %s.%s not ready: %s%s", spec->target->noun,
-				 spec->target_name, spec->namespace, why.text, meanwhile(tick));
+		return unready_halt(tick, SIDE_CANARY, &why);
 	if (obey_when_ready(tick))
 		return STEP_ON;
 	if (spec->skip_analysis)
@@ -241,7 +230,7 @@ static enum step primary_took_over(struct tick *tick, bool *failed)
 		return tick->unreached ? STEP_END : STEP_ON;
 	case READY_NOT_YET:
 		return serves ? endpoints_halt(tick, SIDE_PRIMARY, &why)
-			      : halt_for_primary(tick, &why);
+			      : unready_halt(tick, SIDE_PRIMARY, &why);
 	case READY_NEVER:
 		*failed = true;
 		tick->move.reason = tick_words(tick, "%s", why.text);

@@ -76,6 +76,9 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
 			  const struct selector_label *label, const cJSON *tracked,
 			  const char *revision, const struct workload_options *options);
+/* A JSON Patch that scales it, provided that nobody has changed its spec since: its status, which
+ * its controller writes again and again, may move. */
+cJSON *workload_scale(const cJSON *workload, int replicas);
 /* The primary's copy of a ConfigMap or Secret. `live`: the copy that is there, or NULL; its other
  * owners stay. */
 cJSON *workload_config_copy(const struct canary_spec *spec, const cJSON *config, const cJSON *live,

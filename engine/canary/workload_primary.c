@@ -330,3 +330,14 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 		      workload_primary_template(spec, target, label, tracked, revision, options));
 	return patch;
 }
+
+cJSON *workload_scale(const cJSON *workload, int replicas)
+{
+	cJSON *patch = cJSON_CreateArray();
+	add_operation(patch, "test", "/metadata/uid",
+		      cJSON_CreateString(json_string_or(workload, "metadata.uid", "")));
+	add_operation(patch, "test", "/metadata/generation",
+		      cJSON_CreateNumber(json_number(workload, "metadata.generation", 0)));
+	add_operation(patch, "add", "/spec/replicas", cJSON_CreateNumber(replicas));
+	return patch;
+}

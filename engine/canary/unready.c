@@ -1,0 +1,34 @@
+#include "canary/unready.h"
+
+#include "base/duration.h"
+#include "base/mem.h"
+#include "canary/target.h"
+
+static int64_t usual_us(const struct tick *tick)
+{
+	const int64_t most_us = WAIT_USUAL_S * DURATION_SECOND;
+	int64_t interval_us = tick->spec->interval_us;
+	return interval_us > 0 && interval_us < most_us ? interval_us : most_us;
+}
+
+enum step unready_halt(struct tick *tick, enum side side, const struct error *why)
+{
+	const struct canary_spec *spec = tick->spec;
+	bool primary = side == SIDE_PRIMARY;
+	int64_t began_us = tick->status.memory.since_us, said_us = began_us + usual_us(tick);
+	/* A first primary; pods that served and are gone. */
+	bool unusual = tick->status.phase == PHASE_INITIALIZING || tick->diverted;
+	if (tick->now_us < said_us && !unusual) {
+		tick->due_us = said_us;
+		return STEP_END;
+	}
+	int times = 0;
+	for (int64_t us = usual_us(tick); us <= (tick->now_us - began_us) / 4; us *= 4)
+		times++;
+	SCOPED(text)
+	char *wait = xasprintf("pods of %d %d %d", (int)side, tick->diverted, times);
+	return tick_halt_as(
+		tick, wait, "%s%s.%s not ready: %s%s", primary ? "" : "canary deployment ",
+		primary ? spec->primary_target : spec->target_name, spec->namespace, why->text,
+		tick->diverted ? "; meanwhile all traffic goes to the primary" : "");
+}
