@@ -393,7 +393,12 @@ int main(int count, char **arguments)
 	fleet.count = strtol(arguments[2], NULL, 10);
 	log_setup(LOG_ERROR, false, NULL);
 	const struct cluster_options cluster = {
-		.seed = 1, .strict = true, .ready_us = DURATION_SECOND, .watch_lag_us = 20000};
+		.seed = 1,
+		.strict = true,
+		.slices = true,
+		.ready_us = DURATION_SECOND,
+		.watch_lag_us = 20000,
+	};
 	const struct serve_options serve = {.address = "127.0.0.1", .body_max = 4UL * MIB};
 	const struct net_http_options http = {0};
 	fleet.loop = loop_new();
