@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/duration.h"
@@ -225,6 +226,15 @@ static bool know_who(struct transport *transport)
 
 /* ---- requests ---- */
 
+/* A metric store that the API server stands for may want to know somebody else. */
+static bool says_who(const struct http_request *request)
+{
+	for (size_t i = 0; i < request->header_count; i++)
+		if (strcasecmp(request->headers[i].name, "Authorization") == 0)
+			return true;
+	return false;
+}
+
 static void answered(void *owner, uint64_t id, const struct http_reply *reply)
 {
 	struct transport *transport = owner;
@@ -233,7 +243,7 @@ static void answered(void *owner, uint64_t id, const struct http_reply *reply)
 		return;
 	const struct kube_config *config = transport->config;
 	bool may_change = config->exec != NULL || config->token_file != NULL;
-	if (reply->status == 401 && may_change && !call->again) {
+	if (reply->status == 401 && may_change && !call->again && !says_who(&call->request)) {
 		call->again = true;
 		call->inner = 0;
 		transport->fresh_until_us = 0;
@@ -263,7 +273,7 @@ static void start(struct call *call)
 								     : ARRAY_LEN(headers) - 1;
 	if (count > 0)
 		memcpy(headers, request.headers, count * sizeof(*headers));
-	if (transport->authorization != NULL)
+	if (transport->authorization != NULL && !says_who(&request))
 		headers[count++] = (struct http_header){"Authorization", transport->authorization};
 	request.headers = headers;
 	request.header_count = count;

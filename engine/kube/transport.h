@@ -4,7 +4,8 @@
  *
  * Watches have connections of their own, so that a stalled one delays no write. A token file is
  * read again when it is a minute old; a credential plug-in is asked again when what it gave has run
- * out; and both once more when the server answers 401, after which the request is sent again.
+ * out; and both once more when the server answers 401, after which the request is sent again. A
+ * request with an Authorization of its own keeps that one.
  */
 #ifndef SLUICE_KUBE_TRANSPORT_H
 #define SLUICE_KUBE_TRANSPORT_H

@@ -1,9 +1,12 @@
 #include "kube/transport.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/duration.h"
@@ -22,6 +25,11 @@ struct guard {
 	int requests, answers, status;
 	char body[200], error[ERROR_TEXT_MAX];
 	const char *wanted;
+};
+
+struct echo {
+	struct loop *loop;
+	char text[2000];
 };
 
 static void give_up(void *owner, uint64_t token)
@@ -108,6 +116,64 @@ SPEC("transport: a token of the kubeconfig, and basic authentication")
 	ask(&guard, http);
 	EXPECT_INT(guard.status, 200);
 	guard_end(&guard, http);
+}
+
+static size_t count_lines(const char *text, const char *line)
+{
+	size_t count = 0;
+	for (const char *at = strstr(text, line); at != NULL; at = strstr(at + 1, line))
+		count++;
+	return count;
+}
+
+/* Whatever is asked, with all of its headers. */
+static void hear(void *owner, int fd, unsigned events)
+{
+	static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct echo *echo = owner;
+	(void)events;
+	EXPECT(read(fd, echo->text, sizeof(echo->text) - 1) > 0);
+	EXPECT(write(fd, reply, sizeof(reply) - 1) == sizeof(reply) - 1);
+	loop_fd(echo->loop, fd, 0, NULL, NULL);
+	close(fd);
+}
+
+static void let_in(void *owner, int fd, unsigned events)
+{
+	struct echo *echo = owner;
+	(void)events;
+	loop_fd(echo->loop, accept4(fd, NULL, NULL, SOCK_CLOEXEC), EPOLLIN, hear, echo);
+}
+
+SPEC("transport: a request that says who it is has no second Authorization")
+{
+	struct guard guard = {0};
+	struct echo echo = {0};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(bind(fd, (struct sockaddr *)&address, len) == 0 && listen(fd, 5) == 0);
+	EXPECT(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+	guard.loop = loop_new();
+	guard.config.server = xasprintf("http://127.0.0.1:%d", ntohs(address.sin_port));
+	guard.config.token = xstrdup("ours");
+	echo.loop = guard.loop;
+	loop_fd(guard.loop, fd, EPOLLIN, let_in, &echo);
+	struct http *http = kube_transport_new(guard.loop, &guard.config);
+	const struct http_header header = {"authorization", "Bearer theirs"};
+	const struct http_request request = {
+		.method = "GET", .url = "/api", .headers = &header, .header_count = 1};
+	http_send(http, &request, ended, &guard, 1);
+	loop_run(guard.loop, 0);
+	EXPECT_INT(guard.status, 200);
+	EXPECT_INT(count_lines(echo.text, "Bearer "), 1);
+	EXPECT_CONTAINS(echo.text, "Bearer theirs");
+	http->ops->free(http);
+	loop_fd(guard.loop, fd, 0, NULL, NULL);
+	close(fd);
+	loop_free(guard.loop);
+	kube_config_fini(&guard.config);
 }
 
 SPEC("transport: a rotated token is read again after a 401, and the request sent once more")
