@@ -47,6 +47,7 @@ struct http_reply {
 	size_t body_len;
 	const cJSON *json;	/* borrowed like the body, which is "" then; or NULL */
 	int64_t retry_after_us; /* -1 when the server did not say */
+	const char *location;	/* of a redirection that was not followed, absolute; or NULL */
 };
 
 /* `token` is the caller's: an id across the wait, never a pointer. */

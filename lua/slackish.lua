@@ -51,10 +51,8 @@ function M.post(alert, url, body)
   local http <const> = require("http")
   local reply, err = http.request({ method = "POST", url = url, headers = headers, body = body, proxy = alert.proxy })
   if not reply then return nil, err end
-  if reply.status < 200 or reply.status > 299 then
-    return nil, web.error(web.kind_of(reply.status), "sending notification bad response %d: %s", reply.status,
-      web.head(reply.body, 200))
-  end
+  local refused = web.refusal(url, reply, "sending notification bad response")
+  if refused then return nil, refused end
   return reply.body
 end
 

@@ -5,7 +5,9 @@ local shape <const> = require("shape")
 
 local M = {}
 
----@alias WebError { kind: string, message: string }
+---@alias WebError { kind: string, message: string, retry_after: number|nil }
+
+local redirections_max <const> = 5
 
 --- An error as functions that wait return it.
 ---@param kind string
@@ -89,15 +91,75 @@ function M.kind_of(status)
   return status >= 500 and "unavailable" or "invalid"
 end
 
---- A request whose answer must have a good status (200 to 299).
+--- Of a URL what may be told: scheme, host and port.
+---@param url string
+---@return string
+function M.place(url)
+  local scheme, authority = string.match(url, "^(https?://)([^/?#]*)")
+  if not scheme then return "the API server" end
+  return scheme .. (string.match(authority, "@([^@]*)$") or authority)
+end
+
+--- Without the values that nobody shall read, which answers may hold (a refused signature shows what was signed).
+---@param text string
+---@param secrets (string|nil)[]
+---@return string
+function M.hide(text, secrets)
+  for _, secret in pairs(secrets) do
+    local from, to = 1, 0
+    if #secret >= 4 then from, to = string.find(text, secret, 1, true) end
+    while from and to >= from do
+      text = string.sub(text, 1, from - 1) .. "***" .. string.sub(text, to + 1)
+      from, to = string.find(text, secret, from + 3, true)
+    end
+  end
+  return text
+end
+
+local function host_of(url)
+  local authority = string.gsub(M.place(url), "^%a+://", "")
+  return (string.gsub(authority, ":%d+$", ""))
+end
+
+--- Whether a redirection leads to who was asked: credentials go nowhere else, and never from TLS to none.
+local function leads_home(from, to)
+  return host_of(from) == host_of(to) and (string.match(to, "^https:") or not string.match(from, "^https:"))
+end
+
+--- What is wrong with an answer; nil when its status is 200 to 299.
+---@param url string that was asked
+---@param reply HttpReply
+---@param what string|nil instead of "error response: Status"
+---@return WebError|nil
+function M.refusal(url, reply, what)
+  if reply.status >= 200 and reply.status <= 299 then return nil end
+  if reply.location then
+    return M.error("invalid", "%s: Status %d: it is at %s now: the address must say so", M.place(url), reply.status,
+      M.place(reply.location))
+  end
+  local err = M.error(M.kind_of(reply.status), "%s: %s %d: %s", M.place(url), what or "error response: Status",
+    reply.status, M.head(reply.body, 200))
+  if reply.retry_after then
+    err.message = string.format("%s (asks to wait %gs)", err.message, reply.retry_after)
+    err.retry_after = reply.retry_after
+  end
+  return err
+end
+
+--- A request whose answer must have a good status (200 to 299). What is read only may have moved on its host.
 ---@param request HttpRequest
 ---@return HttpReply|nil reply, WebError|nil err
 function M.send(request)
-  local reply, err = http.request(request)
-  if not reply then return nil, err end
-  if reply.status < 200 or reply.status > 299 then
-    return nil, M.error(M.kind_of(reply.status), "error response: Status %d: %s", reply.status, M.head(reply.body, 200))
+  local reply, err
+  for _ = 0, redirections_max do
+    reply, err = http.request(request)
+    if not reply then return nil, err end
+    local moved = (request.method or "GET") == "GET" and reply.location
+    if not moved or not leads_home(request.url, moved) then break end
+    request.url = moved
   end
+  local refused = M.refusal(request.url, reply)
+  if refused then return nil, refused end
   return reply
 end
 
@@ -109,7 +171,7 @@ function M.json(request, what)
   local reply, err = M.send(request)
   if not reply then return nil, err end
   local answer, why = json.decode(reply.body)
-  if answer == nil then shape.fail("not an answer of %s: %s", what, why) end
+  if answer == nil then shape.fail("%s: not an answer of %s: %s", M.place(request.url), what, why) end
   return answer
 end
 

@@ -17,6 +17,8 @@ enum { TRIES_MAX = 3, DRIVERS_MAX = 16 };
 
 static const int64_t send_timeout_us = 6 * DURATION_SECOND; /* a request has 5 s */
 static const int64_t pauses_us[TRIES_MAX] = {0, 2 * DURATION_SECOND, 10 * DURATION_SECOND};
+/* Whoever asks to wait is waited for, as long as this: the alert would be old news. */
+static const int64_t longest_pause_us = DURATION_MINUTE;
 
 struct receiver {
 	char *name;	 /* for people: "on-call.test" */
@@ -263,14 +265,16 @@ static void again(void *owner, uint64_t serial)
 
 /* Trying again helps where the world may be better later. */
 static void failed(struct alerts *alerts, struct letter *letter, struct receiver *receiver,
-		   const struct error *err)
+		   const struct error *err, int64_t wanted_us)
 {
 	bool passing = err->kind == ERROR_UNAVAILABLE || err->kind == ERROR_TIMEOUT ||
 		       err->kind == ERROR_THROTTLED;
 	if (passing && ++receiver->tries < TRIES_MAX) {
-		receiver->timer =
-			loop_at(alerts->loop, loop_now(alerts->loop) + pauses_us[receiver->tries],
-				again, alerts, expect(alerts, receiver));
+		int64_t pause_us = pauses_us[receiver->tries];
+		if (wanted_us > pause_us)
+			pause_us = wanted_us < longest_pause_us ? wanted_us : longest_pause_us;
+		receiver->timer = loop_at(alerts->loop, loop_now(alerts->loop) + pause_us, again,
+					  alerts, expect(alerts, receiver));
 		return;
 	}
 	receiver->err = *err;
@@ -300,11 +304,11 @@ static void sent(void *owner, uint64_t serial, const cJSON *result, const struct
 {
 	struct letter *letter;
 	struct receiver *receiver = waiting(owner, serial, &letter);
-	(void)result;
 	if (receiver == NULL)
 		return;
+	double wanted_s = err == NULL ? 0 : json_number(result, "retry_after", 0);
 	if (err != NULL)
-		failed(owner, letter, receiver, err);
+		failed(owner, letter, receiver, err, (int64_t)(wanted_s * (double)DURATION_SECOND));
 	else
 		finish(owner, letter, receiver);
 }
@@ -321,7 +325,7 @@ static void send_to(struct alerts *alerts, struct letter *letter, struct receive
 	}
 	error_set(&err, ERROR_NOT_FOUND, "%s",
 		  notifier == NULL ? "too many kinds of receivers" : notifier->err.text);
-	failed(alerts, letter, receiver, &err);
+	failed(alerts, letter, receiver, &err, 0);
 }
 
 static void put(cJSON *alert, const char *name, const char *value, const char *fallback)
@@ -364,7 +368,7 @@ static void secret_came(void *owner, uint64_t serial, const struct kube_reply *r
 		}
 		error_set(&err, ERROR_INVALID, "the secret does not contain an address");
 	}
-	failed(owner, letter, receiver, &err);
+	failed(owner, letter, receiver, &err, 0);
 }
 
 static void provider_came(void *owner, uint64_t serial, const struct kube_reply *reply)
@@ -375,7 +379,7 @@ static void provider_came(void *owner, uint64_t serial, const struct kube_reply 
 	if (receiver == NULL)
 		return;
 	if (reply->error.kind != ERROR_NONE) {
-		failed(alerts, letter, receiver, &reply->error);
+		failed(alerts, letter, receiver, &reply->error, 0);
 		return;
 	}
 	const cJSON *spec = json_get(reply->object, "spec");

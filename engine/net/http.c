@@ -150,6 +150,9 @@ static void finish(void *owner, uint64_t id)
 					  ? retry_after * DURATION_SECOND
 					  : LONGEST_RETRY_AFTER_S * DURATION_SECOND,
 	};
+	char *location = NULL;
+	curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
+	reply.location = location;
 	if (transfer->result != CURLE_OK)
 		explain(transfer, &reply.error);
 	if (transfer->result == CURLE_OPERATION_TIMEDOUT)

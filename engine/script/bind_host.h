@@ -6,7 +6,8 @@
 
 #include <lua.h>
 
-/* env(name): a variable of the environment, or nil when it is not set or empty. */
+/* env(name): a variable of the environment, or nil when it is not set or empty. file(name): the
+ * file that this variable names; only for the three that platforms point at an identity. */
 int bind_host(lua_State *L);
 
 #endif

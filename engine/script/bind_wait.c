@@ -55,8 +55,8 @@ static int after_wait(lua_State *L, int status, lua_KContext where)
 	return lua_gettop(L);
 }
 
-/* http.request{method=, url=, headers=, body=, timeout=, insecure=, proxy=}: a table with status
- * and body, or nil and an error. */
+/* http.request{method=, url=, headers=, body=, timeout=, insecure=, proxy=}: a table with status,
+ * body, and where the server said so retry_after and location, or nil and an error. */
 static int request(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -153,17 +153,27 @@ void wait_read(lua_State *thread, struct wait *wait)
 		.insecure_tls = lua_toboolean(thread, AT_INSECURE),
 		.proxy = lua_tostring(thread, AT_PROXY),
 		.secret_url = true,
+		/* A key in a header of its own would go to whoever the answer names. */
+		.no_redirect = true,
 	};
 	read_headers(thread, AT_HEADERS, wait);
 }
 
-int wait_push_reply(lua_State *L, int status, const char *body, size_t len)
+int wait_push_reply(lua_State *L, const struct http_reply *reply)
 {
-	lua_createtable(L, 0, 2);
-	lua_pushinteger(L, status);
+	lua_createtable(L, 0, 4);
+	lua_pushinteger(L, reply->status);
 	lua_setfield(L, -2, "status");
-	lua_pushlstring(L, body, len);
+	lua_pushlstring(L, reply->body, reply->body_len);
 	lua_setfield(L, -2, "body");
+	if (reply->retry_after_us > 0) {
+		lua_pushnumber(L, (double)reply->retry_after_us / (double)DURATION_SECOND);
+		lua_setfield(L, -2, "retry_after");
+	}
+	if (reply->location != NULL) {
+		lua_pushstring(L, reply->location);
+		lua_setfield(L, -2, "location");
+	}
 	return 1;
 }
 

@@ -29,7 +29,7 @@ struct wait {
 void wait_read(lua_State *thread, struct wait *wait);
 
 /* Push what the function gets for its wait, under protection; how many. */
-int wait_push_reply(lua_State *L, int status, const char *body, size_t len);
+int wait_push_reply(lua_State *L, const struct http_reply *reply);
 int wait_push_error(lua_State *L, const struct error *err); /* nil, and the error */
 
 #endif

@@ -191,7 +191,7 @@ static void returned(struct task *task, int count)
 		cJSON *why = NULL;
 		if (value_read_exact(thread, first + 1, DRIVER_RESULT_MAX, &why, &task->err))
 			read_failure(task, why);
-		cJSON_Delete(why);
+		task->result = why;
 	}
 	end(task);
 }
@@ -218,7 +218,7 @@ static int push_delivery(lua_State *L)
 	else if (reply->error.kind != ERROR_NONE)
 		delivery->count = wait_push_error(L, &reply->error);
 	else
-		delivery->count = wait_push_reply(L, reply->status, reply->body, reply->body_len);
+		delivery->count = wait_push_reply(L, reply);
 	if (!lua_checkstack(thread, delivery->count + 1))
 		return luaL_error(L, "the stack is full");
 	lua_xmove(L, thread, delivery->count);

@@ -24,7 +24,7 @@ extern const struct vm_module task_modules[];
 
 /* `result` is what the function returned first, exactly, or NULL for nil; borrowed. `err` is NULL
  * when it returned; else why it did not: what it raised, or returned as its second value (a text,
- * or a table with `kind` and `message`), or ERROR_TIMEOUT. */
+ * or a table with `kind` and `message`; this is `result` then), or ERROR_TIMEOUT. */
 typedef void task_done(void *owner, uint64_t token, const cJSON *result, const struct error *err);
 
 /* All are borrowed. URLs that are a path ("/apis/…") go to `api`, the API server; NULL: there is

@@ -1,76 +1,29 @@
 --- Amazon CloudWatch: the newest value of the first of a list of MetricDataQueries.
 --- https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
----
---- Credentials are those of the template's secret (aws_access_key_id, aws_secret_access_key, aws_session_token), else
---- the environment's (AWS_ACCESS_KEY_ID, …). Requests are signed: https://docs.aws.amazon.com/IAM/latest/UserGuide/
---- reference_sigv-create-signed-request.html
 
-local crypto <const>, host <const>, json <const> = require("crypto"), require("host"), require("json")
+local aws <const>, json <const> = require("aws"), require("json")
 local sample <const>, shape <const>, web <const> = require("sample"), require("shape"), require("web")
 
 local M = { name = "cloudwatch" } ---@type MetricDriver
 
---- Civil date of days since 1970. http://howardhinnant.github.io/date_algorithms.html
-local function date_of(days)
-  local z = days + 719468
-  local era = z // 146097
-  local doe = z - era * 146097
-  local yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
-  local doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
-  local mp = (5 * doy + 2) // 153
-  local month = mp < 10 and mp + 3 or mp - 9
-  return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - (153 * mp + 2) // 5 + 1
-end
+--- Refusals come with status 400, and say in their type what they are.
+local kinds <const> = {
+  AccessDenied = "denied", ExpiredToken = "denied", InvalidClientTokenId = "denied", InvalidSignature = "denied",
+  UnrecognizedClient = "denied", Throttling = "throttled",
+}
 
-local function stamp_of(now)
-  local seconds = math.floor(now)
-  local year, month, day = date_of(seconds // 86400)
-  local rest = seconds % 86400
-  local date = string.format("%04d%02d%02d", year, month, day)
-  return date, string.format("%sT%02d%02d%02dZ", date, rest // 3600, rest // 60 % 60, rest % 60)
-end
-
-local function credentials(ask)
-  local secret = ask.secret or {}
-  local function of(key) return secret[key] or host.env(string.upper(key)) end
-  local id, key = of("aws_access_key_id"), of("aws_secret_access_key")
-  if not id or not key then
-    shape.fail("cloudwatch credentials are neither in the secret nor in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+local function classify(err)
+  for word, kind in pairs(kinds) do
+    if string.find(err.message, word, 1, true) then err.kind = kind end
   end
-  return id, key, of("aws_session_token")
 end
 
---- Adds Authorization and what it needs to the headers of a POST.
-function M.sign(headers, path, body, region, now, id, key, session)
-  local date, stamp = stamp_of(now)
-  local scope = table.concat({ date, region, "monitoring", "aws4_request" }, "/")
-  headers["X-Amz-Date"] = stamp
-  headers["X-Amz-Security-Token"] = session
-  local names, lines = {}, {}
-  for name in pairs(headers) do names[#names + 1] = name end
-  table.sort(names, function(a, b) return string.lower(a) < string.lower(b) end)
-  for i, name in ipairs(names) do
-    lines[i] = string.lower(name) .. ":" .. headers[name] .. "\n"
-    names[i] = string.lower(name)
-  end
-  local signed = table.concat(names, ";")
-  local canonical = table.concat({
-    "POST", path, "", table.concat(lines), signed, crypto.hex(crypto.sha256(body)),
-  }, "\n")
-  local text = table.concat({ "AWS4-HMAC-SHA256", stamp, scope, crypto.hex(crypto.sha256(canonical)) }, "\n")
-  local derived = "AWS4" .. key
-  for part in string.gmatch(scope, "[^/]+") do derived = crypto.hmac_sha256(derived, part) end
-  headers.Authorization = string.format("AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", id, scope,
-    signed, crypto.hex(crypto.hmac_sha256(derived, text)))
-end
-
-function M.query(ask)
+local function ask_for(ask, queries)
   if not ask.region or ask.region == "" then shape.fail("region not specified") end
-  local address = web.address(ask.address, "cloudwatch", "https://monitoring." .. ask.region .. ".amazonaws.com")
-  local queries, why = json.decode(ask.query)
-  if queries == nil then shape.fail("the query is not a list of MetricDataQueries: %s", why) end
-  shape.list(queries, "", "query")
-  local id, key, session = credentials(ask)
+  local fallback = "https://monitoring." .. ask.region .. "." .. aws.domain(ask.region)
+  local address = web.address(ask.address, "cloudwatch", fallback)
+  local credentials, nobody = aws.credentials(ask)
+  if not credentials then return nil, nobody end
   local body = json.encode({
     MetricDataQueries = queries,
     StartTime = math.floor(ask.now - 10 * ask.interval_seconds),
@@ -82,8 +35,31 @@ function M.query(ask)
     ["X-Amz-Target"] = "GraniteServiceVersion20100801.GetMetricData",
     Host = string.match(address, "^https?://([^/]+)"),
   }
-  M.sign(headers, string.match(address, "^https?://[^/]+(.*)$") .. "/", body, ask.region, ask.now, id, key, session)
+  local path = string.match(address, "^https?://[^/]+(.*)$") .. "/"
+  aws.sign(headers, path, body, "monitoring", ask.region, ask.now, credentials)
   local answer, err = web.json({ method = "POST", url = address .. "/", headers = headers, body = body }, "cloudwatch")
+  if err then
+    -- What refuses a signature says what was signed, the session's token included.
+    err.message = web.hide(err.message, { credentials.key, credentials.session })
+    classify(err)
+    if err.kind == "denied" then aws.forget() end
+    return nil, err
+  end
+  return answer
+end
+
+--- No queries are refused by a store that can be asked.
+function M.online(ask)
+  local _, err = ask_for(ask, json.array())
+  if err and err.kind ~= "invalid" then return nil, err end
+  return sample.none()
+end
+
+function M.query(ask)
+  local queries, why = json.decode(ask.query)
+  if queries == nil then shape.fail("the query is not a list of MetricDataQueries: %s", why) end
+  shape.list(queries, "", "query")
+  local answer, err = ask_for(ask, queries)
   if err then return nil, err end
   local results = shape.list(answer, "MetricDataResults")
   if #results == 0 then return sample.none() end

@@ -83,6 +83,7 @@ void fake_http_fini(struct fake_http *fake)
 		free(request->content_type);
 		free(request->headers);
 		free(request->reply);
+		free(request->location);
 	}
 }
 
@@ -115,6 +116,7 @@ static void deliver(void *owner, uint64_t id)
 		.body = body,
 		.body_len = strlen(body),
 		.retry_after_us = request->retry_after_us,
+		.location = request->location,
 	};
 	request->done(request->owner, request->token, &reply);
 }
@@ -138,6 +140,12 @@ void fake_reply_later(struct fake_http *fake, struct fake_request *request, int 
 void fake_reply(struct fake_http *fake, struct fake_request *request, int status, const char *body)
 {
 	fake_reply_later(fake, request, status, body, -1);
+}
+
+void fake_redirect(struct fake_http *fake, struct fake_request *request, int status, const char *to)
+{
+	request->location = xstrdup(to);
+	fake_reply(fake, request, status, "");
 }
 
 void fake_fail(struct fake_http *fake, struct fake_request *request, enum error_kind kind,

@@ -28,7 +28,7 @@ struct fake_request {
 	int status;
 	struct error error;
 	int64_t retry_after_us;
-	char *reply;
+	char *reply, *location;
 };
 
 struct fake_http {
@@ -48,6 +48,8 @@ size_t fake_open(const struct fake_http *fake);
 void fake_reply(struct fake_http *fake, struct fake_request *request, int status, const char *body);
 void fake_reply_later(struct fake_http *fake, struct fake_request *request, int status,
 		      const char *body, int64_t retry_after_us);
+void fake_redirect(struct fake_http *fake, struct fake_request *request, int status,
+		   const char *to);
 void fake_fail(struct fake_http *fake, struct fake_request *request, enum error_kind kind,
 	       const char *text);
 /* A piece of a stream, at once. When its reader ends it, it is answered so. */

@@ -108,15 +108,19 @@ static void answer(struct bed *bed, int status, const char *body, const char *wa
 static void fail_in_every_way(struct bed *bed, const char *name)
 {
 	char wanted[200];
-	answer(bed, 429, "slow down", "throttled: error response: Status 429: slow down");
-	answer(bed, 503, "", "unavailable: error response: Status 503: ");
-	answer(bed, 403, "no", "denied: error response: Status 403: no");
-	snprintf(wanted, sizeof(wanted), "invalid: not an answer of %s", name);
+	const char *place = bed->query.address[0] == '\0' ? "the API server" : "http://store";
+	snprintf(wanted, sizeof(wanted), "throttled: %s: error response: Status 429: slow", place);
+	answer(bed, 429, "slow", wanted);
+	snprintf(wanted, sizeof(wanted), "unavailable: %s: error response: Status 503: ", place);
+	answer(bed, 503, "", wanted);
+	snprintf(wanted, sizeof(wanted), "denied: %s: error response: Status 403: no", place);
+	answer(bed, 403, "no", wanted);
+	snprintf(wanted, sizeof(wanted), "%s: not an answer of %s", place, name);
 	send_out(bed);
 	fake_reply(&bed->fake, bed->request, 200, "<html>");
 	loop_run(bed->loop, 0);
 	EXPECT_INT(bed->sample.kind, SAMPLE_ERROR);
-	EXPECT_CONTAINS(bed->sample.text, wanted + strlen("invalid: "));
+	EXPECT_CONTAINS(bed->sample.text, wanted);
 	send_out(bed);
 	fake_reply(&bed->fake, bed->request, 200, "{}{");
 	loop_run(bed->loop, 0);
@@ -151,7 +155,7 @@ SPEC("lua_metrics: graphite gives the newest value of its one target")
 	       "invalid: [0][0]: must be a number, is a string");
 	answer(&bed, 200, "{\"a\":1}", "invalid: the value: must be a list, is an object");
 	answer(&bed, 500, "password hunter22 is wrong",
-	       "unavailable: error response: Status 500: password ******** is wrong");
+	       "unavailable: http://store: error response: Status 500: password ******** is wrong");
 	fail_in_every_way(&bed, "graphite");
 	bed.query.online = true;
 	answer(&bed, 200, "[]", "none");
@@ -192,7 +196,7 @@ SPEC("lua_metrics: datadog gives the oldest value of ten intervals")
 	bed.query.online = true;
 	answer(&bed, 200, "{}", "none");
 	EXPECT_TEXT(bed.request->url, "http://store/base/api/v1/validate");
-	answer(&bed, 403, "no", "denied: error response: Status 403: no");
+	answer(&bed, 403, "no", "denied: http://store: error response: Status 403: no");
 	bed.query.online = false;
 	bed.query.address = "";
 	send_out(&bed);
@@ -257,7 +261,7 @@ SPEC("lua_metrics: influxdb gives the first value of its table")
 	       "invalid: the value is a string, not a number");
 	answer(&bed, 200, "#datatype,string,long,double\n,result,table,_value\n,,0,1\n,,1,2\n",
 	       "several: query returned multiple values: 2 series");
-	answer(&bed, 429, "slow", "throttled: error response: Status 429: slow");
+	answer(&bed, 429, "slow", "throttled: http://store: error response: Status 429: slow");
 	close_bed(&bed);
 }
 
@@ -302,7 +306,7 @@ SPEC("lua_metrics: externalmetrics asks the API server, or whoever the template 
 	       "several: query returned multiple values: 2 series");
 	answer(&bed, 200, "{\"items\":[{\"value\":\"2Xi\"}]}",
 	       "invalid: items[0].value: is no quantity but \"2Xi\"");
-	answer(&bed, 404, "no", "not found: error response: Status 404: no");
+	answer(&bed, 404, "no", "not found: the API server: error response: Status 404: no");
 	fail_in_every_way(&bed, "externalmetrics");
 	bed.query.query = "a/b/c";
 	send_out(&bed);
@@ -433,6 +437,108 @@ SPEC("lua_metrics: stackdriver signs in with the key of a service account")
 	close_bed(&bed);
 	BIO_free(bio);
 	EVP_PKEY_free(key);
+}
+
+SPEC("lua_metrics: splunk gives the newest value of the stream that its program ends")
+{
+	static const char start[] = "event: control-message\ndata: {\ndata:  \"event\" : "
+				    "\"STREAM_START\",\ndata: \"timestampMs\" : 1\ndata: }\n\n";
+	static const char end[] = "event: control-message\ndata: {\"event\":\"END_OF_CHANNEL\","
+				  "\"timestampMs\":3}\n\n";
+	static const char abort[] =
+		"event: control-message\ndata: {\"event\":\"CHANNEL_ABORT\","
+		"\"timestampMs\":3,\"abortInfo\":{\"sf_job_abortReason\":\"over\"}}\n\n";
+	struct bed bed;
+	open_bed(&bed, "splunk", "data('hits').sum().publish()", "{\"sf_token_key\":\"tok1\"}");
+	bed.query.address = "http://api.store/";
+	struct {
+		const char *events, *wanted;
+	} streams[] = {
+		{"event: metadata\ndata: {\"tsId\":\"a\",\"properties\":{}}\n\n"
+		 "event: data\ndata: {\"logicalTimestampMs\":1,\"data\":[{\"tsId\":\"a\","
+		 "\"value\":3.5}]}\n\nevent: data\ndata: {\"logicalTimestampMs\":2,\"data\":[{"
+		 "\"tsId\":\"a\",\"value\":7}]}\n\nevent: data\ndata: {\"data\":[{\"tsId\":"
+		 "\"a\",\"value\":null}]}\n\nevent: data\ndata: {\"data\":[]}\n\n",
+		 "7"},
+		{": hello\n\nevent: message\ndata: {\"message\":{}}\n\n", "none"},
+		{"event: metadata\ndata: {\"tsId\":\"a\"}\n\nevent: data\ndata: {\"data\":[{"
+		 "\"tsId\":\"b\",\"value\":1}]}\n\n",
+		 "several: query returned multiple values: 2 series"},
+		{"event: error\ndata: {\"errors\":[{\"code\":\"ANALYTICS_PROGRAM_NAME_ERROR\","
+		 "\"context\":{\"name\":\"x\"}}]}\n\n",
+		 "invalid: http://stream.store: error response: ANALYTICS_PROGRAM_NAME_ERROR "
+		 "{\"name\":\"x\"}"},
+		{abort, "invalid: http://stream.store: error response: no reason given "
+			"{\"sf_job_abortReason\":\"over\"}"},
+		{"event: data\ndata: {\"data\":[{\"tsId\":\"a\",\"value\":\"7\"}]}\n\n",
+		 "invalid: data[0]: value: must be a number, is a string"},
+		{"event: data\ndata: {\"data\"\n\n",
+		 "invalid: not an answer of splunk: the data of an event (data): "
+		 "offset 7: expected ':'"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+		SCOPED(text) char *body = xasprintf("%s%s%s", start, streams[i].events, end);
+		answer(&bed, 200, body, streams[i].wanted);
+	}
+	EXPECT_TEXT(bed.request->url,
+		    "http://stream.store/v2/signalflow/execute?start=1699999400000&stop="
+		    "1700000000000&immediate=true");
+	EXPECT_TEXT(bed.request->body, "data('hits').sum().publish()");
+	EXPECT_CONTAINS(bed.request->headers, "X-SF-Token: tok1\n");
+	answer(&bed, 200, start,
+	       "unavailable: http://stream.store: the answer ended before the program did");
+	answer(&bed, 200, "",
+	       "invalid: http://stream.store: not an answer of splunk: there is no event");
+	answer(&bed, 401, "{}", "denied: http://stream.store: error response: Status 401: {}");
+	bed.query.online = true;
+	answer(&bed, 200, "{}", "none");
+	EXPECT_TEXT(bed.request->url, "http://api.store/v2/metric?limit=1");
+	bed.query.address = "";
+	send_out(&bed);
+	expect_sample(&bed, "invalid: splunk address  is not a valid URL");
+	close_bed(&bed);
+}
+
+SPEC("lua_metrics: who says that the answer is elsewhere is followed on the same host only")
+{
+	struct bed bed;
+	open_bed(&bed, "datadog", "q",
+		 "{\"datadog_api_key\":\"k1\",\"datadog_application_key\":\"k2\"}");
+	static const struct {
+		const char *to, *wanted;
+	} moves[] = {
+		{"https://store:8443/new", "none"},
+		{"http://elsewhere/new",
+		 "invalid: http://store: Status 302: it is at http://elsewhere now: the address "
+		 "must say so"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
+		send_out(&bed);
+		fake_redirect(&bed.fake, bed.request, 302, moves[i].to);
+		loop_run(bed.loop, NOW * DURATION_SECOND);
+		if (fake_open(&bed.fake) > 0) {
+			EXPECT_TEXT(fake_last(&bed.fake)->url, moves[i].to);
+			EXPECT_CONTAINS(fake_last(&bed.fake)->headers, "DD-API-KEY: k1\n");
+			fake_reply(&bed.fake, fake_last(&bed.fake), 200, "{}");
+		}
+		loop_run(bed.loop, 0);
+		expect_sample(&bed, moves[i].wanted);
+	}
+	/* In circles, not for ever. */
+	send_out(&bed);
+	for (int i = 0; i < 6; i++) {
+		fake_redirect(&bed.fake, fake_last(&bed.fake), 307, "http://store/base/");
+		loop_run(bed.loop, NOW * DURATION_SECOND);
+	}
+	expect_sample(&bed, "invalid: http://store: Status 307: it is at http://store now: the "
+			    "address must say so");
+	/* Never from TLS to none. */
+	bed.query.address = "https://store";
+	send_out(&bed);
+	fake_redirect(&bed.fake, bed.request, 301, "http://store/");
+	loop_run(bed.loop, 0);
+	EXPECT_CONTAINS(bed.sample.text, "it is at http://store now");
+	close_bed(&bed);
 }
 
 SPEC("lua_metrics: a provider without a driver is a sentence; who gives up is not told")
