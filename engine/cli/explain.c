@@ -1,6 +1,6 @@
 /*
- * explain.c - `sluice explain phases|drivers`: the state machine, as the engine has it, and what
- * each provider can do, as its driver says.
+ * explain.c - `sluice explain phases|drivers|rbac PROVIDER`: the state machine, as the engine has
+ * it, and what each provider can do and must be allowed, as its driver says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +11,17 @@
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "cli/overlay.h"
+#include "traffic/rbac.h"
 #include "traffic/table.h"
 
-static char *table_in(const char *what, const char *form)
+/* NULL with `err` unset: there is no such form. */
+static char *table_in(const struct flag_texts *words, const char *form, struct error *err)
 {
+	const char *what = words->items[0];
+	if (strcmp(what, "rbac") == 0)
+		return strcmp(form, "json") == 0   ? traffic_rbac_json(words->items[1], err)
+		       : strcmp(form, "text") == 0 ? traffic_rbac_text(words->items[1], err)
+						   : NULL;
 	if (strcmp(what, "drivers") == 0)
 		return strcmp(form, "json") == 0   ? traffic_table_json()
 		       : strcmp(form, "text") == 0 ? traffic_table_text()
@@ -43,21 +50,37 @@ int cli_explain(int count, char **arguments)
 		return EXIT_BAD_INPUT;
 	}
 	if (help) {
-		puts("usage: sluice explain [flags] phases|drivers\n\n"
+		puts("usage: sluice explain [flags] phases|drivers|rbac PROVIDER\n\n"
 		     "phases   of a canary: what each waits for, its deadline, how to abort it, "
 		     "and where\n         each move leads\n"
 		     "drivers  of traffic: what each provider can do, and which routes of a team's "
-		     "it adopts\n");
+		     "it adopts\n"
+		     "rbac     what the daemon must be allowed to do with the routes of a "
+		     "provider, "
+		     "as a\n         ClusterRole\n");
 		flags_help(flags);
 		return EXIT_GOOD;
 	}
-	const char *what = words.count == 1 ? words.items[0] : "";
-	if (strcmp(what, "phases") != 0 && strcmp(what, "drivers") != 0) {
-		fprintf(stderr, "sluice explain: explains \"phases\" and \"drivers\", not \"%s\"\n",
-			words.count == 0 ? "" : words.items[0]);
+	const char *what = words.count > 0 ? words.items[0] : "";
+	bool about_one = strcmp(what, "rbac") == 0;
+	if (!about_one && strcmp(what, "phases") != 0 && strcmp(what, "drivers") != 0) {
+		fprintf(stderr,
+			"sluice explain: explains \"phases\", \"drivers\" and \"rbac\", not "
+			"\"%s\"\n",
+			what);
 		return EXIT_BAD_INPUT;
 	}
-	SCOPED(text) char *text = table_in(what, output);
+	if (words.count != (about_one ? 2 : 1)) {
+		fprintf(stderr, "sluice explain: %s\n",
+			about_one ? "rbac of which provider? sluice explain drivers lists them"
+				  : "explains one thing at a time");
+		return EXIT_BAD_INPUT;
+	}
+	SCOPED(text) char *text = table_in(&words, output, &err);
+	if (text == NULL && err.kind != ERROR_NONE) {
+		fprintf(stderr, "sluice explain: %s\n", err.text);
+		return EXIT_BAD_INPUT;
+	}
 	if (text == NULL) {
 		fprintf(stderr, "sluice explain: -o must be text, json%s, is \"%s\"\n",
 			strcmp(what, "phases") == 0 ? " or mermaid" : "", output);

@@ -254,5 +254,6 @@ const struct traffic_driver traffic_appmesh_v1beta2 = {
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,
+	.kinds = appmesh_kinds,
 	.plural = appmesh_plural,
 };

@@ -127,14 +127,27 @@ bool appmesh_is_ab(const struct traffic_view *view)
 	return cJSON_GetArraySize(view->match) > 0;
 }
 
+static const char *const plurals[][2] = {
+	{"VirtualNode", "virtualnodes"},
+	{"VirtualRouter", "virtualrouters"},
+	{"VirtualService", "virtualservices"},
+};
+
+cJSON *appmesh_kinds(const struct traffic_driver *driver)
+{
+	cJSON *kinds = cJSON_CreateObject();
+	const char *form = strchr(driver->name, ':');
+	SCOPED(text)
+	char *version = xasprintf("appmesh.k8s.aws/%s", form == NULL ? "v1beta1" : form + 1);
+	cJSON *of_version = cJSON_AddObjectToObject(kinds, version);
+	for (size_t i = 0; i < ARRAY_LEN(plurals); i++)
+		cJSON_AddStringToObject(of_version, plurals[i][0], plurals[i][1]);
+	return kinds;
+}
+
 const char *appmesh_plural(const struct traffic_driver *driver, const char *api_version,
 			   const char *kind)
 {
-	static const char *const plurals[][2] = {
-		{"VirtualNode", "virtualnodes"},
-		{"VirtualRouter", "virtualrouters"},
-		{"VirtualService", "virtualservices"},
-	};
 	(void)driver;
 	if (!text_starts(api_version, "appmesh.k8s.aws/"))
 		return NULL;

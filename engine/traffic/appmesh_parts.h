@@ -28,6 +28,7 @@ cJSON *appmesh_retry_events(const cJSON *retries);
 double appmesh_ms(const cJSON *object, const char *field, double fallback);
 const char *appmesh_plural(const struct traffic_driver *driver, const char *api_version,
 			   const char *kind);
+cJSON *appmesh_kinds(const struct traffic_driver *driver);
 bool appmesh_is_ab(const struct traffic_view *view);
 
 #endif

@@ -214,5 +214,6 @@ const struct traffic_driver traffic_appmesh_v1beta1 = {
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,
+	.kinds = appmesh_kinds,
 	.plural = appmesh_plural,
 };

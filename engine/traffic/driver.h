@@ -67,6 +67,10 @@ struct traffic_driver {
 	/* Tells what this driver cannot do of what the canary asks for. NULL member: nothing to
 	 * say. The view has a spec and a match, and nothing else. */
 	void (*check)(const struct traffic_view *view, struct spec_problems *problems);
+	/* The kinds that it owns: {"group/version": {"Kind": "plural"}}; the caller frees. NULL
+	 * member: none. */
+	cJSON *(*kinds)(const struct traffic_driver *driver);
+	bool deletes; /* of those kinds: what has no namespace does not go with the canary */
 	/* The plural of a kind that the driver owns, for its path; NULL when it is none. */
 	const char *(*plural)(const struct traffic_driver *driver, const char *api_version,
 			      const char *kind);

@@ -215,6 +215,9 @@ static bool is_sound(const struct traffic_view *view, const char *function, cons
 		    !cJSON_IsArray(json_get(item, "patch")))
 			return wrong(view, function, "edit must list {path, patch}", err);
 	}
+	if (cJSON_GetArraySize(json_get(answer, "delete")) > 0 && !view->driver->deletes)
+		return wrong(view, function, "deletes what the file does not say: deletes = true",
+			     err);
 	cJSON_ArrayForEach(item, json_get(answer, "delete"))
 	{
 		if (!cJSON_IsString(item) || !kube_path_parse(item->valuestring, &ref) ||
@@ -324,6 +327,12 @@ static const char *plural(const struct traffic_driver *driver, const char *api_v
 	return cJSON_GetStringValue(json_get(kinds, kind));
 }
 
+static cJSON *kinds_of(const struct traffic_driver *driver)
+{
+	const struct script *script = (const struct script *)driver;
+	return cJSON_Duplicate(json_get(script->facts, "kinds"), true);
+}
+
 static bool adopts(const struct traffic_driver *driver, const char *kind)
 {
 	const struct script *script = (const struct script *)driver;
@@ -359,10 +368,10 @@ static bool facts_are_sound(struct script *script, struct error *err)
 {
 	static const char *const must[] = {"needs", "desired", "observed"};
 	static const char *const can[] = {"can_weigh", "can_match", "can_mirror", "can_stick"};
-	static const char *const words[] = {"name",	 "kinds",      "adopts",      "can_weigh",
-					    "can_match", "can_mirror", "can_stick",   "queries",
-					    "needs",	 "desired",    "observed",    "inventory",
-					    "restore",	 "check",      "description", NULL};
+	static const char *const words[] = {
+		"name",	     "kinds",	"adopts",      "can_weigh", "can_match", "can_mirror",
+		"can_stick", "queries", "needs",       "desired",   "observed",	 "inventory",
+		"restore",   "check",	"description", "deletes",   NULL};
 	const char *path = driver_path(script->file);
 	const cJSON *fact;
 	for (size_t i = 0; i < ARRAY_LEN(must); i++)
@@ -440,6 +449,8 @@ struct traffic_driver *traffic_script(const char *file, const char *provider, st
 		.inventory = driver_has(driver, script->table, "inventory") ? inventory : NULL,
 		.restore = driver_has(driver, script->table, "restore") ? restore : NULL,
 		.check = driver_has(driver, script->table, "check") ? check : NULL,
+		.kinds = kinds_of,
+		.deletes = json_bool(script->facts, "deletes", false),
 		.plural = plural,
 		.query = query,
 	};

@@ -12,6 +12,7 @@ local M = {
   name = "kuma",
   can_weigh = true, can_match = false, can_mirror = false, can_stick = false,
   kinds = { [version] = { TrafficRoute = "trafficroutes" } },
+  deletes = true, -- it has no namespace, so it does not go with the Canary
 }
 
 --- The kind has no namespace.

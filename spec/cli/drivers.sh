@@ -15,6 +15,12 @@ spec "an invented mesh, rehearsed" 0 "percent: 50" "$sluice" dry-run --lua "$bro
 sed 's/port: 80/port: 80, headers: {request: {remove: [a]}}/' "$brook/canary.yaml" >"$bad"
 spec "an invented mesh says what it cannot do" 1 "$bad:7: spec.service.headers: are nothing that Brook could change" \
 	"$sluice" check --lua "$brook" "$bad"
+spec "an invented mesh says what it must be allowed" 0 "resources: [streams]" "$sluice" explain rbac --lua "$brook" brook
+cp "$brook/traffic/brook.lua" "$brook/whole.lua"
+sed -i 's/return { own = { stream } }/return { own = { stream }, delete = { path_of(canary) } }/' "$brook/traffic/brook.lua"
+spec "a driver that deletes without saying so is told of" 3 "deletes what the file does not say: deletes = true" \
+	"$sluice" dry-run --lua "$brook" -f "$brook/canary.yaml"
+cp "$brook/whole.lua" "$brook/traffic/brook.lua"
 sed -i 's/can_mirror = false/can_miror = false/' "$brook/traffic/brook.lua"
 spec "a driver with a mistake is told of" 1 "lua/traffic/brook.lua: can_mirror must be true or false" \
 	"$sluice" check --lua "$brook" "$brook/canary.yaml"

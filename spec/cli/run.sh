@@ -58,6 +58,7 @@ spec "a file that is not there" 1 "/no/such/file" "$sluice" check /no/such/file
 . spec/cli/decisions.sh
 . spec/cli/secrets.sh
 . spec/cli/observe.sh
+. spec/cli/rbac.sh
 
 # ---- the daemon, on the in-memory cluster over HTTP
 
@@ -87,7 +88,7 @@ spec "run: a kubeconfig that is not there" 1 "/no/such/file" "$sluice" run --kub
 spec "run: a mesh in another cluster" 1 "not supported yet" "$sluice" run --kubeconfig-service-mesh x
 spec "run: help" 0 "usage: sluice run" "$sluice" run -h
 spec "explain: the phases" 0 "waits for  a new revision of the target" "$sluice" explain phases
-spec "explain: what there is not" 1 'explains "phases" and "drivers"' "$sluice" explain weights
+spec "explain: what there is not" 1 'explains "phases", "drivers" and "rbac"' "$sluice" explain weights
 spec "explain: what a mesh can do, and what it adopts" 0 "istio                yes      yes      yes      yes      VirtualService" "$sluice" explain drivers
 spec "explain: a form is a provider of its own" 0 '{"provider":"smi:v1alpha3","weights":true,"match":false,"mirror":false,"sticky":false,"adopts":[]}' "$sluice" explain drivers -o json
 spec "follow: a phase that is none" 1 '"Ready" is none of' "$sluice" follow --until Ready
