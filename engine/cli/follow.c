@@ -27,7 +27,10 @@ struct follow {
 	const char *name; /* NULL: every canary */
 	const char *until;
 	const char *command; /* ends when this one is refused; or NULL */
-	bool wait, json, colour, ending;
+	bool wait, json, colour;
+	bool ending;	  /* in a moment, */
+	bool told;	  /* after nothing more is owed, */
+	bool refused;	  /* or because the command was */
 	bool began;	  /* a release is under way, though it was not seen */
 	bool synced;	  /* all canaries that there were are known */
 	int64_t since_us; /* what had happened is told from then on; < 0: from so long ago; 0: not
@@ -38,6 +41,7 @@ struct follow {
 		char shown[200]; /* what the last line said, so that it is not said again */
 		char phase[32];
 		bool began; /* a release was seen under way */
+		bool owes;  /* events that are not written yet */
 	} followed[FOLLOWED_MAX];
 	size_t count;
 	int status;
@@ -98,10 +102,11 @@ static bool is_taken_back(const struct follow *follow, const struct followed *fo
 	return follow->command != NULL && strcmp(followed->phase, "Initialized") == 0;
 }
 
-/* Ends once every canary that is followed has come to its end. */
+/* Ends once every canary that is followed has come to its end, and has told what it owed. */
 static void consider_end(struct follow *follow)
 {
 	int status = EXIT_GOOD;
+	bool owes = false;
 	if (!follow->synced || follow->count == 0 || (!follow->wait && follow->until == NULL))
 		return;
 	for (size_t i = 0; i < follow->count; i++) {
@@ -112,16 +117,19 @@ static void consider_end(struct follow *follow)
 							  is_taken_back(follow, followed));
 		if (!over)
 			return;
+		owes |= followed->owes;
 		if (follow->until == NULL &&
 		    (strcmp(followed->phase, "Failed") == 0 || is_taken_back(follow, followed)))
 			status = EXIT_ROLLED_BACK;
 	}
-	if (follow->ending)
+	if (follow->refused || follow->told || (follow->ending && owes))
 		return;
-	/* The events of the end are on their way. */
+	/* What was written last is on its way; a daemon that died writes nothing more. */
 	follow->ending = true;
+	follow->told = !owes;
 	follow->status = status;
-	loop_at(follow->loop, loop_now(follow->loop) + 300 * DURATION_MS, end, follow, 0);
+	int64_t wait_us = owes ? 5 * DURATION_SECOND : 300 * DURATION_MS;
+	loop_at(follow->loop, loop_now(follow->loop) + wait_us, end, follow, 0);
 }
 
 /* ---- lines ---- */
@@ -195,20 +203,26 @@ static void print_state(struct follow *follow, struct followed *followed, const 
 }
 
 /* A command that was refused ends it: no release comes of it. */
-static void look_for_refusal(struct follow *follow, const cJSON *canary)
+static void look_for_refusal(struct follow *follow, const struct status *status)
 {
-	struct status status;
 	if (follow->command == NULL || follow->ending)
 		return;
-	status_read(&status, json_get(canary, "status"));
-	bool taken = strcmp(status.memory.command, follow->command) == 0;
-	if (taken && status.memory.refused_command) {
+	bool taken = strcmp(status->memory.command, follow->command) == 0;
+	if (taken && status->memory.refused_command) {
 		/* The event that says why is on its way. */
 		follow->ending = true;
+		follow->refused = true;
 		follow->status = EXIT_BAD_INPUT;
 		loop_at(follow->loop, loop_now(follow->loop) + DURATION_SECOND, end, follow, 0);
 	}
-	status_fini(&status);
+}
+
+static bool owes_events(const struct status *status)
+{
+	for (size_t i = 0; i < status->memory.debt_count; i++)
+		if (status->memory.debts[i].kind == DEBT_EVENT)
+			return true;
+	return false;
 }
 
 static void canary_came(void *owner, enum watch_event event, cJSON *object)
@@ -236,7 +250,11 @@ static void canary_came(void *owner, enum watch_event event, cJSON *object)
 	text_copy(followed->phase, sizeof(followed->phase),
 		  json_string_or(object, "status.phase", ""));
 	followed->began |= follow->began || is_under_way(followed->phase);
-	look_for_refusal(follow, object);
+	struct status status;
+	status_read(&status, json_get(object, "status"));
+	followed->owes = owes_events(&status);
+	look_for_refusal(follow, &status);
+	status_fini(&status);
 	consider_end(follow);
 }
 
