@@ -62,13 +62,15 @@ local function seconds_of(duration)
   return total
 end
 
---- A store that was down scraped nothing meanwhile: in the check after, and as long as a query looks back to that time, no
---- data says nothing of the canary.
+--- A store that was down scraped nothing meanwhile: in the first check that it answers again, and as long as a query looks
+--- back to before that, no data says nothing of the canary.
 local function store_was_down(rollout, metric)
   local window <const> = seconds_of(metric.interval or "1m")
   for i, decision in ipairs(rollout.history) do
-    local was_down <const> = decision.verdict == "hold" and decision.text:find(" not measured: ", 1, true)
-    if was_down and (i == #rollout.history or rollout.now - decision.time <= window) then return true end
+    if decision.verdict == "hold" and decision.text:find(" not measured: ", 1, true) then
+      local answered <const> = rollout.history[i + 1]
+      if not answered or rollout.now - answered.time <= window then return true end
+    end
   end
   return false
 end

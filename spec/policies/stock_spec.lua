@@ -54,7 +54,7 @@ it("no data fails and a store that does not answer holds, unless the metric says
   expect(verdict({ name = "a", onError = "fail" }, { kind = "error" }), "fail")
 end)
 
-it("no data holds in the check after one without the store, and as long as the query looks back to that", function()
+it("no data holds when a store answers again, and as long as the query looks back to before that", function()
   local function judged(metric, ...)
     local now <const> = rollout({ history = { ... } })
     return policy(nil, "canary").judge(now, { kind = "no-data", metric = metric }).verdict
@@ -62,17 +62,17 @@ it("no data holds in the check after one without the store, and as long as the q
   local function held(seconds_ago, text)
     return { time = rollout().now - seconds_ago, verdict = "hold", text = "Halt a.b advancement metric x " .. text }
   end
-  local function down(seconds_ago) return held(seconds_ago, "not measured: refused") end
-  local since <const> = held(5, "has no data yet, its store was down")
+  local down <const> = held(100, "not measured: refused")
+  local function since(seconds_ago) return held(seconds_ago, "has no data yet, its store was down") end
   local minute <const> = { name = "a", query = "up", interval = "1m" }
-  expect(judged(minute, down(60), since), "hold")
-  expect(judged(minute, down(61), since), "fail")
-  expect(judged({ name = "a", query = "up", interval = "1m30s" }, down(61), since), "hold")
-  expect(judged({ name = "a", query = "up", interval = "1s" }, down(10)), "hold")
-  expect(judged({ name = "a", query = "up", interval = "1s" }, down(10), since), "fail")
-  expect(judged(success, down(60), since), "hold") -- a minute where none is said
-  expect(judged({ name = "a", onNoData = "fail" }, down(1)), "fail")
-  expect(judged(minute, since), "fail")
+  expect(judged(minute, down), "hold")
+  expect(judged(minute, down, since(60)), "hold")
+  expect(judged(minute, down, since(61)), "fail")
+  expect(judged(minute, down, since(90), since(30)), "fail")
+  expect(judged({ name = "a", query = "up", interval = "1m30s" }, down, since(61)), "hold")
+  expect(judged(success, down, since(60)), "hold") -- a minute where none is said
+  expect(judged({ name = "a", onNoData = "fail" }, down), "fail")
+  expect(judged(minute, since(10)), "fail")
 end)
 
 it("failed checks are enough at the threshold", function()
