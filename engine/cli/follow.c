@@ -36,6 +36,8 @@ struct follow {
 	int64_t since_us; /* what had happened is told from then on; < 0: from so long ago; 0: not
 			   */
 	struct watch *canaries, *events;
+	/* A new list has events that were told: those up to the newest version before it. */
+	uint64_t newest, listed;
 	struct followed {
 		char path[KUBE_PATH_MAX];
 		char shown[200]; /* what the last line said, so that it is not said again */
@@ -269,10 +271,22 @@ static bool is_news(const struct follow *follow, const cJSON *event)
 	       last_us > follow->since_us - DURATION_SECOND;
 }
 
+/* Versions of one kind can be compared as numbers (Kubernetes API concepts: resource versions). */
+static bool was_told(struct follow *follow, const cJSON *object)
+{
+	const char *text = json_string_or(object, "metadata.resourceVersion", "");
+	uint64_t version = strtoull(text, NULL, 10);
+	if (version > follow->newest)
+		follow->newest = version;
+	return version != 0 && version <= follow->listed;
+}
+
 static void event_came(void *owner, enum watch_event event, cJSON *object)
 {
 	struct follow *follow = owner;
-	if (event != WATCH_PUT || !is_news(follow, object) ||
+	if (event == WATCH_LISTING)
+		follow->listed = follow->newest;
+	if (event != WATCH_PUT || was_told(follow, object) || !is_news(follow, object) ||
 	    !text_equal(json_string(object, "involvedObject.kind"), "Canary") ||
 	    (follow->name != NULL &&
 	     !text_equal(json_string(object, "involvedObject.name"), follow->name)))
@@ -338,7 +352,8 @@ static int follow_on(struct follow *follow, const struct kube_config *config, co
 		follow->since_us += loop_now(loop);
 	struct http *transport = kube_transport_new(loop, config);
 	struct kube *kube = kube_new(loop, transport, &chance, &options);
-	follow->events = watch_new(kube, &kube_event, &watch, event_came, follow);
+	const struct watch_options forgetful = {.namespace = namespace, .forgetful = true};
+	follow->events = watch_new(kube, &kube_event, &forgetful, event_came, follow);
 	follow->canaries = watch_new(kube, &kube_canary, &watch, canary_came, follow);
 	if (timeout_us > 0)
 		loop_at(loop, loop_now(loop) + timeout_us, too_late, follow, 0);
