@@ -154,11 +154,10 @@ bench-fleet: $(OUT)/sluice $(OUT)/bench-fleet ## memory and time of the daemon w
 
 # What is fetched and built once for it: tools/README.md. The value of PEER as it is written: its $NAMES are the shell's.
 e2e: export E2E_PEER := $(value PEER)
-e2e: ## stories on a real cluster with a real data plane (ONLY=word, KUBECONFIG=…, PEER='another controller')
+e2e: ## stories on a real cluster with a real data plane, then e2e-control (ONLY=word, KUBECONFIG=…, PEER='another controller')
 	$(Q)tools/setup.sh e2e
-	$(Q)$(MAKE) --no-print-directory all e2e-programs
-	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/run.sh $(ONLY)
-	$(if $(KUBECONFIG)$(ONLY)$(PEER),,$(Q)$(MAKE) --no-print-directory e2e-control)
+	$(Q)$(MAKE) --no-print-directory all e2e-programs $(OUT)/spec-cluster
+	$(Q)PEER="$$E2E_PEER" PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/$(if $(PEER),run,all).sh $(ONLY)
 
 bench-cluster: export E2E_PEER := $(value PEER)
 bench-cluster: ## requests, CPU, memory and delays of N canaries on a real control plane (N=1000, PEER=…)

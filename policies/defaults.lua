@@ -62,8 +62,8 @@ local function seconds_of(duration)
   return total
 end
 
---- A store that was down scraped nothing meanwhile: in the first check that it answers again, and as long as a query looks
---- back to before that, no data says nothing of the canary.
+--- A store that was down scraped nothing meanwhile: in the first check that it answers again, and as long as a query
+--- looks back to before that, no data says nothing of the canary.
 local function store_was_down(rollout, metric)
   local window <const> = seconds_of(metric.interval or "1m")
   for i, decision in ipairs(rollout.history) do

@@ -2,7 +2,7 @@
 # Tells stories of the daemon on a real control plane, each in a test bed of its own; metric store, webhooks and readiness
 # are scripted (spec/cluster). Usage: tools/e2e/control.sh [WORD…]: stories whose names have one of the words.
 #
-# $PROGRAMS is the folder of sluice and spec-cluster (build/release). What a story leaves is in build/e2e/control/NAME:
+# $LANES (2) stories are told at a time. $PROGRAMS is the folder of sluice and spec-cluster (build/release). What a story leaves is in build/e2e/control/NAME:
 # what was compared, the audit log, the log of the daemon.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ export PROGRAMS=${PROGRAMS:-$root/build/release}
 # Deployments become ready as the story has it; the rest is done by the real controllers.
 export BED_CONTROLLERS=serviceaccount-controller,namespace-controller,garbage-collector-controller
 
-tell() {
+inside() {
 	story=$1
 	folder=$root/build/e2e/control/$(basename "$story" .sh)
 	cd "$root" || exit 1
@@ -26,7 +26,7 @@ tell() {
 }
 
 if [ "${1:-}" = --inside ]; then
-	tell "$2"
+	inside "$2"
 fi
 
 for program in jq curl gzip openssl ip unshare; do
@@ -37,32 +37,16 @@ for program in jq curl gzip openssl ip unshare; do
 done
 "$here/binary.sh" etcd kube-apiserver kube-controller-manager kubectl >/dev/null || exit 1
 
-is_wanted() {
-	local word
-	[ $# -gt 1 ] || return 0
-	for word in "${@:2}"; do
-		case $1 in *"$word"*) return 0 ;; esac
-	done
-	return 1
-}
-
-passed=0
-failed=0
-for story in "$here"/control/[a-z]*-*.sh; do
-	name=$(basename "$story" .sh)
-	is_wanted "$name" "$@" || continue
-	began=$SECONDS
-	echo "== $name: $(sed -n '1s/^# *//p' "$story")"
+# shellcheck source=tools/e2e/stories.sh
+. "$here/stories.sh"
+tell() {
+	local name bed
+	name=$(basename "$1" .sh)
+	bed=$root/build/e2e/control/$name/bed
 	rm -rf "$root/build/e2e/control/$name"
 	mkdir -p "$root/build/e2e/control/$name"
-	if BED=$root/build/e2e/control/$name/bed "$here/bed.sh" in "$here/control.sh" --inside "$story"; then
-		passed=$((passed + 1))
-		echo "   ok in $((SECONDS - began)) s"
-		rm -rf "$root/build/e2e/control/$name/bed"
-	else
-		failed=$((failed + 1))
-		echo "   FAILED: see build/e2e/control/$name"
-	fi
-done
-echo "control plane: $passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+	BED=$bed "$here/bed.sh" in "$here/control.sh" --inside "$1" && rm -rf "$bed"
+}
+lanes=${LANES:-2}
+wanted_stories "$here/control" "$@"
+tell_all "control plane" "$root/build/e2e/control"

@@ -3,7 +3,8 @@
 # and a receiver of webhooks.
 #
 #     plane.sh up | down                   for the cluster of $KUBECONFIG
-#     plane.sh start|stop|kill NAME        kubelet, mesh, envoy-pods, envoy-mesh, prometheus, receiver
+#     plane.sh start|stop|kill NAME        kubelet, mesh, envoy-pods, envoy-mesh, prometheus, receiver;
+#                                          another-prometheus, which `up` does not start: it can be down alone
 #
 # $SCHEDULER: only pods whose schedulerName is this are run; by default all pods of the cluster that have no node.
 # $HOLLOW: pods have no processes, and there is no mesh: receiver and kubelet alone.
@@ -137,6 +138,7 @@ make_files() {
 		mesh_admin=$(free_port 19901)
 		pods_admin=$(free_port 19902)
 		prometheus=$(free_port 19090)
+		another_prometheus=$(free_port 19091)
 		receiver=$(free_port 19004)
 		network=$(free_network)
 	END
@@ -150,7 +152,7 @@ make_files() {
 # ---- components ----
 
 # Prometheus is ready seconds before it looks at its first target.
-scrapes() { curl -sf "http://127.0.0.1:$prometheus/api/v1/query?query=up" | grep -q '"1"\]'; }
+scrapes() { curl -sf "http://127.0.0.1:$1/api/v1/query?query=up" | grep -q '"1"\]'; }
 
 start() {
 	local path
@@ -177,11 +179,12 @@ start() {
 		spawn "$1" "$path" -c "$plane/$name.yaml" --concurrency 1 --disable-hot-restart -l warn
 		until_it "$1" curl -sf "http://127.0.0.1:${!admin}/ready"
 		;;
-	prometheus)
+	prometheus | another-prometheus)
+		local port=${1/-/_}
 		path=$(command -v prometheus) || fail "there is no prometheus: apt-get install prometheus"
-		spawn prometheus "$path" --config.file "$plane/prometheus.yaml" --storage.tsdb.path "$plane/tsdb" \
-			--storage.tsdb.retention.time 1h --web.listen-address "127.0.0.1:$prometheus" --log.level warn
-		until_it prometheus scrapes
+		spawn "$1" "$path" --config.file "$plane/prometheus.yaml" --storage.tsdb.path "$plane/tsdb.$1" \
+			--storage.tsdb.retention.time 1h --web.listen-address "127.0.0.1:${!port}" --log.level warn
+		until_it "$1" scrapes "${!port}"
 		;;
 	*) fail "there is no $1; there are: $components" ;;
 	esac
@@ -189,10 +192,10 @@ start() {
 
 down() {
 	local name
-	for name in prometheus envoy-mesh mesh kubelet envoy-pods receiver; do
+	for name in another-prometheus prometheus envoy-mesh mesh kubelet envoy-pods receiver; do
 		stop "$name" TERM
 	done
-	rm -rf "$plane/tsdb"
+	rm -rf "$plane"/tsdb.*
 }
 
 up() {

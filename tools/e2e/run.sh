@@ -2,13 +2,24 @@
 # Tells stories on a real cluster with a real data plane. Usage: tools/e2e/run.sh [WORD…]: of those whose names have one
 # of the words. $KUBECONFIG: on that cluster; else on a test bed of its own, which is gone afterwards.
 #
-# With $PEER, the command line of another controller, both are measured instead: peer.sh.
+# With $PEER, the command line of another controller, both are measured instead: peer.sh. $LANES (2) stories are told at a
+# time: 900 requests/s take two thirds of a core.
 #
 # What a story leaves is in build/e2e/stories/NAME: events, counts of the pods, load, log of the daemon.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 export PROGRAMS=${PROGRAMS:-$root/build/release}
+# One at a time in this folder: bed and data plane are in build/e2e.
+if [ -z "${LOCKED:-}" ]; then
+	mkdir -p "$root/build/e2e"
+	exec 8>"$root/build/e2e/.lock"
+	flock -n 8 || {
+		echo "run.sh: another one runs here: waiting for it" >&2
+		flock 8
+	}
+	export LOCKED=yes
+fi
 [ -n "${KUBECONFIG:-}" ] || exec "$here/bed.sh" in "$0" "$@"
 
 plane=${PLANE:-$root/build/e2e/plane}
@@ -17,6 +28,8 @@ kubectl=$("$here/binary.sh" kubectl) || exit 1
 
 # shellcheck source=tools/e2e/common.sh
 . "$here/common.sh"
+# shellcheck source=tools/e2e/stories.sh
+. "$here/stories.sh"
 for program in hey jq lua5.4 prometheus; do
 	command -v $program >/dev/null || {
 		echo "run.sh: there is no $program: tools/setup.sh e2e installs it" >&2
@@ -55,17 +68,9 @@ if [ -n "${PEER:-}" ]; then
 	exit
 fi
 
-is_wanted() {
-	local word
-	[ $# -gt 1 ] || return 0
-	for word in "${@:2}"; do
-		case $1 in *"$word"*) return 0 ;; esac
-	done
-	return 1
-}
-
 # In a shell of its own, so that a story can end at any line.
 tell() (
+	ns=$(basename "$1" .sh)
 	folder=$root/build/e2e/stories/$ns
 	extra_objects=()
 	rm -rf "$folder"
@@ -80,20 +85,6 @@ tell() (
 	exit $((failures > 0))
 )
 
-passed=0
-failed=0
-for story in "$here"/stories/*.sh; do
-	ns=$(basename "$story" .sh)
-	is_wanted "$ns" "$@" || continue
-	began=$SECONDS
-	echo "== $ns: $(sed -n '1s/^# *//p' "$story")"
-	if tell "$story"; then
-		passed=$((passed + 1))
-		echo "   ok in $((SECONDS - began)) s"
-	else
-		failed=$((failed + 1))
-		echo "   FAILED: see build/e2e/stories/$ns"
-	fi
-done
-echo "e2e: $passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+lanes=${LANES:-2}
+wanted_stories "$here/stories" "$@"
+tell_all "data plane" "$root/build/e2e/stories"

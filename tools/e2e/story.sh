@@ -22,6 +22,13 @@ kube() { "$kubectl" -n "$ns" "$@"; }
 
 # ---- what is given ----
 
+# given_a_bed WHY: else the story is not run, and says so.
+given_a_bed() {
+	[ -z "${BED:-}" ] || return 0
+	say "not on a cluster that was there before: $1"
+	exit 77
+}
+
 # given_podinfo TAG: a Deployment of the demo app, of two pods. Standard input, if not a terminal's, is put in the pod spec.
 given_podinfo() {
 	cat >"$folder/deployment.yaml" <<-END
@@ -81,12 +88,15 @@ given_canary() {
 
 # ---- what is done ----
 
+# start_daemon [NAME]: as the ServiceAccount that we ship; $daemon_flags are more of its flags.
+daemon_flags=()
 start_daemon() {
 	# In a subshell, so that it is nobody's job here: how it ends is not told.
 	(
 		"$sluice" run --kubeconfig "$daemon_kubeconfig" --namespace "$ns" --mesh-provider appmesh:v1beta2 \
-			--metrics-server "http://127.0.0.1:$prometheus" --min-analysis-interval 1s --port 0 >>"$folder/daemon.log" 2>&1 &
-		echo $! >"$folder/daemon.pid"
+			--metrics-server "http://127.0.0.1:${metrics:-$prometheus}" --min-analysis-interval 1s --port 0 \
+			"${daemon_flags[@]}" >>"$folder/daemon.log" 2>&1 &
+		echo $! >"$folder/${1:-daemon}.pid"
 	)
 }
 
@@ -138,15 +148,25 @@ load() {
 	say "load: $rate requests/s $*"
 }
 
-# Ends all of it, and sets $good and $bad to how many answers were 200, and how many not.
-end_load() {
+stop_load() {
 	local i pid
 	for ((i = 1; i <= loads; i++)); do
-		pid=$(cat "$folder/load.$i.pid")
+		pid=$(cat "$folder/load.$i.pid" 2>/dev/null) || continue
 		kill -INT "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 		rm -f "$folder/load.$i.pid"
 	done
+}
+
+# The same at another rate, as there is long to wait.
+load_instead() {
+	stop_load
+	load "$@"
+}
+
+# Ends all of it, and sets $good and $bad to how many answers were 200, and how many not.
+end_load() {
+	stop_load
 	sleep 0.3 # the pods write their counts ten times a second
 	# "  [200]  31371 responses" of "Status code distribution", "  [3]  Get …" of "Error distribution"
 	read -r good bad < <(cat "$folder"/load.* | awk '/^[A-Z]/ { errors = /^Error/ }
@@ -250,11 +270,15 @@ expect_no_event() { ! live_events | grep -qF "$1" || wrong "event: $1"; }
 
 # ---- the end ----
 
+# at_end: a story that leaves more behind has its own.
+at_end() { :; }
+
 end_story() {
 	local name
 	for name in "$folder"/*.pid; do
 		kill "$(cat "$name")" 2>/dev/null
 	done
+	at_end
 	cat "$plane/counts/$ns".* >"$folder/counts" 2>/dev/null
 	# A bed is gone soon; elsewhere the pods need the kubelet to go.
 	"$kubectl" delete namespace "$ns" --wait="$([ -n "${BED:-}" ] && echo false || echo true)" --timeout 60s >/dev/null 2>&1

@@ -24,6 +24,7 @@ expect_rehearsal "scenes: []"
 begin_change "the Secret has another password" patch secret podinfo -p '{"stringData":{"password":"two"}}'
 until_event "New revision detected"
 until_phase Succeeded
+expect_rehearsal "scenes: []"
 [ "$(value_of secret password | base64 -d)" = two ] || wrong "the primary did not get the Secret"
 end_load
 

@@ -29,3 +29,7 @@ end_load
 
 expect_no_loss
 expect_shares
+expect_rehearsal "image: none
+scenes:
+  - {at: 0s, patch: {target: {spec: {template: {metadata: {annotations: {other: thing}}}}}}}
+  - {at: 0s, for: 10m, pods: {target: stuck}}"

@@ -16,9 +16,6 @@ fault podinfo-primary 6.0.1 unready=1
 until_phase Promoting
 until_event "Promotion of podinfo.$ns failed, primary not ready"
 until_phase Failed
-expect_rehearsal "image: example.com/podinfo:6.0.1
-scenes:
-  - {at: 15s, for: 10m, pods: {primary: stuck}}"
 [ "$(kube get virtualrouter podinfo -o "$weights")" = "100 0" ] || wrong "the canary does not keep the traffic"
 
 release 6.0.2
@@ -32,3 +29,7 @@ end_load
 expect_no_loss
 expect_shares
 expect_image podinfo-primary 6.0.2
+expect_rehearsal "image: example.com/podinfo:6.0.1
+scenes:
+  - {at: 15s, for: 50s, pods: {primary: stuck}}
+  - {at: 60s, image: example.com/podinfo:6.0.2}"
