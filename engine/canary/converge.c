@@ -48,7 +48,7 @@ static void hash_template(struct tick *tick)
 	const char *version = json_string_or(tick->target, "metadata.resourceVersion", "");
 	if (version[0] != '\0' && strcmp(version, tick->hashed_version) == 0)
 		return;
-	tick->spec->target->hash(tick->target, tick->template_hash);
+	target_hash(tick->spec->target, tick->target, tick->template_hash);
 	text_copy(tick->hashed_version, sizeof(tick->hashed_version), version);
 }
 
@@ -69,7 +69,8 @@ enum step converge_observe(struct tick *tick)
 		return STEP_ON;
 	converge_divert(tick);
 	struct error err = {0};
-	if (!workload_selector(target, &tick->world->workload, &tick->label, &err))
+	if (!workload_selector(target, &tick->world->workload, &tick->label, &err) ||
+	    (spec->target->fits != NULL && !spec->target->fits(target, &err)))
 		return tick_halt(tick, "%s", err.text);
 	enum step step = observe_configs(tick);
 	if (step != STEP_ON)

@@ -34,12 +34,10 @@ enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, cons
 	return converge_look(tick, path, object);
 }
 
-/* A step that is due waits since then. At rest nobody waits. */
+/* A step that is due waits since then. */
 static int64_t waits_since_us(const struct tick *tick)
 {
 	const struct memory *memory = &tick->status.memory;
-	if (phase_is_at_rest(tick->status.phase))
-		return 0;
 	bool due = memory->due_us > memory->since_us && memory->due_us <= tick->now_us;
 	return due ? memory->due_us : memory->since_us;
 }
@@ -54,6 +52,7 @@ enum readiness converge_ready(const struct tick *tick, enum side side, struct er
 		.threshold = canary ? spec->canary_ready_threshold : spec->primary_ready_threshold,
 		.deadline_us = spec->progress_deadline_us + memory->paused_for_us,
 		.since_us = waits_since_us(tick),
+		.rests = phase_is_at_rest(tick->status.phase),
 		.now_us = tick->now_us,
 	};
 	return spec->target->ready(canary ? tick->target : tick->primary, &terms, why);

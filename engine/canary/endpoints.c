@@ -117,7 +117,9 @@ long endpoints_count(const cJSON *slices, const char *prefix)
 
 static int64_t since_us(const struct tick *tick, enum side side)
 {
-	int64_t settled_us = tick->spec->target->settled_us(workload_of(tick, side));
+	const struct target_kind *kind = tick->spec->target;
+	int64_t settled_us =
+		kind->settled_us == NULL ? 0 : kind->settled_us(workload_of(tick, side));
 	int64_t phase_us = tick->status.memory.since_us;
 	return settled_us > phase_us ? settled_us : phase_us;
 }
@@ -154,8 +156,10 @@ enum step endpoints_await(struct tick *tick, enum side side, enum readiness *rea
 	if (answer->error.kind != ERROR_NONE && !unknown)
 		return tick_trouble(tick, &answer->error);
 	long wanted = wanted_of(tick, side);
-	char prefix[KUBE_NAME_MAX];
-	spec->target->new_pods(workload_of(tick, side), tick->status.memory.since_us, prefix);
+	char prefix[KUBE_NAME_MAX] = "";
+	if (spec->target->new_pods != NULL)
+		spec->target->new_pods(workload_of(tick, side), tick->status.memory.since_us,
+				       prefix);
 	if (cJSON_GetArraySize(json_get(answer->object, "items")) == 0)
 		unknown |= !may_be_made(tick, side);
 	if (unknown || endpoints_count(answer->object, prefix) >= wanted) {

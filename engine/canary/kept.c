@@ -160,7 +160,7 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 {
 	if (watched->target != NULL) {
 		char hash[HASH_TEXT_MAX];
-		watched->target->hash(object, hash);
+		target_hash(watched->target, object, hash);
 		return hash64(hash, strlen(hash)) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/hooks.h"
+#include "canary/target.h"
 #include "metric/query.h"
 
 static const char *const kinds[] = {
@@ -25,6 +26,9 @@ static void subject_of(const struct tick *tick, struct metric_subject *subject)
 		.ingress = spec->ingress_name == NULL ? spec->target_name : spec->ingress_name,
 		.route = spec->route_name == NULL ? spec->target_name : spec->route_name,
 		.provider = spec->metrics_provider,
+		.kind = spec->target->kube.kind,
+		.noun = spec->target->noun,
+		.pod_names = spec->target->pod_names,
 		.metrics_server = spec->metrics_server == NULL ? tick->world->metrics_server
 							       : spec->metrics_server,
 	};

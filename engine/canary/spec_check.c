@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/spec_parts.h"
+#include "canary/target.h"
 #include "traffic/driver.h"
 
 /* What the provider's driver can do beside weights: nothing without one. */
@@ -150,12 +151,26 @@ static void check_pace(const struct canary_spec *spec, struct spec_problems *pro
 				"has no effect in an A/B test, which has no step of all traffic");
 }
 
+/* What scales by itself has no autoscaler. */
+static void check_autoscaler(struct canary_spec *spec, struct spec_problems *problems)
+{
+	if (spec->scaler_name == NULL || spec->target == NULL || spec->target->scales)
+		return;
+	problem_warning(problems, "spec.autoscalerRef", "has no effect on a %s",
+			spec->target->kube.kind);
+	spec->scaler = NULL;
+	spec->scaler_kind = spec->scaler_name = NULL;
+}
+
 static void check_canary_replicas(struct canary_spec *spec, struct spec_problems *problems)
 {
 	static const char path[] = "spec.analysis.canaryReplicas";
 	if (spec->canary_replicas == 0 && spec->canary_percent == 0)
 		return;
-	if (spec->scaler_name != NULL) {
+	if (spec->target != NULL && !spec->target->scales) {
+		problem_warning(problems, path, "has no effect on a %s", spec->target->kube.kind);
+		spec->canary_replicas = spec->canary_percent = 0;
+	} else if (spec->scaler_name != NULL) {
 		problem_warning(problems, path, "has no effect beside spec.autoscalerRef");
 		spec->canary_replicas = spec->canary_percent = 0;
 	} else if (spec->strategy == STRATEGY_BLUE_GREEN || spec->watch_us > 0) {
@@ -258,6 +273,7 @@ void spec_check_together(struct canary_spec *spec, const struct spec_options *op
 	check_mirror(spec, can.mirror, problems);
 	check_steps(spec, problems);
 	check_pace(spec, problems);
+	check_autoscaler(spec, problems);
 	check_canary_replicas(spec, problems);
 	check_hook_time(spec, problems);
 	check_affinity(spec, can.stick, problems);

@@ -418,23 +418,9 @@ static const struct shape analysis[] = {
 		.members = MEMBERS(API_VERSION, KIND(__VA_ARGS__), NAME)                           \
 	}
 
-static bool only_this_kind(const cJSON *value, const char *kind, struct error *why)
-{
-	char seen[SEEN_MAX];
-	if (strcmp(value->valuestring, kind) == 0)
-		return true;
-	problem_seen(value, seen);
-	return error_set(why, ERROR_INVALID, "%s is not supported; %s is", seen, kind);
-}
-
-static bool is_deployment(const cJSON *value, struct error *why)
-{
-	return only_this_kind(value, "Deployment", why);
-}
-
 static const struct shape target_ref[] = {
 	API_VERSION,
-	{.name = "kind", .kind = SHAPE_STRING, .flags = SHAPE_REQUIRED, .rule = is_deployment},
+	KIND("Deployment", "DaemonSet"), /* those of target.c */
 	NAME,
 	{.kind = SHAPE_END},
 };

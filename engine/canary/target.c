@@ -2,10 +2,13 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 static const struct target_kind *const kinds[] = {
 	&target_deployment,
+	&target_daemon_set,
 };
 
 const struct target_kind *target_find(const char *api_version, const char *kind)
@@ -29,4 +32,15 @@ const struct target_kind *target_of(const char *api_version, const char *plural)
 const struct target_kind *target_at(size_t i)
 {
 	return i < ARRAY_LEN(kinds) ? kinds[i] : NULL;
+}
+
+void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX])
+{
+	char hex[SHA256_HEX_SIZE];
+	SCOPED(json) cJSON *made = kind->template == NULL ? NULL : kind->template(target);
+	const cJSON *template = kind->template == NULL ? json_at(target, "spec.template") : made;
+	SCOPED(text) char *text = template == NULL ? xstrdup("{}") : json_canonical(template);
+	sha256_hex(text, strlen(text), hex);
+	hex[16] = '\0';
+	text_copy(hash, HASH_TEXT_MAX, hex);
 }

@@ -19,26 +19,33 @@ struct pod_counts {
 struct ready_terms {
 	int threshold;	     /* percent of updated pods that must be available */
 	int64_t deadline_us; /* how long it may make no progress */
-	int64_t since_us;    /* when waiting for it began; 0: nobody waits */
+	int64_t since_us;    /* when waiting for it began, or the phase */
+	bool rests;	     /* no release waits for it */
 	int64_t now_us;
 };
 
 struct target_kind {
 	struct kube_kind kube;
-	const char *noun; /* in sentences: "deployment" */
-	bool scales;	  /* by spec.replicas, so that an autoscaler may */
+	const char *noun;	/* in sentences: "deployment" */
+	bool scales;		/* by spec.replicas, so that an autoscaler may */
+	bool rewrites_affinity; /* of its primary's pods: what keeps off the target's own */
+	/* How the names of its pods go on after the target's and a dash: a regular expression. */
+	const char *pod_names;
 	/* Fields of spec beside the template that the primary takes over; NULL-terminated. */
 	const char *const *copied;
 
-	/* The revision: 16 hex digits of what a release of it changes. */
-	void (*hash)(const cJSON *target, char hash[HASH_TEXT_MAX]);
+	/* Whether it can be released a step at a time; else a sentence. NULL: always. */
+	bool (*fits)(const cJSON *target, struct error *err);
+	/* What a release changes; the caller frees. NULL: spec.template as it is. */
+	cJSON *(*template)(const cJSON *target);
 	struct pod_counts (*pods)(const cJSON *workload);
 	/* READY_NEVER: past its deadline. `why` is the reference's sentence after the prefix. */
 	enum readiness (*ready)(const cJSON *workload, const struct ready_terms *terms,
 				struct error *why);
-	/* When it last changed between ready and not; 0: it does not say. */
+	/* When it last changed between ready and not; 0: it does not say. NULL: never does. */
 	int64_t (*settled_us)(const cJSON *workload);
-	/* What the names of its pods begin with, if it has rolled out since then; else "". */
+	/* What the names of its pods begin with, if it has rolled out since then; else "". NULL:
+	 * always "". */
 	void (*new_pods)(const cJSON *workload, int64_t since_us, char prefix[KUBE_NAME_MAX]);
 	/* It shall have no pods. */
 	bool (*is_stopped)(const cJSON *workload);
@@ -47,7 +54,7 @@ struct target_kind {
 	cJSON *(*scale)(const cJSON *workload, long replicas);
 };
 
-extern const struct target_kind target_deployment;
+extern const struct target_kind target_deployment, target_daemon_set;
 
 /* The kind of a spec.targetRef; NULL when it is none of ours. */
 const struct target_kind *target_find(const char *api_version, const char *kind);
@@ -56,7 +63,7 @@ const struct target_kind *target_of(const char *api_version, const char *plural)
 /* In the order of the documentation; NULL after the last. */
 const struct target_kind *target_at(size_t i);
 
-/* For the files of kinds. */
-void target_hash_template(const cJSON *target, char hash[HASH_TEXT_MAX]);
+/* The revision: 16 hex digits over what a release changes. */
+void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX]);
 
 #endif

@@ -136,8 +136,10 @@ const struct target_kind target_deployment = {
 	.kube = {"apps/v1", "Deployment", "deployments", false},
 	.noun = "deployment",
 	.scales = true,
+	.rewrites_affinity = true,
+	/* A hash of the template and one of the pod: TARGET-primary-… is not among them. */
+	.pod_names = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)",
 	.copied = copied,
-	.hash = target_hash_template,
 	.pods = pods,
 	.ready = ready,
 	.settled_us = settled_us,

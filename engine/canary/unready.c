@@ -27,8 +27,10 @@ enum step unready_halt(struct tick *tick, enum side side, const struct error *wh
 		times++;
 	SCOPED(text)
 	char *wait = xasprintf("pods of %d %d %d", (int)side, tick->diverted, times);
-	return tick_halt_as(
-		tick, wait, "%s%s.%s not ready: %s%s", primary ? "" : "canary deployment ",
-		primary ? spec->primary_target : spec->target_name, spec->namespace, why->text,
-		tick->diverted ? "; meanwhile all traffic goes to the primary" : "");
+	SCOPED(text)
+	char *who = primary ? xasprintf("%s.%s", spec->primary_target, spec->namespace)
+			    : xasprintf("canary %s %s.%s", spec->target->noun, spec->target_name,
+					spec->namespace);
+	return tick_halt_as(tick, wait, "%s not ready: %s%s", who, why->text,
+			    tick->diverted ? "; meanwhile all traffic goes to the primary" : "");
 }

@@ -1,5 +1,6 @@
 #include "canary/workload_meta.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ bool workload_selector(const cJSON *target, const struct workload_options *optio
 		       struct selector_label *label, struct error *err)
 {
 	const cJSON *labels = json_at(target, "spec.selector.matchLabels");
-	char all[200] = "";
+	char all[200] = "", noun[32];
 	for (const char *const *key = options->selector_labels; *key != NULL; key++) {
 		const cJSON *value = json_get(labels, *key);
 		if (cJSON_IsString(value)) {
@@ -48,8 +49,11 @@ bool workload_selector(const cJSON *target, const struct workload_options *optio
 		size_t len = strlen(all);
 		snprintf(all + len, sizeof(all) - len, "%s%s", len == 0 ? "" : " ", *key);
 	}
+	text_copy(noun, sizeof(noun), json_string_or(target, "kind", "deployment"));
+	for (char *c = noun; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
 	return error_set(err, ERROR_INVALID,
-			 "deployment %s.%s spec.selector.matchLabels must contain one of [%s]",
+			 "%s %s.%s spec.selector.matchLabels must contain one of [%s]", noun,
 			 json_string_or(target, "metadata.name", ""),
 			 json_string_or(target, "metadata.namespace", ""), all);
 }

@@ -19,13 +19,6 @@ static void hash_of(const cJSON *json, char hash[HASH_TEXT_MAX])
 	text_copy(hash, HASH_TEXT_MAX, hex);
 }
 
-void target_hash_template(const cJSON *target, char hash[HASH_TEXT_MAX])
-{
-	const cJSON *template = json_at(target, "spec.template");
-	SCOPED(json) cJSON *none = cJSON_CreateObject();
-	hash_of(template == NULL ? none : template, hash);
-}
-
 void workload_revision(const char *template_hash, const cJSON *tracked,
 		       char revision[HASH_TEXT_MAX])
 {
@@ -152,7 +145,9 @@ static cJSON *template_without_id(const struct canary_spec *spec, const cJSON *t
 				  const struct selector_label *label, const cJSON *tracked,
 				  const struct workload_options *options)
 {
-	const cJSON *from = json_at(target, "spec.template");
+	SCOPED(json)
+	cJSON *made = spec->target->template == NULL ? NULL : spec->target->template(target);
+	const cJSON *from = made != NULL ? made : json_at(target, "spec.template");
 	cJSON *template = cJSON_CreateObject(), *metadata = cJSON_CreateObject();
 	cJSON *labels = meta_without_toolkit(json_at(from, "metadata.labels"));
 	cJSON *annotations = meta_without_toolkit(json_at(from, "metadata.annotations"));
@@ -167,7 +162,8 @@ static cJSON *template_without_id(const struct canary_spec *spec, const cJSON *t
 	rename_in_volumes(json_get(pod, "volumes"), tracked);
 	rename_in_containers(json_get(pod, "containers"), tracked);
 	rename_in_containers(json_get(pod, "initContainers"), tracked);
-	rewrite_affinity(pod, spec->target_name, options);
+	if (spec->target->rewrites_affinity)
+		rewrite_affinity(pod, spec->target_name, options);
 	cJSON_AddItemToObject(template, "spec", pod);
 	return template;
 }
@@ -209,7 +205,7 @@ bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJ
 	if (tracked == NULL)
 		return true;
 	char hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
-	spec->target->hash(target, hash);
+	target_hash(spec->target, target, hash);
 	workload_revision(hash, tracked, revision);
 	return workload_carries(spec, primary, revision);
 }
@@ -234,8 +230,13 @@ bool workload_selector_of_primary(const cJSON *primary, const struct workload_op
 
 /* ---- the primary ---- */
 
-/* The deployment controller's own count. */
-static const char revision_annotation[] = "deployment.kubernetes.io/revision";
+/* What its controller counts is not the primary's. */
+static void drop_counts(cJSON *annotations)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(annotations, "deployment.kubernetes.io/revision");
+	cJSON_DeleteItemFromObjectCaseSensitive(annotations,
+						"deprecated.daemonset.template.generation");
+}
 
 cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 			const struct selector_label *label, const cJSON *tracked,
@@ -248,7 +249,7 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 	meta_set(labels, label->key, value);
 	json_put(primary, "metadata.labels", labels);
 	cJSON *annotations = meta_without_toolkit(json_at(target, "metadata.annotations"));
-	cJSON_DeleteItemFromObjectCaseSensitive(annotations, revision_annotation);
+	drop_counts(annotations);
 	if (annotations->child != NULL)
 		json_put(primary, "metadata.annotations", annotations);
 	else
@@ -314,7 +315,7 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 	if (cJSON_GetArraySize(patch) > 1 && json_get(labels, label->key) != NULL)
 		meta_set(labels, label->key, value);
 	cJSON *annotations = meta_included(json_at(target, "metadata.annotations"), options);
-	cJSON_DeleteItemFromObjectCaseSensitive(annotations, revision_annotation);
+	drop_counts(annotations);
 	merge_map(patch, primary, "annotations", annotations);
 	for (const char *const *name = spec->target->copied; *name != NULL; name++) {
 		const cJSON *field = json_get(json_get(target, "spec"), *name);

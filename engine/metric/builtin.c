@@ -6,15 +6,14 @@
 
 #include "base/mem.h"
 
-/* A Deployment's pods are called target-hash-hash: with both, so that target-primary-… is not
- * among them. */
 #define PODS                                                                                       \
 	"kubernetes_namespace=\"{{ namespace }}\","                                                \
-	"kubernetes_pod_name=~\"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)\""
+	"kubernetes_pod_name=~\"{{ pods }}\""
 #define ISTIO                                                                                      \
 	"reporter=\"destination\",destination_workload_namespace=\"{{ namespace }}\","             \
 	"destination_workload=~\"{{ target }}\""
-#define LINKERD "namespace=\"{{ namespace }}\",deployment=~\"{{ target }}\",direction=\"inbound\""
+#define LINKERD                                                                                    \
+	"namespace=\"{{ namespace }}\",{{ workload }}=~\"{{ target }}\",direction=\"inbound\""
 #define CONTOUR "envoy_cluster_name=~\"{{ namespace }}_{{ service }}-canary_[0-9a-zA-Z-]+\""
 /* The upstream is named by the service. */
 #define GLOO                                                                                       \
@@ -26,7 +25,7 @@
 	"ingress service }}\""
 #define TRAEFIK "service=~\"{{ namespace }}-{{ service }}-canary-[0-9a-zA-Z-]+@kubernetescrd\""
 #define OSM                                                                                        \
-	"destination_namespace=\"{{ namespace }}\",destination_kind=\"Deployment\","               \
+	"destination_namespace=\"{{ namespace }}\",destination_kind=\"{{ kind }}\","               \
 	"destination_name=\"{{ target }}\""
 #define KUMA "service=~\"{{ service }}-canary_{{ namespace }}_svc_[0-9a-zA-Z-]+\""
 #define APISIX "route=~\"{{ namespace }}_{{ route }}-{{ service }}-canary_.+\""

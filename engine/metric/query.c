@@ -28,6 +28,10 @@ static cJSON *template_values(const struct metric_subject *subject, const cJSON 
 		if (as_words)
 			builtin_words(value->valuestring);
 	}
+	cJSON_AddStringToObject(values, "kind", subject->kind);
+	cJSON_AddStringToObject(values, "workload", subject->noun);
+	SCOPED(text) char *pods = xasprintf("%s-%s", subject->target, subject->pod_names);
+	cJSON_AddStringToObject(values, "pods", pods);
 	cJSON_AddStringToObject(values, "interval", json_string_or(check, "interval", "1m"));
 	const cJSON *variables = json_get(check, "templateVariables");
 	cJSON_AddItemToObject(values, "variables",

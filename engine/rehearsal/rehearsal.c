@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/target.h"
 #include "rehearsal/parts.h"
 
 /* ---- what is noted ---- */
@@ -103,16 +104,22 @@ static bool make_target(struct play *play, const cJSON *canary)
 	const char *name = json_string_or(canary, "spec.targetRef.name", "");
 	const char *namespace = json_string_or(canary, "metadata.namespace", "default");
 	SCOPED(text) char *primary = xasprintf("%s-primary", name);
-	kube_path(play->target, &kube_deployment, namespace, name);
-	kube_path(play->primary, &kube_deployment, namespace, primary);
+	const struct target_kind *kind =
+		target_find(json_string_or(canary, "spec.targetRef.apiVersion", ""),
+			    json_string_or(canary, "spec.targetRef.kind", ""));
+	if (kind == NULL)
+		kind = &target_deployment; /* and the daemon says what is wrong */
+	kube_path(play->target, &kind->kube, namespace, name);
+	kube_path(play->primary, &kind->kube, namespace, primary);
 	if (cluster_get(play->cluster, play->target) != NULL)
 		return true;
 	SCOPED(json) cJSON *target = cJSON_CreateObject();
-	json_put_string(target, "apiVersion", "apps/v1");
-	json_put_string(target, "kind", "Deployment");
+	json_put_string(target, "apiVersion", kind->kube.api_version);
+	json_put_string(target, "kind", kind->kube.kind);
 	json_put_string(target, "metadata.name", name);
 	json_put_string(target, "metadata.namespace", namespace);
-	json_put_number(target, "spec.replicas", 1);
+	if (kind->scales)
+		json_put_number(target, "spec.replicas", 1);
 	json_put_string(target, "spec.selector.matchLabels.app", name);
 	json_put_string(target, "spec.template.metadata.labels.app", name);
 	cJSON *containers = cJSON_CreateArray(), *container = cJSON_CreateObject();

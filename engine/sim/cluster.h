@@ -23,9 +23,9 @@ struct cluster_options {
 	int64_t reply_us;     /* a request takes up to this long; 0: next turn of the loop */
 	int64_t watch_lag_us; /* a watch event arrives up to this much after the write; 0: next turn
 			       */
-	int64_t ready_us; /* a Deployment's new pods are ready after this; annotations override (see
+	int64_t ready_us; /* a workload's new pods are ready after this; annotations override (see
 			     sim/controllers.h) */
-	bool slices;	  /* Services have EndpointSlices, which follow Deployments at once */
+	bool slices;	  /* Services have EndpointSlices, which follow workloads at once */
 	bool strict;	  /* an object needs its Namespace, as in a real cluster */
 	size_t watch_window; /* events kept for watches that resume; older ones get 410. 0: 10,000
 			      */

@@ -1,8 +1,8 @@
 /*
- * controllers.h - the small part of a controller manager that rollouts need: Deployments become
- * ready, and (slices.c) the EndpointSlices of Services follow.
+ * controllers.h - the small part of a controller manager that rollouts need: Deployments and
+ * DaemonSets become ready, and (slices.c) the EndpointSlices of Services follow.
  *
- * Annotations of a Deployment say how: `sim.sluice.dev/ready-after: 5s`;
+ * Annotations of a workload say how: `sim.sluice.dev/ready-after: 5s`;
  * `sim.sluice.dev/never-ready: "true"` or an image that contains `:never-ready` for new pods that
  * never become ready; `sim.sluice.dev/down: "true"` for pods that are not ready any more.
  */
@@ -15,12 +15,19 @@
 
 #include "kube/path.h"
 
-/* The status of a Deployment whose new pods are (or are not yet) available; the caller frees. */
-cJSON *deployment_status(const cJSON *deployment, bool available, int64_t now_us);
-bool deployment_never_ready(const cJSON *deployment);
-bool deployment_is_down(const cJSON *deployment);
-/* The name of the ReplicaSet that its pods are of, "podinfo-1a2b3c4d": as its status says. */
-void deployment_set(const cJSON *deployment, char name[KUBE_NAME_MAX]);
-int64_t deployment_ready_after(const cJSON *deployment, int64_t fallback_us);
+/* The nodes of the cluster, which have no labels that a node selector could ask for. */
+enum { SIM_NODES = 3 };
+
+/* The kinds that roll out; NULL after the last. */
+const struct kube_kind *workload_kind(size_t i);
+bool workload_rolls(const struct kube_ref *ref);
+/* Its status once its new pods are available, or cannot be; NULL when it says so already. The
+ * caller frees. */
+cJSON *workload_rolled(const cJSON *workload, int64_t now_us);
+int64_t workload_rolls_for(const cJSON *workload, int64_t fallback_us);
+
+/* What the names of its pods begin with: that of a Deployment's ReplicaSet, "podinfo-1a2b3c4d"; and
+ * how many are available. */
+void workload_pods(const cJSON *workload, char prefix[KUBE_NAME_MAX], long *available);
 
 #endif

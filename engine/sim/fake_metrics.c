@@ -14,22 +14,22 @@ static bool says(const char *query, const char *prefix, const char *name, const 
 }
 
 /* Queries name pods by a pattern ("podinfo-[0-9a-zA-Z]+…") or a workload by its name. */
-static bool asks_about(const char *query, const cJSON *deployment)
+static bool asks_about(const char *query, const cJSON *workload)
 {
-	const char *name = json_string_or(deployment, "metadata.name", "");
-	const char *namespace = json_string_or(deployment, "metadata.namespace", "");
+	const char *name = json_string_or(workload, "metadata.name", "");
+	const char *namespace = json_string_or(workload, "metadata.namespace", "");
 	return says(query, "\"", namespace, "\"") &&
 	       (says(query, "\"", name, "\"") || says(query, "\"", name, "-[") ||
 		says(query, "-", name, "-[") || says(query, "\"", name, "-canary\""));
 }
 
-static const char *image_asked(const cJSON *deployments, const char *query)
+static const char *image_asked(const cJSON *workloads, const char *query)
 {
-	const cJSON *deployment;
-	cJSON_ArrayForEach(deployment, deployments)
+	const cJSON *workload;
+	cJSON_ArrayForEach(workload, workloads)
 	{
-		if (asks_about(query, deployment))
-			return json_string_or(deployment, "spec.template.spec.containers[0].image",
+		if (asks_about(query, workload))
+			return json_string_or(workload, "spec.template.spec.containers[0].image",
 					      "");
 	}
 	return NULL;
@@ -39,7 +39,10 @@ char *fake_metrics_answer(const struct cluster *cluster, const char *query, int6
 			  struct chance *chance)
 {
 	SCOPED(json) cJSON *deployments = cluster_list(cluster, "/apis/apps/v1/deployments");
+	SCOPED(json) cJSON *daemon_sets = cluster_list(cluster, "/apis/apps/v1/daemonsets");
 	const char *image = image_asked(deployments, query);
+	if (image == NULL)
+		image = image_asked(daemon_sets, query);
 	double value = 1, noise = chance_unit(chance);
 	if (image != NULL && strstr(image, ":silent") != NULL)
 		return xstrdup("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\","

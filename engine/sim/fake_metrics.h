@@ -10,7 +10,7 @@
 
 #include "sim/cluster.h"
 
-/* The body of an answer to /api/v1/query; the caller frees. A query that names no Deployment of the
+/* The body of an answer to /api/v1/query; the caller frees. A query that names no workload of the
  * cluster, in quotes with its namespace, is answered with 1 (Prometheus is asked for vector(1)). */
 char *fake_metrics_answer(const struct cluster *cluster, const char *query, int64_t now_us,
 			  struct chance *chance);

@@ -39,7 +39,7 @@ struct cluster {
 	void *on_write_owner;
 	char **gone; /* uids of what was removed, until their dependents were looked for again */
 	size_t gone_count;
-	char **rolling; /* paths of Deployments that become ready; NULL: a free slot */
+	char **rolling; /* paths of workloads that become ready; NULL: a free slot */
 	size_t rolling_room;
 	bool slices_late, slices_soon;
 	bool has_scaled, scales_soon; /* of KEDA: there was a ScaledObject; they are gone through */
@@ -79,7 +79,7 @@ void watches_tell(struct cluster *cluster);
 
 /* slices.c: EndpointSlices. */
 
-/* An object changed, or went; only Deployments and Services matter. */
+/* An object changed, or went; only workloads and Services matter. */
 void slices_follow(struct cluster *cluster, const struct kube_ref *ref, const char *path);
 void slices_fini(struct cluster *cluster);
 

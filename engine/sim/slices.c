@@ -24,11 +24,11 @@ static bool selects(const cJSON *selector, const cJSON *labels)
 }
 
 /* The pods of a rollout have names and addresses of their own. */
-static void add_pods(cJSON *endpoints, const cJSON *deployment)
+static void add_pods(cJSON *endpoints, const cJSON *workload)
 {
 	char set[KUBE_NAME_MAX];
-	deployment_set(deployment, set);
-	long count = json_int(deployment, "status.availableReplicas", 0);
+	long count;
+	workload_pods(workload, set, &count);
 	unsigned base = (unsigned)hash64(set, strlen(set));
 	for (long i = 0; i < count; i++) {
 		char address[32];
@@ -64,18 +64,19 @@ struct wanted {
 	cJSON *endpoints;
 };
 
-static void add_selected(struct cluster *cluster, const struct stored *deployment, void *owner)
+static void add_selected(struct cluster *cluster, const struct stored *workload, void *owner)
 {
 	const struct wanted *wanted = owner;
 	(void)cluster;
-	if (selects(wanted->selector, json_at(deployment->object, "spec.template.metadata.labels")))
-		add_pods(wanted->endpoints, deployment->object);
+	if (selects(wanted->selector, json_at(workload->object, "spec.template.metadata.labels")))
+		add_pods(wanted->endpoints, workload->object);
 }
 
 static cJSON *endpoints_of(struct cluster *cluster, const struct stored *service)
 {
 	struct wanted wanted = {json_at(service->object, "spec.selector"), cJSON_CreateArray()};
-	each_of(cluster, &kube_deployment, service->ref.namespace, add_selected, &wanted);
+	for (size_t i = 0; workload_kind(i) != NULL; i++)
+		each_of(cluster, workload_kind(i), service->ref.namespace, add_selected, &wanted);
 	return wanted.endpoints;
 }
 
@@ -130,7 +131,7 @@ static void follow(struct cluster *cluster, const struct stored *service)
 }
 
 struct moved {
-	const char *name;    /* of a Deployment */
+	const char *name;    /* of a workload */
 	const cJSON *labels; /* of its pods; NULL: it is gone */
 };
 
@@ -205,8 +206,7 @@ static void follow_soon(struct cluster *cluster)
 
 void slices_follow(struct cluster *cluster, const struct kube_ref *ref, const char *path)
 {
-	if (strcmp(ref->plural, kube_deployment.plural) != 0 &&
-	    strcmp(ref->plural, kube_service.plural) != 0)
+	if (!workload_rolls(ref) && strcmp(ref->plural, kube_service.plural) != 0)
 		return;
 	if (cluster->moved_count == cluster->moved_room) {
 		cluster->moved_room = cluster->moved_room == 0 ? 16 : cluster->moved_room * 2;

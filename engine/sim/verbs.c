@@ -14,10 +14,10 @@
 
 /* ---- controllers ---- */
 
-static void deployment_ready(void *owner, uint64_t slot);
+static void rolled(void *owner, uint64_t slot);
 
 /* Later its pods are ready. */
-static void roll(struct cluster *cluster, const char *path, const cJSON *deployment)
+static void roll(struct cluster *cluster, const char *path, const cJSON *workload)
 {
 	size_t slot = 0;
 	while (slot < cluster->rolling_room && cluster->rolling[slot] != NULL)
@@ -31,9 +31,8 @@ static void roll(struct cluster *cluster, const char *path, const cJSON *deploym
 	}
 	cluster->rolling[slot] = xstrdup(path);
 	loop_at(cluster->loop,
-		loop_now(cluster->loop) +
-			deployment_ready_after(deployment, cluster->options.ready_us),
-		deployment_ready, cluster, slot);
+		loop_now(cluster->loop) + workload_rolls_for(workload, cluster->options.ready_us),
+		rolled, cluster, slot);
 }
 
 /* Something changed, or went (NULL): watches, controllers and whoever listens are told. */
@@ -43,8 +42,8 @@ static void changed(struct cluster *cluster, const struct kube_ref *ref, const c
 	watches_tell(cluster);
 	if (cluster->on_write != NULL)
 		cluster->on_write(cluster->on_write_owner, path, object);
-	bool deployment = strcmp(ref->plural, kube_deployment.plural) == 0;
-	if (deployment && object != NULL)
+	bool rolls = workload_rolls(ref);
+	if (rolls && object != NULL)
 		roll(cluster, path, object);
 	if (object != NULL)
 		keda_follow(cluster, object);
@@ -52,7 +51,7 @@ static void changed(struct cluster *cluster, const struct kube_ref *ref, const c
 		slices_follow(cluster, ref, path);
 }
 
-static void deployment_ready(void *owner, uint64_t slot)
+static void rolled(void *owner, uint64_t slot)
 {
 	struct cluster *cluster = owner;
 	SCOPED(text) char *path = cluster->rolling[slot];
@@ -60,16 +59,11 @@ static void deployment_ready(void *owner, uint64_t slot)
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL)
 		return;
-	const cJSON *live = stored->object;
-	bool observed = json_int(live, "status.observedGeneration", 0) ==
-			json_int(live, "metadata.generation", 0);
-	bool down = deployment_is_down(live), never = deployment_never_ready(live);
-	long available = json_int(live, "status.availableReplicas", 0);
-	if (observed &&
-	    (down ? available == 0 : never || available == json_int(live, "spec.replicas", 1)))
+	cJSON *status = workload_rolled(stored->object, loop_now(cluster->loop));
+	if (status == NULL)
 		return;
-	cJSON *next = json_copy(live);
-	json_put(next, "status", deployment_status(live, !never && !down, loop_now(cluster->loop)));
+	cJSON *next = json_copy(stored->object);
+	json_put(next, "status", status);
 	if (store_replace(&cluster->store, stored, next))
 		changed(cluster, &stored->ref, stored->path, stored->object);
 }

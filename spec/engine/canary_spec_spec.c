@@ -365,8 +365,9 @@ SPEC("canary spec: null is as good as nothing")
 
 SPEC("canary spec: only what this version can roll out is taken")
 {
-	parse((struct given){.target = "{apiVersion: apps/v1, kind: DaemonSet, name: agent}"});
-	EXPECT_TOLD("spec.targetRef.kind: \"DaemonSet\" is not supported; Deployment is\n");
+	parse((struct given){.target = "{apiVersion: apps/v1, kind: ReplicaSet, name: agent}"});
+	EXPECT_TOLD("spec.targetRef.kind: must be one of Deployment, DaemonSet, is "
+		    "\"ReplicaSet\"\n");
 	parse((struct given){.target = "{apiVersion: apps/v1, kind: Deployment}"});
 	EXPECT_TOLD("spec.targetRef.name: is required\n");
 	parse((struct given){.top = "  autoscalerRef: {apiVersion: v1, kind: Scaler, name: s}\n"});
@@ -376,6 +377,19 @@ SPEC("canary spec: only what this version can roll out is taken")
 		.top = "  autoscalerRef: {apiVersion: keda.sh/v1alpha1, "
 		       "kind: ScaledObject, name: s, primaryScalerQueries: {a: b}}\n"});
 	EXPECT_TOLD("");
+	forget();
+}
+
+SPEC("canary spec: what does not scale has no autoscaler, and no scale of its own")
+{
+	parse((struct given){
+		.target = "{apiVersion: apps/v1, kind: DaemonSet, name: agent}",
+		.top = "  autoscalerRef: {apiVersion: autoscaling/v2, "
+		       "kind: HorizontalPodAutoscaler, name: agent}\n",
+		.analysis = "    interval: 1m\n    stepWeight: 5\n    canaryReplicas: 2\n"});
+	EXPECT_TOLD_OF("warning: spec.autoscalerRef: has no effect on a DaemonSet\n");
+	EXPECT_TOLD_OF("warning: spec.analysis.canaryReplicas: has no effect on a DaemonSet\n");
+	EXPECT(spec->scaler_name == NULL && spec->canary_replicas == 0);
 	forget();
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/target.h"
 #include "spec.h"
 
 static const struct metric_subject subject = {
@@ -13,6 +14,9 @@ static const struct metric_subject subject = {
 	.service = "podinfo",
 	.ingress = "podinfo",
 	.route = "podinfo",
+	.kind = "Deployment",
+	.noun = "deployment",
+	.pod_names = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)",
 	.provider = "appmesh:v1beta2",
 	.metrics_server = "http://prometheus:9090",
 };
@@ -218,5 +222,32 @@ SPEC("query: of a Service as a target each provider is asked as of a Deployment"
 	for (size_t i = 0; i < ARRAY_LEN(builtin_cases); i++) {
 		SCOPED(text) char *provider = xasprintf("%s:service", builtin_cases[i].provider);
 		expect_both(provider, &builtin_cases[i]);
+	}
+}
+
+SPEC("query: the built-in queries of a DaemonSet match its own pods, and not its primary's")
+{
+	struct metric_subject agent = subject;
+	agent.target = "agent";
+	agent.kind = "DaemonSet";
+	agent.noun = "daemonset";
+	agent.pod_names = target_daemon_set.pod_names;
+	static const struct {
+		const char *provider, *part;
+	} cases[] = {
+		{"kubernetes", "kubernetes_pod_name=~\"agent-[bcdfghjklmnpqrstvwxz2456789]{5}\""},
+		{"linkerd", "daemonset=~\"agent\""},
+		{"osm", "destination_kind=\"DaemonSet\",destination_name=\"agent\""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct metric_request request;
+		struct error err = {0};
+		SCOPED(json) cJSON *check = cJSON_Parse("{\"name\":\"request-success-rate\"}");
+		agent.provider = cases[i].provider;
+		EXPECT(metric_request_init(&request, &agent, check, NULL, NULL, &err));
+		if (strstr(request.query.query, cases[i].part) == NULL)
+			spec_fail(__FILE__, __LINE__, "%s: %s", cases[i].provider,
+				  request.query.query);
+		metric_request_fini(&request);
 	}
 }

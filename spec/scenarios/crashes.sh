@@ -51,6 +51,8 @@ release "a canary by a route of the team's is promoted" 0 -f team_route.yaml
 release "a canary by a route of the team's is rolled back" 2 -f team_route.yaml --metrics $errors
 release "commands of an operator" 0 -f gates.yaml --scenario an_operator_approves_pauses_and_promotes/scenario.yaml
 release "an operator aborts" 2 -f canary.yaml --scenario an_operator_aborts/scenario.yaml
+release "a DaemonSet is promoted" 0 -f daemon_set.yaml
+release "a DaemonSet is rolled back" 2 -f daemon_set.yaml --scenario a_daemonset_that_never_becomes_ready_is_rolled_back/scenario.yaml
 release "without an analysis" 0 -f skip.yaml
 release "a canary that KEDA scales is promoted" 0 -f keda.yaml
 release "a canary that KEDA scales is rolled back" 2 -f keda.yaml --metrics $errors

@@ -1,0 +1,202 @@
+/*
+ * target_spec.c - what the kinds of targets say of themselves, and releases of each.
+ */
+#include "canary/target.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "bed.h"
+#include "spec.h"
+
+static cJSON *parsed(const char *text)
+{
+	struct error err = {0};
+	cJSON *json = json_parse(text, strlen(text), &err);
+	if (json == NULL)
+		spec_fail(__FILE__, __LINE__, "%s", err.text);
+	return json;
+}
+
+/* ---- DaemonSets ---- */
+
+static const char agent[] = "/apis/apps/v1/namespaces/test/daemonsets/agent";
+static const char agent_primary[] = "/apis/apps/v1/namespaces/test/daemonsets/agent-primary";
+static const char agent_canary[] = "/apis/flagger.app/v1beta1/namespaces/test/canaries/agent";
+#define STOPPED "spec.template.spec.nodeSelector[\"flagger.app/scale-to-zero\"]"
+
+static const char agent_text[] =
+	"{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":\"agent\","
+	"\"namespace\":\"test\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"agent\"}},"
+	"\"template\":{\"metadata\":{\"labels\":{\"app\":\"agent\"}},\"spec\":{\"containers\":[{"
+	"\"name\":\"agent\",\"image\":\"agent:1\"}]}}}}";
+
+/* `patch` over the DaemonSet. */
+static void put_agent(struct bed *bed, const char *patch)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *object = parsed(agent_text);
+	SCOPED(json) cJSON *over = parsed(patch);
+	json_merge_patch(&object, over);
+	EXPECT(cluster_apply(bed->cluster, object, &err));
+	bed_put(bed, "{\"apiVersion\":\"flagger.app/v1beta1\",\"kind\":\"Canary\",\"metadata\":{"
+		     "\"name\":\"agent\",\"namespace\":\"test\"},\"spec\":{\"provider\":"
+		     "\"kubernetes\",\"targetRef\":{\"apiVersion\":\"apps/v1\",\"kind\":"
+		     "\"DaemonSet\",\"name\":\"agent\"},\"progressDeadlineSeconds\":60,"
+		     "\"service\":{\"port\":80},\"analysis\":{\"interval\":\"10s\",\"threshold\":2,"
+		     "\"iterations\":2}}}");
+	bed_start_engine(bed);
+}
+
+static bool agent_reaches(struct bed *bed, const char *phase)
+{
+	for (int i = 0; i < 600; i++) {
+		if (strcmp(bed_says(bed, agent_canary, "status.phase"), phase) == 0)
+			return true;
+		bed_run(bed, 1);
+	}
+	return false;
+}
+
+SPEC("target: a DaemonSet that is stopped is the same revision")
+{
+	char runs[HASH_TEXT_MAX], stopped[HASH_TEXT_MAX], other[HASH_TEXT_MAX];
+	SCOPED(json) cJSON *object = parsed(agent_text);
+	target_hash(&target_daemon_set, object, runs);
+	SCOPED(json) cJSON *stop = target_daemon_set.scale(object, 0);
+	json_merge_patch(&object, stop);
+	EXPECT(target_daemon_set.is_stopped(object));
+	EXPECT(target_daemon_set.scale(object, 0) == NULL);
+	target_hash(&target_daemon_set, object, stopped);
+	EXPECT_TEXT(stopped, runs);
+	json_put_string(object, "spec.template.spec.nodeSelector.disk", "ssd");
+	target_hash(&target_daemon_set, object, other);
+	EXPECT(strcmp(other, runs) != 0);
+	SCOPED(json) cJSON *start = target_daemon_set.scale(object, 1);
+	json_merge_patch(&object, start);
+	EXPECT(!target_daemon_set.is_stopped(object));
+	EXPECT_TEXT(json_string_or(object, "spec.template.spec.nodeSelector.disk", ""), "ssd");
+}
+
+static enum readiness agent_ready(const char *status, int64_t waited_us, bool rests,
+				  struct error *why)
+{
+	SCOPED(json) cJSON *object = parsed(agent_text);
+	json_put_number(object, "metadata.generation", 2);
+	json_put(object, "status", parsed(status));
+	const struct ready_terms terms = {.threshold = 50,
+					  .deadline_us = DURATION_MINUTE,
+					  .since_us = 1,
+					  .rests = rests,
+					  .now_us = 1 + waited_us};
+	return target_daemon_set.ready(object, &terms, why);
+}
+
+SPEC("target: a DaemonSet is ready when its new pods are on all nodes, and enough are available")
+{
+	struct error why = {0};
+	EXPECT_INT(agent_ready("{\"observedGeneration\":1,\"desiredNumberScheduled\":4,"
+			       "\"updatedNumberScheduled\":4,\"numberAvailable\":4}",
+			       0, false, &why),
+		   READY_NOT_YET);
+	EXPECT_TEXT(why.text, "waiting for rollout to finish: observed daemonset generation less "
+			      "than desired generation");
+	EXPECT_INT(agent_ready("{\"observedGeneration\":2,\"desiredNumberScheduled\":4,"
+			       "\"updatedNumberScheduled\":3,\"numberAvailable\":4}",
+			       0, false, &why),
+		   READY_NOT_YET);
+	EXPECT_TEXT(why.text,
+		    "waiting for rollout to finish: 3 out of 4 new pods have been updated");
+	EXPECT_INT(agent_ready("{\"observedGeneration\":2,\"desiredNumberScheduled\":4,"
+			       "\"updatedNumberScheduled\":4,\"numberAvailable\":1}",
+			       0, false, &why),
+		   READY_NOT_YET);
+	EXPECT_TEXT(why.text, "waiting for rollout to finish: 1 of 4 (readyThreshold 50%) updated "
+			      "pods are available");
+	EXPECT_INT(agent_ready("{\"observedGeneration\":2,\"desiredNumberScheduled\":4,"
+			       "\"updatedNumberScheduled\":4,\"numberAvailable\":2}",
+			       0, false, &why),
+		   READY);
+}
+
+SPEC("target: a DaemonSet fails when a release has waited too long; one at rest, when it serves "
+     "nobody")
+{
+	static const char one[] = "{\"observedGeneration\":2,\"desiredNumberScheduled\":4,"
+				  "\"updatedNumberScheduled\":4,\"numberAvailable\":1}";
+	static const char none[] = "{\"observedGeneration\":2,\"desiredNumberScheduled\":4,"
+				   "\"updatedNumberScheduled\":4,\"numberAvailable\":0}";
+	struct error why = {0};
+	EXPECT_INT(agent_ready(one, DURATION_MINUTE, false, &why), READY_NOT_YET);
+	EXPECT_INT(agent_ready(one, DURATION_MINUTE + 1, false, &why), READY_NEVER);
+	EXPECT_INT(agent_ready(one, DURATION_HOUR, true, &why), READY_NOT_YET);
+	EXPECT_INT(agent_ready(none, DURATION_HOUR, true, &why), READY_NEVER);
+}
+
+SPEC("target: a DaemonSet is stopped when its primary runs, started for a release, and stopped "
+     "again")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_agent(&bed, "{}");
+	EXPECT(agent_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, agent, STOPPED), "true");
+	EXPECT_TEXT(bed_says(&bed, agent_primary, STOPPED), "");
+	EXPECT_TEXT(bed_says(&bed, agent_primary, "status.numberAvailable"), "3");
+	bed_merge(&bed, agent,
+		  "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"agent\","
+		  "\"image\":\"agent:2\"}]}}}}");
+	EXPECT(agent_reaches(&bed, "Progressing"));
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, agent, STOPPED), "");
+	EXPECT(agent_reaches(&bed, "Succeeded"));
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, agent, STOPPED), "true");
+	EXPECT_TEXT(bed_says(&bed, agent_primary, STOPPED), "");
+	EXPECT_TEXT(bed_says(&bed, agent_primary, "spec.template.spec.containers[0].image"),
+		    "agent:2");
+	bed_end(&bed);
+}
+
+SPEC("target: the primary of a DaemonSet that was left stopped is not stopped")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_agent(&bed, "{\"spec\":{\"template\":{\"spec\":{\"nodeSelector\":{"
+			"\"flagger.app/scale-to-zero\":\"true\"}}}}}");
+	EXPECT(agent_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, agent_primary, STOPPED), "");
+	EXPECT_TEXT(bed_says(&bed, agent_primary, "status.numberAvailable"), "3");
+	bed_end(&bed);
+}
+
+SPEC("target: a DaemonSet whose pods are replaced by hand is not taken")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_agent(&bed, "{\"spec\":{\"updateStrategy\":{\"type\":\"OnDelete\"}}}");
+	bed_run(&bed, 5);
+	EXPECT_INT(bed_events(&bed, "daemonset agent.test must have RollingUpdate strategy but "
+				    "have OnDelete"),
+		   1);
+	EXPECT(cluster_get(bed.cluster, agent_primary) == NULL);
+	bed_end(&bed);
+}
+
+SPEC("target: a DaemonSet whose Canary reverts it runs again when that goes")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_agent(&bed, "{}");
+	bed_merge(&bed, agent_canary, "{\"spec\":{\"revertOnDeletion\":true}}");
+	EXPECT(agent_reaches(&bed, "Initialized"));
+	bed_run(&bed, 2);
+	EXPECT_TEXT(bed_says(&bed, agent, STOPPED), "true");
+	bed_delete(&bed, agent_canary);
+	bed_run(&bed, 20);
+	EXPECT(cluster_get(bed.cluster, agent_canary) == NULL);
+	EXPECT_TEXT(bed_says(&bed, agent, STOPPED), "");
+	bed_end(&bed);
+}
