@@ -468,6 +468,11 @@ static void object_changed(void *owner, uint64_t id, const struct kube_kind *kin
 		return;
 	if (record->resting && !of_workload)
 		record->thorough = true;
+	/* A hook may take minutes to answer, and what it is asked about may be gone by then. */
+	if (record->tick != NULL && record->away && of_workload) {
+		tick_look_again(record->tick);
+		woken(engine, id);
+	}
 	enqueue(engine, record);
 }
 

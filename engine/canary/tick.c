@@ -118,6 +118,12 @@ void tick_begin(struct tick *tick, const cJSON *object)
 	command_digest(command_text(object), tick->command_seen);
 }
 
+void tick_look_again(struct tick *tick)
+{
+	asks_shed(tick->asks);
+	converge_anew(tick);
+}
+
 void tick_shed(struct tick *tick)
 {
 	tick_forget_run(tick);

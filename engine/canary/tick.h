@@ -146,6 +146,10 @@ enum tick_result tick_run(struct tick *tick);
 /* After TICK_COMMITTED: forgets the answers of the last move, but not the objects. */
 void tick_renew(struct tick *tick);
 
+/* While it waits for a hook or a metric store: what it has seen of the workloads is old. Run it
+ * again: what is still to be asked is not asked twice. */
+void tick_look_again(struct tick *tick);
+
 /* Lets go of what can be had again, its spec among it: tick_take_up gives it one anew, before it
  * runs on. */
 void tick_shed(struct tick *tick);

@@ -251,6 +251,11 @@ static enum step promoting(struct tick *tick, const struct policy_chain *policie
 	step = primary_took_over(tick, &failed);
 	if (step != STEP_ON || failed)
 		return step;
+	/* What the canary runs now nobody has analysed. */
+	if (tick_target_changed(tick)) {
+		tick->move.split.primary = 100;
+		return tick_move(tick, MOVE_PRIMARY);
+	}
 	return tick->now_us < tick->status.memory.due_us ? STEP_END
 							 : decide_promotion(tick, policies);
 }

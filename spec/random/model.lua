@@ -13,6 +13,8 @@ local M = {}
 local NAME <const> = "podinfo.test"
 local PRIMARY <const> = "podinfo-primary.test"
 local LOOK_AGAIN <const> = 10
+local GONE <const> = {}
+local WINDOW <const> = 60 -- that the queries look back
 
 ---@param case table
 ---@param world table
@@ -26,12 +28,18 @@ function M.run(case, world)
   local on_routes = "100/0"
   local due = math.huge
   local notice -- what was said last of what keeps it waiting: once, not at each tick (difference)
+  local store_down = {} -- whether the last check was held for it, and when one was
   local owed = {} -- what follows from a commit, in order
+
+  local is_gone --- @type fun(): boolean whether what this tick asks about is not there any more
+  local began, asked = 0, false -- when this tick did, and whether it asked anybody yet
 
   local function tell(item)
     item.at = world.now
     local when, answer = coroutine.yield(item)
     world:pass_until(when)
+    -- A tick begins with its first question, if it has any.
+    if item.answer_at and not asked then began, asked = when, true end
     return answer
   end
 
@@ -49,6 +57,16 @@ function M.run(case, world)
     return list
   end
 
+  --- Time passes, until what is asked about is gone (difference: nobody waits for the answer then).
+  local function wait(seconds)
+    local till = world.now + seconds
+    while world:next_change() <= till do
+      world:happen(world:next_change())
+      if is_gone() then error(GONE, 0) end
+    end
+    world:pass_until(till)
+  end
+
   --- POST, again after 1s, 2s, 4s … where that may help. True, or false and why.
   local function call(hook)
     local attempt, pause = 1, 1
@@ -56,7 +74,7 @@ function M.run(case, world)
       local answer = tell({ kind = "hook", name = hook.name,
         answer_at = function(when) return world:hook(hook, when) end })
       world:was_called(hook)
-      if answer == "timeout" then world:pass_until(world.now + (hook.timeout or 10)) end
+      if answer == "timeout" then wait(hook.timeout or 10) end
       local broken = type(answer) == "string"
       if not broken and answer >= 200 and answer <= 202 then return true end
       local transient = broken or answer == 429 or (answer >= 500 and answer ~= 501)
@@ -66,7 +84,7 @@ function M.run(case, world)
         return false, string.format("POST http://tester.test/%s giving up after %d attempt(s)%s", hook.name, attempt,
           why[answer] or "")
       end
-      world:pass_until(world.now + pause)
+      wait(pause)
       attempt, pause = attempt + 1, math.min(30, pause * 2)
     end
   end
@@ -122,6 +140,7 @@ function M.run(case, world)
   local function reset()
     status.weight, status.iterations, status.failedChecks = 0, 0, 0
     set_routes(100, 0)
+    store_down = {}
   end
 
   local function halt(format, ...)
@@ -133,6 +152,7 @@ function M.run(case, world)
   end
 
   local function post_rollout()
+    is_gone = function() return false end
     for _, hook in ipairs(hooks_of("post-rollout")) do
       local good, why = call(hook)
       if good then
@@ -160,9 +180,9 @@ function M.run(case, world)
     commit(looked)
   end
 
-  local function fail_check(now)
+  local function fail_check()
     status.failedChecks = status.failedChecks + 1
-    due = now + interval
+    due = began + interval
     commit()
   end
 
@@ -179,9 +199,11 @@ function M.run(case, world)
     world:write(world.primary, "image", revision)
     local ready, why = world:readiness(world.primary)
     if ready ~= "ready" then return halt("%s not ready: %s", PRIMARY, why) end
-    if world.now < due then return due end
+    -- Of a newer revision that comes meanwhile nobody knows anything: it gets no traffic (difference).
+    local newer = world.target.image ~= revision
+    if world.now < due and not newer then return due end
     local step = analysis.stepWeightPromotion or 0
-    local primary = step > 0 and math.min(100, primary_weight + step) or 100
+    local primary = step > 0 and not newer and math.min(100, primary_weight + step) or 100
     set_routes(primary, 100 - primary)
     if routed and step == 0 then normal("Routing all traffic to primary") end
     if routed and step > 0 then normal("Advance %s primary weight %d", NAME, primary) end
@@ -225,24 +247,24 @@ function M.run(case, world)
   ---- 6.1, 6.2 ----
 
   --- True while a gate is open.
-  local function may_increase(now)
+  local function may_increase()
     if mirrored or status.phase ~= "Progressing" then return true end
     local shut = call_all("confirm-traffic-increase", "Confirm-traffic-increase")
     if not shut then return true end
     warning("Halt %s advancement waiting for traffic increase approval %s", NAME, shut.name)
-    due = now + interval
+    due = began + interval
     commit()
     return false
   end
 
-  local function may_promote(now)
+  local function may_promote()
     local shut = call_all("confirm-promotion", "Confirm-promotion")
     if not shut then return true end
     if status.phase ~= "WaitingPromotion" then
       warning("Halt %s advancement waiting for promotion approval %s", NAME, shut.name)
       enter("WaitingPromotion") -- with the weight and the iterations that there are (difference)
     end
-    due = now + interval
+    due = began + interval
     commit()
     return false
   end
@@ -262,10 +284,10 @@ function M.run(case, world)
     return analysis.maxWeight or 100
   end
 
-  local function weights(now)
-    if not may_increase(now) then return end
+  local function weights()
+    if not may_increase() then return end
     if canary_weight >= max_weight() then
-      if may_promote(now) then promote() end
+      if may_promote() then promote() end
       return
     end
     if analysis.mirror and canary_weight == 0 and not mirrored then
@@ -280,10 +302,10 @@ function M.run(case, world)
     due = world.now + interval -- counts from when the split is live (difference)
   end
 
-  local function iterate(now)
+  local function iterate()
     local done, all = status.iterations, analysis.iterations
     local ab = analysis.match
-    if done >= all and not may_promote(now) then return end
+    if done >= all and not may_promote() then return end
     if done > all or (ab and done == all) then
       promote()
       return
@@ -301,34 +323,45 @@ function M.run(case, world)
     due = world.now + interval
   end
 
+  --- "pass", "fail" or "hold", and why not.
+  local function judge(metric, answer)
+    if answer == "down" then
+      -- A store that fails holds (difference).
+      return "hold", string.format("Halt %s advancement metric %s not measured: the metric store is down (scenario)",
+        NAME, metric.name)
+    elseif type(answer) == "number" then
+      local why = words.judgement(metric, answer)
+      return why and "fail" or "pass", why
+    elseif store_down.last or store_down.at and began - store_down.at < WINDOW + 0.001 then
+      -- It has no data of the time it was down (difference).
+      return "hold", string.format("Halt %s advancement metric %s has no data yet, its store was down", NAME,
+        metric.name)
+    end
+    return "fail", words.no_values(case.provider, metric)
+  end
+
   --- What there is to measure: all of it, the first failure is told (difference). "pass", "fail" or "hold".
   local function measure()
     local shut, why = call_all("rollout")
     if shut then
       warning("Halt %s advancement external check %s failed %s", NAME, shut.name, why)
+      store_down.last = false
       return "fail"
     end
-    local answers, verdict = {}, "pass"
+    local answers, verdict, down = {}, "pass", false
     for i, metric in ipairs(case.metrics) do
       answers[i] = tell({ kind = "sample", name = metric.name,
         answer_at = function(when) return world:metric(metric.name, when) end })
     end
     for i, metric in ipairs(case.metrics) do
-      local answer = answers[i]
-      if answer == "down" and verdict == "pass" then
-        -- A store that fails holds (difference).
-        verdict = "hold"
-        warning("Halt %s advancement metric %s not measured: the metric store is down (scenario)", NAME, metric.name)
-      elseif answer ~= "down" and verdict ~= "fail" then
-        local is_number = type(answer) == "number"
-        local text = is_number and words.judgement(metric, answer)
-        if not is_number then text = words.no_values(case.provider, metric) end
-        if text then
-          verdict = "fail"
-          warning("%s", text)
-        end
+      local says, text = judge(metric, answers[i])
+      if says == "fail" and verdict ~= "fail" or says == "hold" and verdict == "pass" then
+        verdict, down = says, says == "hold" and answers[i] == "down"
+        warning("%s", text)
       end
     end
+    store_down.last = down
+    if down then store_down.at = began end
     return verdict
   end
 
@@ -339,7 +372,6 @@ function M.run(case, world)
       return nil
     end
     if world.now < due then return due end
-    local now = world.now
     for _, hook in ipairs(hooks_of("rollback")) do
       if call(hook) then
         warning("Rollback check %s passed", hook.name)
@@ -350,24 +382,25 @@ function M.run(case, world)
     end
     if canary_weight == 0 and status.iterations == 0 and not (analysis.mirror and mirrored) then
       normal("Starting canary analysis for %s", NAME)
+      store_down.last = false
       local shut, why = call_all("pre-rollout", "Pre-rollout")
       if shut then
         warning("Halt %s advancement pre-rollout check %s failed %s", NAME, shut.name, why)
-        fail_check(now)
+        fail_check()
         return nil
       end
     else
       local verdict = measure()
       if verdict == "fail" then
-        fail_check(now)
+        fail_check()
         return nil
       elseif verdict == "hold" then
-        due = now + interval
+        due = began + interval
         commit()
         return nil
       end
     end
-    if analysis.iterations then iterate(now) else weights(now) end
+    if analysis.iterations then iterate() else weights() end
     return nil
   end
 
@@ -391,6 +424,7 @@ function M.run(case, world)
       commit()
       return nil
     end
+    is_gone = function() return world.target.image ~= revision end
     if world.target.replicas == 0 then world:write(world.target, "replicas", case.replicas) end
     local ready, why = world:readiness(world.target)
     if ready == "never" then
@@ -407,23 +441,21 @@ function M.run(case, world)
 
   --- 3: a rollout begins, if confirm-rollout lets it.
   local function begin()
-    local now = world.now
-    local image = world.target.image
+    is_gone = function() return world.target.image == world.primary.image end
     local shut = call_all("confirm-rollout", "Confirm-rollout")
     if shut then
       if status.phase ~= "Waiting" then
         warning("Halt %s advancement waiting for approval %s", NAME, shut.name)
         enter("Waiting")
       end
-      due = now + interval
+      due = began + interval
       commit()
       return nil
     end
     normal("New revision detected! Scaling up %s", NAME)
     enter("Progressing")
     take_revision()
-    revision = image
-    due = now
+    due = began
     commit()
     return nil
   end
@@ -454,7 +486,13 @@ function M.run(case, world)
   --- Until there is nothing to do now; when to look again, and sooner if something changes.
   repeat
     local again
-    repeat again = phases[status.phase]() until again
+    repeat
+      began, asked = world.now, false
+      local good, result = pcall(phases[status.phase])
+      if not good and result ~= GONE then error(result, 0) end
+      if not good then owed = {} end
+      again = good and result
+    until again
   until not world:sleep(due > world.now and math.min(due, again) or again)
 end
 
