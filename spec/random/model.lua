@@ -14,6 +14,7 @@ local NAME <const> = "podinfo.test"
 local PRIMARY <const> = "podinfo-primary.test"
 local LOOK_AGAIN <const> = 10
 local GONE <const> = {}
+local USUAL <const> = 10
 local WINDOW <const> = 60 -- that the queries look back
 
 ---@param case table
@@ -27,7 +28,7 @@ function M.run(case, world)
   local primary_weight, canary_weight, mirrored = 100, 0, false
   local on_routes = "100/0"
   local due = math.huge
-  local notice -- what was said last of what keeps it waiting: once, not at each tick (difference)
+  local since, notice = 0, nil -- it is in its phase, and how often it was told that it waits
   local store_down = {} -- whether the last check was held for it, and when one was
   local owed = {} -- what follows from a commit, in order
 
@@ -38,8 +39,9 @@ function M.run(case, world)
     item.at = world.now
     local when, answer = coroutine.yield(item)
     world:pass_until(when)
-    -- A tick begins with its first question, if it has any.
-    if item.answer_at and not asked then began, asked = when, true end
+    -- After trouble a tick began anew, as can be told from its first question.
+    if item.answer_at and not asked and (#case.faults > 0 or case.lag > 0) then began = when end
+    asked = asked or item.answer_at ~= nil
     return answer
   end
 
@@ -115,6 +117,7 @@ function M.run(case, world)
   local function commit(looked)
     tell({ kind = "status", phase = status.phase, weight = status.weight, iterations = status.iterations,
       failedChecks = status.failedChecks, looked = looked })
+    began, asked = world.now, false
     pay_events()
     if routed and split_text() ~= on_routes then
       on_routes = split_text()
@@ -134,7 +137,7 @@ function M.run(case, world)
 
   local function enter(phase)
     status.phase = phase
-    notice = nil
+    since, notice = began, nil
   end
 
   local function reset()
@@ -143,11 +146,15 @@ function M.run(case, world)
     store_down = {}
   end
 
+  --- Pods take their time: told when that is longer than an interval, then ever more rarely (difference).
   local function halt(format, ...)
-    local text = string.format(format, ...)
-    if text == notice then return world.now + LOOK_AGAIN end
-    notice = text
-    tell({ kind = "event", type = "Warning", message = text })
+    local usual = math.min(interval, USUAL)
+    if world.now < since + usual then return since + usual end
+    local times, long = 0, usual
+    while long <= (world.now - since) / 4 do times, long = times + 1, long * 4 end
+    if notice == times then return world.now + LOOK_AGAIN end
+    notice = times
+    tell({ kind = "event", type = "Warning", message = string.format(format, ...) })
     return nil
   end
 
@@ -484,10 +491,10 @@ function M.run(case, world)
     Progressing = progressing, WaitingPromotion = progressing, Promoting = promoting, Finalising = finalising }
 
   --- Until there is nothing to do now; when to look again, and sooner if something changes.
+  local again
   repeat
-    local again
+    began, asked = world.now, false
     repeat
-      began, asked = world.now, false
       local good, result = pcall(phases[status.phase])
       if not good and result ~= GONE then error(result, 0) end
       if not good then owed = {} end
