@@ -7,7 +7,9 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "canary/abroad.h"
 #include "canary/managed.h"
+#include "kube/split.h"
 
 enum question { ABOUT_OBJECT, ABOUT_LIST, ABOUT_WRITE, ABOUT_HTTP, ABOUT_METRIC, ABOUT_PAUSE };
 
@@ -184,9 +186,16 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 	return NULL;
 }
 
-static cJSON *copy_of(const cJSON *object)
+static bool is_abroad(const struct asks *asks, const char *path)
+{
+	return asks->world.mesh_apart && split_is_mesh(path);
+}
+
+static cJSON *copy_of(const struct asks *asks, const char *path, const cJSON *object)
 {
 	cJSON *copy = json_copy(object);
+	if (is_abroad(asks, path))
+		abroad_read(copy);
 	managed_trim(copy);
 	return copy;
 }
@@ -215,7 +224,7 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 	const struct asks *asks = owner;
 	entry->answer.status = reply->status;
 	if (reply->error.kind == ERROR_NONE)
-		entry->answer.object = copy_of(reply->object);
+		entry->answer.object = copy_of(asks, entry->label, reply->object);
 	else if (reply->error.kind != ERROR_NOT_FOUND)
 		entry->answer.error = reply->error;
 	if (entry->answer.error.kind == ERROR_NONE && asks->kept != NULL)
@@ -254,7 +263,8 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 		}
 		return;
 	}
-	know(asks, entry->written, entry->deletes ? NULL : copy_of(reply->object));
+	know(asks, entry->written,
+	     entry->deletes ? NULL : copy_of(asks, entry->written, reply->object));
 }
 
 static void http_came(void *owner, uint64_t token, const struct http_reply *reply)
@@ -373,8 +383,9 @@ const struct answer *ask_write(struct asks *asks, const char *label, enum kube_v
 				  "not written: another instance owns this canary now");
 			return &entry->answer;
 		}
-		entry->id = kube_send(asks->world.kube, verb, path, body, write_came, asks,
-				      entry->serial);
+		SCOPED(json) cJSON *sent = is_abroad(asks, path) ? abroad_sent(body) : NULL;
+		entry->id = kube_send(asks->world.kube, verb, path, sent != NULL ? sent : body,
+				      write_came, asks, entry->serial);
 	}
 	return entry->here ? &entry->answer : NULL;
 }

@@ -38,6 +38,7 @@ struct asks_world {
 	/* Asked before every write: is this process still the owner? */
 	bool (*owns)(void *owner);
 	void *owner;
+	bool mesh_apart; /* the mesh is in another cluster: see canary/abroad.h, kube/split.h */
 };
 
 /* `wake` is called from the loop when an answer has come. */

@@ -16,6 +16,8 @@ enum step converge_observe(struct tick *tick);
 enum step converge_live_split(struct tick *tick, struct split *split, bool *known);
 /* What was adopted of the routes is given back. */
 enum step converge_restore_routes(struct tick *tick);
+/* What we made in the mesh's cluster goes, where that is another one and nothing goes by itself. */
+enum step converge_drop_routes(struct tick *tick);
 /* Services, the primary with its configs and its HPA, the apex service; App Mesh routes before the
  * primary, as its pods need their virtual node to become ready. */
 enum step converge_objects(struct tick *tick);

@@ -8,7 +8,9 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/abroad.h"
 #include "canary/endpoints.h"
+#include "kube/split.h"
 
 /* What the driver wants to see, asked again until it asks for nothing more. */
 static enum step read_routes(struct tick *tick, const struct traffic_view *view, cJSON *paths)
@@ -44,7 +46,12 @@ static enum step write_route(struct tick *tick, const cJSON *wanted, const char 
 	struct error err = {0};
 	if (!traffic_path(tick->driver, wanted, path, &err))
 		return tick_trouble(tick, &err);
-	return converge_ensure_as(tick, path, wanted, !text_equal(path, wrong));
+	bool trusted = !text_equal(path, wrong);
+	if (!tick->world->asks.mesh_apart || !split_is_mesh(path))
+		return converge_ensure_as(tick, path, wanted, trusted);
+	SCOPED(json) cJSON *marked = json_copy(wanted);
+	abroad_mark(marked);
+	return converge_ensure_as(tick, path, marked, trusted);
 }
 
 /* `wrong` is the path of the object that does not carry the split, or NULL. */
@@ -252,4 +259,43 @@ enum step converge_restore_routes(struct tick *tick)
 	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
 	SCOPED(json) cJSON *undo = tick->driver->restore(&view, objects, &err);
 	return undo == NULL ? tick_halt(tick, "%s", err.text) : write_routes(tick, undo, NULL);
+}
+
+/* One that is ours and has no owner there to go with. */
+static enum step drop_route(struct tick *tick, const cJSON *own)
+{
+	char path[KUBE_PATH_MAX];
+	struct error err = {0};
+	const cJSON *live;
+	if (!traffic_path(tick->driver, own, path, &err))
+		return tick_trouble(tick, &err);
+	if (!split_is_mesh(path))
+		return STEP_ON;
+	enum step step = converge_look(tick, path, &live);
+	if (step != STEP_ON || live == NULL || !workload_is_owned(tick->spec, live))
+		return step;
+	return converge_write(tick, KUBE_DELETE, path, NULL);
+}
+
+enum step converge_drop_routes(struct tick *tick)
+{
+	const struct traffic_view view = view_of(tick);
+	const struct split primary = {.primary = 100};
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	struct error err = {0};
+	if (!tick->world->asks.mesh_apart)
+		return STEP_ON;
+	enum step step = read_routes(tick, &view, paths);
+	if (step != STEP_ON)
+		return step;
+	SCOPED(json) cJSON *objects = asks_objects(tick->asks, paths);
+	SCOPED(json) cJSON *desired = tick->driver->desired(&view, &primary, objects, &err);
+	const cJSON *own;
+	cJSON_ArrayForEach(own, json_get(desired, "own"))
+	{
+		step = drop_route(tick, own);
+		if (step != STEP_ON)
+			return step;
+	}
+	return desired == NULL ? tick_halt(tick, "%s", err.text) : STEP_ON;
 }

@@ -113,7 +113,9 @@ static enum step restore(struct tick *tick)
 		return tick_halt(tick, "canary %s %s.%s not ready: %s", tick->spec->target->noun,
 				 tick->spec->target_name, tick->spec->namespace, why.text);
 	step = restore_apex(tick);
-	return step == STEP_ON ? converge_restore_routes(tick) : step;
+	if (step == STEP_ON)
+		step = converge_restore_routes(tick);
+	return step == STEP_ON ? converge_drop_routes(tick) : step;
 }
 
 enum step leave(struct tick *tick)

@@ -19,6 +19,7 @@
 #include "cli/signals.h"
 #include "kube/client.h"
 #include "kube/lease.h"
+#include "kube/split.h"
 #include "kube/transport.h"
 #include "metric/prometheus.h"
 #include "metric/shared.h"
@@ -34,7 +35,8 @@ static const int64_t trim_us = DURATION_SECOND;
 struct daemon {
 	struct loop *loop;
 	const struct daemon_options *options;
-	struct kube_config config;
+	struct kube_config config, mesh_config;
+	bool mesh_apart; /* in another cluster */
 	struct chance chance;
 	struct http *transport, *http;
 	struct kube *kube;
@@ -316,12 +318,34 @@ static void trim(void *owner, uint64_t token)
 
 /* ---- the whole ---- */
 
+/* False when a kubeconfig cannot be read; then nothing is left of either. One that leads to the
+ * same server says nothing new. */
+static bool load_configs(struct daemon *daemon, struct error *err)
+{
+	const struct daemon_options *options = daemon->options;
+	if (!kube_config_load(&daemon->config, &options->kube, err))
+		return false;
+	if (options->mesh.path == NULL)
+		return true;
+	if (!kube_config_load(&daemon->mesh_config, &options->mesh, err)) {
+		kube_config_fini(&daemon->config);
+		return error_wrap(err, "--kubeconfig-service-mesh");
+	}
+	daemon->mesh_apart = strcmp(daemon->config.server, daemon->mesh_config.server) != 0;
+	if (daemon->mesh_apart)
+		log_info(NULL, "objects of the mesh are at %s", daemon->mesh_config.server);
+	return true;
+}
+
 static void connect_ports(struct daemon *daemon)
 {
 	const struct daemon_options *options = daemon->options;
 	const struct kube_options kube = {.qps = options->qps, .burst = options->burst};
 	chance_seed_from_os(&daemon->chance);
 	daemon->transport = kube_transport_new(daemon->loop, &daemon->config);
+	if (daemon->mesh_apart)
+		daemon->transport = split_new(
+			daemon->transport, kube_transport_new(daemon->loop, &daemon->mesh_config));
 	daemon->kube = kube_new(daemon->loop, daemon->transport, &daemon->chance, &kube);
 	daemon->http = net_http_new(daemon->loop, &(struct net_http_options){0});
 	struct metrics *native = prometheus_new(daemon->loop, daemon->http);
@@ -343,7 +367,8 @@ static void start_engine(struct daemon *daemon)
 						  options->no_cross_namespace_refs,
 					  .min_interval_us = options->min_interval_us};
 	daemon->world = (struct tick_world){
-		.asks = {daemon->kube, daemon->http, daemon->metrics, owns, daemon},
+		.asks = {daemon->kube, daemon->http, daemon->metrics, owns, daemon,
+			 daemon->mesh_apart},
 		.workload = {options->selector_labels, options->include_label_prefix,
 			     options->config_tracking},
 		.policies = daemon->policies,
@@ -395,7 +420,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 	daemon->loop = loop;
 	daemon->options = options;
 	daemon->began_us = loop_now(loop);
-	if (!kube_config_load(&daemon->config, &options->kube, err)) {
+	if (!load_configs(daemon, err)) {
 		free(daemon);
 		return NULL;
 	}
@@ -407,6 +432,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 		if (daemon->decisions == NULL) {
 			error_wrap(err, "--decision-log");
 			kube_config_fini(&daemon->config);
+			kube_config_fini(&daemon->mesh_config);
 			free(daemon);
 			return NULL;
 		}
@@ -461,5 +487,6 @@ void daemon_free(struct daemon *daemon)
 	exporter_free(daemon->exporter);
 	loop_drop(daemon->loop, daemon);
 	kube_config_fini(&daemon->config);
+	kube_config_fini(&daemon->mesh_config);
 	free(daemon);
 }

@@ -11,6 +11,7 @@
 
 struct daemon_options {
 	struct kube_config_options kube;
+	struct kube_config_options mesh; /* of the cluster with the mesh's objects; no path: this */
 	double qps, burst;
 	const char *namespace;	      /* NULL: all */
 	const char *selector, *class; /* of canaries, see engine.h; NULL: none */

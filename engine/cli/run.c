@@ -144,10 +144,6 @@ static bool fill_options(const struct run_flags *flags, struct daemon_options *o
 			 struct error *err)
 {
 	double port;
-	if (unless_empty(flags->mesh_kubeconfig) != NULL)
-		return error_set(err, ERROR_INVALID,
-				 "--kubeconfig-service-mesh: a mesh in another cluster is not "
-				 "supported yet");
 	if (!read_number("kubeconfig-qps", flags->qps, 0, 1e6, &options->qps, err) ||
 	    !read_number("kubeconfig-burst", flags->burst, 1, 1e6, &options->burst, err) ||
 	    !read_number("port", flags->port, 0, 65535, &port, err))
@@ -157,6 +153,7 @@ static bool fill_options(const struct run_flags *flags, struct daemon_options *o
 	options->port = (int)port;
 	options->kube = (struct kube_config_options){flags->kubeconfig,
 						     unless_empty(flags->context), flags->server};
+	options->mesh.path = unless_empty(flags->mesh_kubeconfig);
 	options->namespace = unless_empty(flags->namespace);
 	options->selector = unless_empty(flags->selector);
 	options->class = unless_empty(flags->class);
@@ -308,6 +305,8 @@ int cli_run(int count, char **arguments)
 		 "of the lease (kube-system)"},
 		{"min-analysis-interval", FLAG_TEXT, &f.min_interval, "DURATION",
 		 "the least spec.analysis.interval (10s)"},
+		{"kubeconfig-service-mesh", FLAG_TEXT, &f.mesh_kubeconfig, "FILE",
+		 "of the cluster that has the mesh's objects, where it is another"},
 		{"kubeconfig-qps", FLAG_TEXT, &f.qps, "N", "requests a second (100)"},
 		{"kubeconfig-burst", FLAG_TEXT, &f.burst, "N", "requests at once (250)"},
 		{"ingress-annotations-prefix", FLAG_TEXT, &f.ingress_prefix, "PREFIX",
@@ -321,8 +320,6 @@ int cli_run(int count, char **arguments)
 		{"version", FLAG_BOOL, &f.version, NULL, "print the version"},
 		OVERLAY_FLAG(f.lua),
 		{"help", FLAG_BOOL, &f.help, NULL, "this"},
-		/* Not there yet: said at the start. */
-		{"kubeconfig-service-mesh", FLAG_TEXT, &f.mesh_kubeconfig, "FILE", NULL},
 		/* Of no use here, or to what is not there yet. */
 		{"control-loop-interval", FLAG_TEXT, &f.unused, "DURATION", NULL},
 		{"threadiness", FLAG_TEXT, &f.unused, "N", NULL},

@@ -85,7 +85,7 @@ within() {
 
 spec "run: a flag that is wrong" 1 "--kubeconfig-qps must be a number" "$sluice" run --kubeconfig-qps many
 spec "run: a kubeconfig that is not there" 1 "/no/such/file" "$sluice" run --kubeconfig /no/such/file
-spec "run: a mesh in another cluster" 1 "not supported yet" "$sluice" run --kubeconfig-service-mesh x
+spec "run: the kubeconfig of the mesh's cluster is missing" 1 "--kubeconfig-service-mesh: " "$sluice" run --master http://127.0.0.1:1 --kubeconfig-service-mesh /nowhere
 spec "run: help" 0 "usage: sluice run" "$sluice" run -h
 spec "explain: the phases" 0 "waits for  a new revision of the target" "$sluice" explain phases
 spec "explain: what there is not" 1 'explains "phases", "drivers" and "rbac"' "$sluice" explain weights
