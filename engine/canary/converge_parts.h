@@ -15,6 +15,8 @@ enum step converge_ensure_as(struct tick *tick, const char *path, const cJSON *w
 			     bool trusted);
 enum step converge_ensure(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted);
 /* It has a pod that can carry traffic. */
+/* See converge_delete. */
+enum step converge_delete_at(struct tick *tick, const char *path);
 bool converge_serves(const struct tick *tick, enum side side);
 /* No pod of the canary is available while the primary has some: until there is one again the routes
  * carry all on the primary, whatever was committed. Decided before the routes of a move are

@@ -274,7 +274,7 @@ static enum step drop_route(struct tick *tick, const cJSON *own)
 	enum step step = converge_look(tick, path, &live);
 	if (step != STEP_ON || live == NULL || !workload_is_owned(tick->spec, live))
 		return step;
-	return converge_write(tick, KUBE_DELETE, path, NULL);
+	return converge_delete_at(tick, path);
 }
 
 enum step converge_drop_routes(struct tick *tick)

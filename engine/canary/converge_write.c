@@ -246,14 +246,12 @@ enum step converge_create(struct tick *tick, const struct kube_kind *kind, cJSON
 	return converge_write(tick, KUBE_CREATE, path, wanted);
 }
 
-enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name)
+enum step converge_delete_at(struct tick *tick, const char *path)
 {
 	const cJSON *live;
-	enum step step = converge_look_at(tick, kind, name, &live);
+	enum step step = converge_look(tick, path, &live);
 	if (step != STEP_ON || live == NULL)
 		return step;
-	char path[KUBE_PATH_MAX];
-	kube_path(path, kind, tick->spec->namespace, name);
 	const struct answer *answer = ask_to_write(tick, KUBE_DELETE, path, NULL);
 	if (answer == NULL)
 		return STEP_WAIT;
@@ -262,6 +260,13 @@ enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const
 	if (answer->error.kind != ERROR_DENIED)
 		return tick_trouble(tick, &answer->error);
 	SCOPED(text) char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
-	log_warn(canary, "%s: it stays for as long as the canary does", answer->error.text);
+	log_warn(canary, "%s: it stays", answer->error.text);
 	return STEP_ON;
+}
+
+enum step converge_delete(struct tick *tick, const struct kube_kind *kind, const char *name)
+{
+	char path[KUBE_PATH_MAX];
+	kube_path(path, kind, tick->spec->namespace, name);
+	return converge_delete_at(tick, path);
 }

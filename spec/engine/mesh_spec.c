@@ -246,3 +246,22 @@ SPEC("mesh: while its cluster is down a release waits, and goes on once it is ba
 	EXPECT_INT(weight(&apart), 0);
 	end(&apart);
 }
+
+static enum cluster_fault deny_deletion(void *owner, const struct http_request *request)
+{
+	(void)owner;
+	return strcmp(request->method, "DELETE") == 0 ? FAULT_403 : FAULT_NONE;
+}
+
+SPEC("mesh: what may not be deleted there stays, and the Canary goes")
+{
+	struct apart apart;
+	begin(&apart, "\"provider\":\"istio\",\"revertOnDeletion\":true");
+	start(&apart);
+	cluster_faults(apart.mesh, deny_deletion, NULL);
+	bed_delete(&apart.bed, bed_canary);
+	bed_run(&apart.bed, 30);
+	EXPECT(cluster_get(apart.bed.cluster, bed_canary) == NULL);
+	EXPECT(cluster_get(apart.mesh, service) != NULL);
+	end(&apart);
+}

@@ -1,0 +1,93 @@
+# the mesh is in a second real cluster: routes are there and stay there, all else is here, and nobody needs more than he gets
+
+given_cluster ours
+mesh=$folder/mesh
+BED=$mesh "$here/bed.sh" up 2>/dev/null || wrong "no second cluster"
+BED=$mesh "$here/bed.sh" install ours all 2>>"$folder/install" || wrong "the second cluster is not as it should be"
+# What a Canary in another cluster has made, no garbage collector takes away.
+"$kubectl" --kubeconfig "$mesh/admin.kubeconfig" patch clusterrole sluice-istio --type=json \
+	-p '[{"op":"add","path":"/rules/0/verbs/-","value":"delete"}]' >/dev/null
+kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n apart "$@"; }
+there() { "$kubectl" --kubeconfig "$mesh/admin.kubeconfig" -n apart "$@"; }
+
+# There is no kubelet: whatever is asked for is ready.
+make_ready() {
+	local name generation replicas
+	while read -r name generation replicas; do
+		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
+			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
+			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
+	done < <(kube get deployments -o json | jq -r '.items[] | "\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
+}
+until_it() { # SECONDS WHAT COMMAND...
+	local deadline=$((SECONDS + $1)) what=$2
+	shift 2
+	while [ $SECONDS -lt $deadline ]; do
+		make_ready
+		"$@" && return 0
+		sleep 0.3
+	done
+	wrong "$what: phase $(kube get canary web -o jsonpath='{.status.phase}'), weight $(weight)"
+	kube get events -o json | jq -r '.items[].message' | tail -20
+	return 1
+}
+in_phase() { [ "$(kube get canary web -o jsonpath='{.status.phase}')" = "$1" ]; }
+weight() { there get virtualservices.networking.istio.io web -o json 2>/dev/null |
+	jq -r '.spec.http[0].route[] | select(.destination.host | test("canary")) | .weight'; }
+has_weight() { [ "$(weight)" = "$1" ]; }
+is_gone() { ! kube get canary web >/dev/null 2>&1; }
+routes() { there get virtualservices.networking.istio.io,destinationrules.networking.istio.io -o name | sort | tr '\n' ' '; }
+
+"$PROGRAMS/sluice" sim --port 0 >"$folder/store" 2>&1 & # its metric store
+store=$!
+for config in "$BED" "$mesh"; do "$kubectl" --kubeconfig "$config/admin.kubeconfig" create namespace apart >/dev/null; done
+kube apply -f - >"$folder/given" 2>&1 <<'END' || wrong "$(cat "$folder/given")"
+{"apiVersion":"v1","kind":"List","items":[
+{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":1,"selector":{"matchLabels":{"app":
+"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"c:1"}]}}}},
+{"apiVersion":"flagger.app/v1beta1","kind":"Canary","metadata":{"name":"web"},"spec":{"provider":"istio","revertOnDeletion":
+true,"targetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"service":{"port":80},"analysis":{"interval":
+"2s","threshold":3,"maxWeight":50,"stepWeight":25}}}]}
+END
+address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
+"$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --kubeconfig-service-mesh "$mesh/sluice.kubeconfig" \
+	--metrics-server "$address" --min-analysis-interval 2s --port 0 >"$folder/daemon.log" 2>&1 &
+daemon=$!
+
+until_it 60 "it is not initialized" in_phase Initialized
+has_weight 0 || wrong "initialized it has weight $(weight)"
+made=$(routes)
+say "made there: $made"
+sleep 15 # the garbage collector has seen them
+[ "$(routes)" = "$made" ] || wrong "the garbage collector took them away: $(routes)"
+there get virtualservices.networking.istio.io web -o json | jq -e '.metadata | .ownerReferences == null and
+	(.annotations["sluice.dev/canary"] | startswith("web/"))' >/dev/null || wrong "it does not say whose it is"
+kube set image deployment/web c=c:2 >/dev/null
+until_it 40 "no first step" has_weight 25
+until_it 60 "not promoted" in_phase Succeeded
+has_weight 0 || wrong "promoted it has weight $(weight)"
+say "a release: weights there, pods here"
+there patch virtualservices.networking.istio.io web --type=json -p '[{"op":"replace","path":"/spec/http/0/route/1/weight","value":90},
+	{"op":"replace","path":"/spec/http/0/route/0/weight","value":10}]' >/dev/null
+until_it 5 "weights that somebody edits there are not put back" has_weight 0
+
+sleep 2
+since=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
+sleep 5
+at_rest=$(requests "$since" 9999 '.verb + " " + .requestURI'; BED=$mesh requests "$since" 9999 '.verb + " " + .requestURI')
+[ -z "$at_rest" ] || wrong "at rest: $at_rest"
+kube delete canary web --wait=false >/dev/null
+until_it 40 "the canary does not go" is_gone
+[ -z "$(routes)" ] || wrong "left there: $(routes)"
+kill $daemon $store
+wait $daemon $store
+say "there: $(jq -r --arg account "$account" 'select(.user.username == $account) | .objectRef.resource' "$mesh/audit.log" |
+	by_count)"
+asked=$(jq -r --arg account "$account" 'select(.user.username == $account) | .objectRef.apiGroup // "core"' "$mesh/audit.log" |
+	sort -u | tr '\n' ' ')
+[ "$asked" = "networking.istio.io " ] || wrong "the mesh's cluster was asked about $asked"
+expect_nothing_denied
+BED=$mesh expect_nothing_denied
+BED=$mesh "$here/bed.sh" down
+cp "$mesh/audit.log" "$folder/mesh-audit.log"
+rm -rf "$mesh"
