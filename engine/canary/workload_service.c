@@ -122,9 +122,10 @@ static void leave_unmanaged(const struct canary_spec *spec, cJSON *service, cons
 		cJSON_ArrayForEach(key, json_get(unmanaged, members[i]))
 		{
 			const char *name = cJSON_GetStringValue(key);
-			const cJSON *value = name == NULL ? NULL : json_get(there, name);
-			if (cJSON_IsString(value) && json_get(wanted, name) != NULL)
-				meta_set(wanted, name, value->valuestring);
+			const char *value =
+				name == NULL ? NULL : cJSON_GetStringValue(json_get(there, name));
+			if (value != NULL && json_get(wanted, name) != NULL)
+				meta_set(wanted, name, value);
 		}
 	}
 }

@@ -50,9 +50,8 @@ static const struct {
 static const char *path_of(const char *name, bool copy)
 {
 	static char path[KUBE_PATH_MAX];
-	kube_path(path, name[0] == 's' ? &kube_secret : &kube_config_map, "test", name);
-	if (copy)
-		strcat(path, "-primary");
+	SCOPED(text) char *whole = xasprintf("%s%s", name, copy ? "-primary" : "");
+	kube_path(path, name[0] == 's' ? &kube_secret : &kube_config_map, "test", whole);
 	return path;
 }
 
