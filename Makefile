@@ -28,7 +28,7 @@ LUA     := $(filter-out lua/meta/%,$(sort $(wildcard lua/*.lua lua/*/*.lua polic
 CLUSTER_SPECS := $(wildcard spec/cluster/*.c)
 OBJECTS := $(ENGINE:%.c=$(OUT)/%.o) $(OUT)/embedded.o
 SPEC_OBJECTS := $(SPECS:%.c=$(OUT)/%.o)
-TIDY := $(patsubst %.c,$(OUT)/%.tidy,$(wildcard engine/*.c engine/*/*.c spec/engine/*.c spec/cluster/*.c))
+TIDY := $(patsubst %.c,$(OUT)/%.tidy,$(wildcard engine/*.c engine/*/*.c spec/engine/*.c spec/cluster/*.c spec/stores/*.c))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
@@ -95,6 +95,7 @@ test: ## install what is missing, and run all tests
 	$(Q)$(MAKE) --no-print-directory test-crashes STRIDE=41
 	$(Q)$(MAKE) --no-print-directory test-random N=300
 	$(Q)$(MAKE) --no-print-directory test-cluster
+	$(Q)$(MAKE) --no-print-directory test-stores
 	$(Q)$(MAKE) --no-print-directory fuzz-all FUZZ_SECONDS=1
 
 demo: ## a release promoted and one rolled back, on an embedded cluster
@@ -198,6 +199,14 @@ test-valgrind: $(OUT)/sluice $(OUT)/spec-engine ## unit specs but the slowest, a
 	$(Q)$(VALGRIND) $(OUT)/sluice dry-run -f examples/podinfo/canary.yaml --metrics examples/recordings/good.yaml --objects \
 	  >$(OUT)/valgrind.txt
 	$(Q)echo "valgrind: a rehearsal: 1 passed, 0 failed"
+
+$(OUT)/fake-stores: $(patsubst %.c,$(OUT)/%.o,$(wildcard spec/stores/*.c)) $(OUT)/engine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: test-stores
+test-stores: $(OUT)/sluice $(OUT)/fake-stores ## metric stores and receivers of alerts over TLS, in all their moods (UPDATE=1)
+	$(Q)spec/stores/run.sh $(OUT)/sluice $(OUT)/fake-stores
 
 test-killed: $(OUT)/sluice ## releases under a daemon that is killed again and again, and its decision log (ROUNDS=1)
 	$(Q)spec/cluster/killed.sh $(OUT)/sluice $(ROUNDS)

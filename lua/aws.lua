@@ -128,10 +128,7 @@ local function by_container(url)
   token = token or host.env("AWS_CONTAINER_AUTHORIZATION_TOKEN")
   local headers = { Authorization = token and string.gsub(token, "%s+$", "") or nil }
   local reply, err = web.send({ url = url, headers = headers, proxy = "" })
-  if not reply then
-    err.message = web.hide(err.message, { token })
-    return nil, err
-  end
+  if not reply then return nil, err end
   return read(reply, web.place(url))
 end
 

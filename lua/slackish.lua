@@ -49,9 +49,10 @@ function M.post(alert, url, body)
   local headers = { ["Content-Type"] = "application/json" }
   if alert.token then headers.Authorization = "Bearer " .. alert.token end
   local http <const> = require("http")
-  local reply, err = http.request({ method = "POST", url = url, headers = headers, body = body, proxy = alert.proxy })
+  local request = { method = "POST", url = url, headers = headers, body = body, proxy = alert.proxy }
+  local reply, err = http.request(request)
   if not reply then return nil, err end
-  local refused = web.refusal(url, reply, "sending notification bad response")
+  local refused = web.refusal(request, reply, "sending notification bad response")
   if refused then return nil, refused end
   return reply.body
 end

@@ -126,19 +126,41 @@ local function leads_home(from, to)
   return host_of(from) == host_of(to) and (string.match(to, "^https:") or not string.match(from, "^https:"))
 end
 
+local telling <const> = { accept = true, ["content-type"] = true, host = true }
+
+--- The beginning of a body, or of an API server's sentence, without what the request's headers held: some servers say
+--- back what they were told, in parts.
+local function beginning(body, headers)
+  local status = json.decode(body)
+  local is_status = type(status) == "table" and status.kind == "Status" and type(status.message) == "string"
+  if is_status then body = status.message end
+  local secrets = {}
+  for name, value in pairs(headers or {}) do
+    if not telling[string.lower(name)] then
+      secrets[#secrets + 1] = value
+      for word in string.gmatch(value, "[^%s,]+") do
+        if #word >= 8 then secrets[#secrets + 1] = word end
+      end
+    end
+  end
+  return M.head(M.hide(body, secrets), 200)
+end
+
 --- What is wrong with an answer; nil when its status is 200 to 299.
----@param url string that was asked
+---@param request HttpRequest
 ---@param reply HttpReply
 ---@param what string|nil instead of "error response: Status"
 ---@return WebError|nil
-function M.refusal(url, reply, what)
+function M.refusal(request, reply, what)
   if reply.status >= 200 and reply.status <= 299 then return nil end
+  local place = M.place(request.url)
   if reply.location then
-    return M.error("invalid", "%s: Status %d: it is at %s now: the address must say so", M.place(url), reply.status,
-      M.place(reply.location))
+    local now = M.place(reply.location)
+    return M.error("invalid", "%s: Status %d: it has moved to %s: the address must say so", place, reply.status,
+      now == place and "another path" or now)
   end
-  local err = M.error(M.kind_of(reply.status), "%s: %s %d: %s", M.place(url), what or "error response: Status",
-    reply.status, M.head(reply.body, 200))
+  local err = M.error(M.kind_of(reply.status), "%s: %s %d: %s", place, what or "error response: Status", reply.status,
+    beginning(reply.body, request.headers))
   if reply.retry_after then
     err.message = string.format("%s (asks to wait %gs)", err.message, reply.retry_after)
     err.retry_after = reply.retry_after
@@ -158,7 +180,7 @@ function M.send(request)
     if not moved or not leads_home(request.url, moved) then break end
     request.url = moved
   end
-  local refused = M.refusal(request.url, reply)
+  local refused = M.refusal(request, reply)
   if refused then return nil, refused end
   return reply
 end

@@ -437,7 +437,10 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	http->http.ops = &ops;
 	http->loop = loop;
-	http->ca_file = xstrdup(options->ca_file);
+	/* As Go's programs have it: whoever set this for Flagger finds it here. */
+	const char *system_cas = getenv("SSL_CERT_FILE");
+	bool has_cas = options->ca_file != NULL || options->ca_pem != NULL;
+	http->ca_file = xstrdup(has_cas ? options->ca_file : system_cas);
 	http->cert_file = xstrdup(options->cert_file);
 	http->key_file = xstrdup(options->key_file);
 	http->base = xstrdup(options->base);

@@ -12,8 +12,9 @@
 #include "ports.h"
 
 struct net_http_options {
-	const char *base;		  /* put before every URL; or NULL */
-	const char *ca_file, *ca_pem;	  /* instead of the system's; or NULL */
+	const char *base; /* put before every URL; or NULL */
+	/* Instead of the system's, which $SSL_CERT_FILE names if it is set; or NULL. */
+	const char *ca_file, *ca_pem;
 	const char *cert_file, *key_file; /* of a client; or NULL */
 	const char *cert_pem, *key_pem;	  /* the same as text; or NULL */
 	const char *proxy; /* "http://…", "socks5://…"; NULL: as the environment says */

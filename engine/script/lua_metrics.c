@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "script/task.h"
 
 /* Of one query: more than any single request of a driver may take. */
@@ -29,6 +30,7 @@ struct asked {
 	metric_done *done;
 	void *owner;
 	cJSON *secret; /* to keep it out of what is told */
+	char *place;   /* of its address, for messages; "" when it has none */
 	struct sample sample;
 	struct asked *next;
 };
@@ -60,6 +62,7 @@ static void asked_free(struct asked *asked)
 {
 	json_wipe(asked->secret);
 	cJSON_Delete(asked->secret);
+	free(asked->place);
 	free(asked);
 }
 
@@ -137,8 +140,12 @@ static void answered(void *owner, uint64_t id, const cJSON *result, const struct
 	if (err == NULL) {
 		read_result(result, &sample);
 	} else {
-		sample.error = err->kind;
-		text_copy(sample.text, sizeof(sample.text), err->text);
+		struct error told = *err;
+		/* What is wrong with an answer may be told by who does not know whose it is. */
+		if (strstr(asked->place, "://") != NULL && strstr(told.text, "://") == NULL)
+			(void)error_wrap(&told, "%s", asked->place);
+		sample.error = told.kind;
+		text_copy(sample.text, sizeof(sample.text), told.text);
 	}
 	hide_secret(sample.text, asked->secret);
 	SCOPED(text) char *raw = result == NULL ? NULL : json_text(result);
@@ -232,6 +239,7 @@ static void ask_driver(struct lua_metrics *self, const struct metric_query *quer
 	}
 	if (provider != NULL && provider->driver != NULL) {
 		asked->secret = query->secret == NULL ? NULL : cJSON_Duplicate(query->secret, true);
+		asked->place = url_place(query->address == NULL ? "" : query->address, true);
 		SCOPED(json) cJSON *argument = argument_of(self, query);
 		asked->task = task_start(self->tasks, provider->driver, provider->table,
 					 query->online ? "online" : "query", argument,

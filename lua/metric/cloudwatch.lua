@@ -39,8 +39,6 @@ local function ask_for(ask, queries)
   aws.sign(headers, path, body, "monitoring", ask.region, ask.now, credentials)
   local answer, err = web.json({ method = "POST", url = address .. "/", headers = headers, body = body }, "cloudwatch")
   if err then
-    -- What refuses a signature says what was signed, the session's token included.
-    err.message = web.hide(err.message, { credentials.key, credentials.session })
     classify(err)
     if err.kind == "denied" then aws.forget() end
     return nil, err

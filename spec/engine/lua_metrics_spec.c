@@ -152,8 +152,9 @@ SPEC("lua_metrics: graphite gives the newest value of its one target")
 	answer(&bed, 200, "[{\"datapoints\":[[1,2]]},{\"datapoints\":[[1,2]]}]",
 	       "several: query returned multiple values: 2 series");
 	answer(&bed, 200, "[{\"datapoints\":[[\"x\",2]]}]",
-	       "invalid: [0][0]: must be a number, is a string");
-	answer(&bed, 200, "{\"a\":1}", "invalid: the value: must be a list, is an object");
+	       "invalid: http://store: [0][0]: must be a number, is a string");
+	answer(&bed, 200, "{\"a\":1}",
+	       "invalid: http://store: the value: must be a list, is an object");
 	answer(&bed, 500, "password hunter22 is wrong",
 	       "unavailable: http://store: error response: Status 500: password ******** is wrong");
 	fail_in_every_way(&bed, "graphite");
@@ -167,7 +168,8 @@ SPEC("lua_metrics: graphite gives the newest value of its one target")
 	close_bed(&bed);
 	open_bed(&bed, "graphite", "target=a", "{\"username\":\"user\"}");
 	send_out(&bed);
-	expect_sample(&bed, "invalid: graphite credentials does not contain a password");
+	expect_sample(&bed,
+		      "invalid: http://store: graphite credentials does not contain a password");
 	close_bed(&bed);
 }
 
@@ -189,9 +191,9 @@ SPEC("lua_metrics: datadog gives the oldest value of ten intervals")
 	answer(&bed, 200, "{\"series\":[{},{}]}",
 	       "several: query returned multiple values: 2 series");
 	answer(&bed, 200, "{\"series\":[{}]}",
-	       "invalid: [0].pointlist: must be a list, is missing");
+	       "invalid: http://store: [0].pointlist: must be a list, is missing");
 	answer(&bed, 200, "{\"status\":\"error\",\"error\":\"bad query\"}",
-	       "invalid: error response: bad query");
+	       "invalid: http://store: error response: bad query");
 	fail_in_every_way(&bed, "datadog");
 	bed.query.online = true;
 	answer(&bed, 200, "{}", "none");
@@ -204,7 +206,9 @@ SPEC("lua_metrics: datadog gives the oldest value of ten intervals")
 	close_bed(&bed);
 	open_bed(&bed, "datadog", "x", NULL);
 	send_out(&bed);
-	expect_sample(&bed, "invalid: datadog credentials does not contain a datadog_api_key");
+	expect_sample(
+		&bed,
+		"invalid: http://store: datadog credentials does not contain a datadog_api_key");
 	close_bed(&bed);
 }
 
@@ -255,10 +259,10 @@ SPEC("lua_metrics: influxdb gives the first value of its table")
 	answer(&bed, 200, "", "none");
 	answer(&bed, 200, "#datatype,long,double\n,table,_value\n,0,\n", "none");
 	answer(&bed, 200, "#datatype,long,double\n,table,value\n,0,1\n",
-	       "invalid: the answer has no column _value");
+	       "invalid: http://store: the answer has no column _value");
 	answer(&bed, 200, "#datatype,string,long,double\n,result,table,_value\n,,0,NaN\n", "nan");
 	answer(&bed, 200, "#datatype,string,long,string\n,result,table,_value\n,,0,a\n",
-	       "invalid: the value is a string, not a number");
+	       "invalid: http://store: the value is a string, not a number");
 	answer(&bed, 200, "#datatype,string,long,double\n,result,table,_value\n,,0,1\n,,1,2\n",
 	       "several: query returned multiple values: 2 series");
 	answer(&bed, 429, "slow", "throttled: http://store: error response: Status 429: slow");
@@ -272,7 +276,7 @@ SPEC("lua_metrics: cloudwatch gives the newest value, and signs what it sends")
 		 "{\"aws_access_key_id\":\"AKIDEXAMPLE\",\"aws_secret_access_key\":"
 		 "\"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\"}");
 	send_out(&bed);
-	expect_sample(&bed, "invalid: region not specified");
+	expect_sample(&bed, "invalid: http://store: region not specified");
 	bed.query.region = "eu-west-1";
 	answer(&bed, 200, "{\"MetricDataResults\":[{\"Values\":[12.5,3]}]}", "12.5");
 	EXPECT_TEXT(bed.request->body, "{\"EndTime\":1700000000,\"MaxDatapoints\":20,"
@@ -329,7 +333,7 @@ SPEC("lua_metrics: keptn gives a metric's value, or whether an analysis passes")
 		    "/apis/metrics.keptn.sh/v1beta1/namespaces/team/keptnmetrics/rate");
 	answer(&bed, 200, "{\"status\":{}}", "none");
 	answer(&bed, 200, "{\"status\":{\"value\":\"x\"}}",
-	       "invalid: status.value: is no number but \"x\"");
+	       "invalid: http://store: status.value: is no number but \"x\"");
 	bed.query.query = "analysis/team/slo/30s/a=b;c=d";
 	send_out(&bed);
 	EXPECT_TEXT(bed.request->method, "POST");
@@ -433,7 +437,8 @@ SPEC("lua_metrics: stackdriver signs in with the key of a service account")
 								  "\"client_email\":\"a\","
 								  "\"private_key\":\"none\"}"));
 	send_out(&bed);
-	expect_sample(&bed, "invalid: serviceAccountKey: the private key cannot be read");
+	expect_sample(&bed,
+		      "invalid: http://store: serviceAccountKey: the private key cannot be read");
 	close_bed(&bed);
 	BIO_free(bio);
 	EVP_PKEY_free(key);
@@ -471,9 +476,9 @@ SPEC("lua_metrics: splunk gives the newest value of the stream that its program 
 		{abort, "invalid: http://stream.store: error response: no reason given "
 			"{\"sf_job_abortReason\":\"over\"}"},
 		{"event: data\ndata: {\"data\":[{\"tsId\":\"a\",\"value\":\"7\"}]}\n\n",
-		 "invalid: data[0]: value: must be a number, is a string"},
+		 "invalid: http://api.store: data[0]: value: must be a number, is a string"},
 		{"event: data\ndata: {\"data\"\n\n",
-		 "invalid: not an answer of splunk: the data of an event (data): "
+		 "invalid: http://api.store: not an answer of splunk: the data of an event (data): "
 		 "offset 7: expected ':'"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
@@ -509,7 +514,7 @@ SPEC("lua_metrics: who says that the answer is elsewhere is followed on the same
 	} moves[] = {
 		{"https://store:8443/new", "none"},
 		{"http://elsewhere/new",
-		 "invalid: http://store: Status 302: it is at http://elsewhere now: the address "
+		 "invalid: http://store: Status 302: it has moved to http://elsewhere: the address "
 		 "must say so"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
@@ -530,14 +535,14 @@ SPEC("lua_metrics: who says that the answer is elsewhere is followed on the same
 		fake_redirect(&bed.fake, fake_last(&bed.fake), 307, "http://store/base/");
 		loop_run(bed.loop, NOW * DURATION_SECOND);
 	}
-	expect_sample(&bed, "invalid: http://store: Status 307: it is at http://store now: the "
+	expect_sample(&bed, "invalid: http://store: Status 307: it has moved to another path: the "
 			    "address must say so");
 	/* Never from TLS to none. */
 	bed.query.address = "https://store";
 	send_out(&bed);
 	fake_redirect(&bed.fake, bed.request, 301, "http://store/");
 	loop_run(bed.loop, 0);
-	EXPECT_CONTAINS(bed.sample.text, "it is at http://store now");
+	EXPECT_CONTAINS(bed.sample.text, "it has moved to http://store");
 	close_bed(&bed);
 }
 
@@ -558,6 +563,6 @@ SPEC("lua_metrics: a provider without a driver is a sentence; who gives up is no
 	/* A store that never answers: the task has a deadline of its own. */
 	send_out(&bed);
 	loop_run(bed.loop, 0);
-	expect_sample(&bed, "timeout: lua/metric/graphite.lua: query took too long");
+	expect_sample(&bed, "timeout: http://store: lua/metric/graphite.lua: query took too long");
 	close_bed(&bed);
 }

@@ -1,0 +1,295 @@
+#!/bin/bash
+# The daemon with metric stores and receivers of alerts that speak the protocols of the real ones, over TLS: each as it
+# should be, and in each bad mood. What it made of their answers is spec/stores/transcript.txt (UPDATE=1 writes it).
+# Usage: spec/stores/run.sh SLUICE FAKE-STORES
+set -u
+sluice=$1
+fake_stores=$2
+here=spec/stores
+folder=$(mktemp -d)
+pids=
+end() {
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill -9 $pids 2>/dev/null
+	wait 2>/dev/null
+	[ -n "${KEEP:-}" ] || rm -rf "$folder"
+}
+trap end EXIT
+fail() {
+	echo "  FAILED stores: $*" >&2
+	exit 1
+}
+
+stores="graphite datadog newrelic dynatrace influxdb cloudwatch stackdriver splunk externalmetrics"
+moods="ok 401 403 404 429 500 slow half badjson empty nodata nan several moved away"
+receivers="slack discord rocket msteams gchat"
+receiver_moods="ok 401 404 429 500 slow half moved away"
+
+# ---- who answers
+
+(
+	cd "$folder" || exit 1
+	new='openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+	$new -x509 -subj /CN=ca -keyout ca.key -out ca.crt -days 2
+	$new -subj /CN=stores -keyout stores.key -out stores.csr
+	printf 'subjectAltName=IP:127.0.0.1,DNS:localhost' >ext
+	openssl x509 -req -in stores.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out stores.crt
+	openssl genrsa -out google.pem 2048
+) 2>/dev/null || fail "no certificates"
+"$fake_stores" "$folder/stores.crt" "$folder/stores.key" >"$folder/taken" 2>"$folder/fake.log" &
+pids=$!
+for _ in $(seq 50); do
+	[ ! -s "$folder/taken" ] || break
+	sleep 0.1
+done
+read -r port plain <"$folder/taken" || fail "no stores"
+
+# ---- what is asked
+
+declare -A query=(
+	[graphite]='target=sumSeries(hits.*)&from=-5min' [datadog]='avg:hits{*}' [newrelic]='SELECT 1' [dynatrace]='builtin:hits'
+	[influxdb]='from(bucket: "b") |> range(start: -1m)' [cloudwatch]='[{"Id":"e1","Expression":"1"}]' [stackdriver]='fetch a'
+	[splunk]="data('hits').publish()" [externalmetrics]='team/hits?labelSelector=app%3Dweb'
+)
+declare -A path=([splunk]=splunk-api)
+google="{\"type\": \"service_account\", \"client_email\": \"me@mine\", \"token_uri\": \"https://127.0.0.1:$port/google/ok/token\",
+  \"private_key\": \"$(sed ':a;N;$!ba;s/\n/\\n/g' "$folder/google.pem")\"}"
+declare -A secret=(
+	[graphite]='username: planted-user, password: planted-key' [datadog]='datadog_api_key: planted-key, datadog_application_key: planted-app'
+	[newrelic]='newrelic_account_id: "4711", newrelic_query_key: planted-key' [dynatrace]='dynatrace_token: planted-key'
+	[influxdb]='token: planted-key, org: mine' [cloudwatch]='aws_access_key_id: planted-id, aws_secret_access_key: planted-key'
+	[stackdriver]='project: mine' [splunk]='sf_token_key: planted-key' [externalmetrics]='token: planted-key'
+)
+
+# secret_of NAME KEY: VALUE, KEY: VALUE…
+secret_of() {
+	printf -- '---\napiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: test}\ndata:\n' "$1"
+	tr ',' '\n' <<<"$2" | while IFS=: read -r key value; do
+		printf '  %s: %s\n' "${key// /}" "$(tr -d ' "\n' <<<"$value" | base64 -w0)"
+	done
+}
+
+# template STORE NAME ADDRESS SECRET
+template() {
+	printf -- '---\napiVersion: flagger.app/v1beta1\nkind: MetricTemplate\nmetadata: {name: %s, namespace: test}\nspec:\n' "$2"
+	printf '  provider:\n    type: %s\n    address: "%s"\n    region: eu-west-1\n' "$1" "$3"
+	[ -z "$4" ] || printf '    secretRef: {name: %s}\n' "$4"
+	printf '  query: |\n    %s\n' "${query[$1]}"
+}
+
+# canary NAME METRIC…: its Deployment too
+canary() {
+	local name=$1
+	shift
+	sed "s/name: podinfo\$/name: $name/; s/app: podinfo/app: $name/" examples/podinfo/deployment.yaml
+	printf -- '---\napiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: %s, namespace: test}\nspec:\n' "$name"
+	printf '  provider: kubernetes\n  targetRef: {apiVersion: apps/v1, kind: Deployment, name: %s}\n  service: {port: 80}\n' "$name"
+	printf '  analysis:\n    interval: 1s\n    threshold: 5\n    iterations: 100\n    metrics:\n'
+	for metric in "$@"; do
+		printf '    - {name: %s, templateRef: {name: %s}, thresholdRange: {min: 1}, interval: 1m}\n' "$metric" "$metric"
+	done
+}
+
+# provider NAME TYPE ADDRESS SECRET
+provider() {
+	printf -- '---\napiVersion: flagger.app/v1beta1\nkind: AlertProvider\nmetadata: {name: %s, namespace: test}\nspec:\n' "$1"
+	printf '  type: %s\n  channel: c\n  %s\n' "$2" "${4:+secretRef: {name: $4\}}"
+	[ -n "$4" ] || printf '  address: "%s"\n' "$3"
+}
+
+# alerted NAME…: a canary that tells these providers
+alerted() {
+	canary alerts | sed '/^    metrics:/d'
+	echo "    alerts:"
+	for name in "$@"; do printf '    - {name: %s, severity: info, providerRef: {name: %s}}\n' "$name" "$name"; done
+}
+
+{
+	for store in $stores; do
+		secret_of "$store" "${secret[$store]}"
+		names=
+		for mood in $moods; do
+			template "$store" "$store-$mood" "https://127.0.0.1:$port/${path[$store]:-$store}/$mood" "$store"
+			names="$names $store-$mood"
+		done
+		echo ---
+		# shellcheck disable=SC2086
+		canary "$store" $names
+	done
+	# Keptn is objects of the API server.
+	printf -- '---\napiVersion: metrics.keptn.sh/v1beta1\nkind: KeptnMetric\nmetadata: {name: hits, namespace: test}\n'
+	printf 'status: {value: "42"}\n'
+	for what in ok=keptnmetric/test/hits 404=keptnmetric/test/nobody slow=analysis/test/slo; do
+		query[keptn]=${what#*=}
+		template keptn "keptn-${what%%=*}" "" ""
+	done
+	echo ---
+	canary keptn keptn-ok keptn-404 keptn-slow
+	# Google's key is JSON, and too long for a line of words.
+	sed -n 's/^/  /p' <<<"serviceAccountKey: $(base64 -w0 <<<"$google")" >"$folder/google"
+	names=
+	for receiver in $receivers; do
+		for mood in $receiver_moods; do
+			name=$receiver-$mood
+			names="$names $name"
+			secret_of "$name" "address: @"
+			provider "$name" "$receiver" "" "$name"
+		done
+	done
+	secret_of bot-ok "address: @, token: planted-bot"
+	provider bot-ok slack "" bot-ok
+	secret_of bot-refused "address: @, token: planted-bot"
+	provider bot-refused slack "" bot-refused
+	echo ---
+	# shellcheck disable=SC2086
+	alerted $names bot-ok bot-refused
+} >"$folder/objects.yaml"
+# Addresses have colons, which end a key above.
+awk -v at="https://127.0.0.1:$port" -v google="$folder/google" '
+	function coded(text, command, line) {
+		command = "printf %s \047" text "\047 | base64 -w0"
+		command | getline line
+		close(command)
+		return line
+	}
+	/^metadata: \{name: / { name = $2 == "{name:" ? $3 : ""; sub(/,.*/, "", name) }
+	/^  address: QA==/ {
+		mood = name
+		sub(/.*-/, "", mood)
+		who = substr(name, 1, length(name) - length(mood) - 1)
+		hook = who == "bot" ? "/api/chat.postMessage" : "/planted-hook"
+		print "  address: " coded(at "/" (who == "bot" ? "slackbot" : who) "/" mood hook)
+		next
+	}
+	{ print }
+	/^  project: / { while ((getline line <google) > 0) print line }
+' "$folder/objects.yaml" >"$folder/all.yaml"
+
+# ---- the daemon
+
+# cluster NAME OBJECTS: $server is its API server
+cluster() {
+	"$sluice" sim --port 0 --ready-after 100ms --kubeconfig "$folder/$1.kubeconfig" -f "$2" >"$folder/$1.sim.log" 2>&1 &
+	pids="$pids $!"
+	for _ in $(seq 100); do
+		[ ! -s "$folder/$1.kubeconfig" ] || break
+		sleep 0.1
+	done
+	server=$(sed -n 's/.*server: //p' "$folder/$1.kubeconfig")
+	[ -n "$server" ] || fail "no cluster: $(cat "$folder/$1.sim.log")"
+}
+
+# daemon NAME [VARIABLE=VALUE…]: its decisions are $folder/NAME.decisions
+daemon() {
+	local name=$1
+	shift
+	env -u AWS_ACCESS_KEY_ID SSL_CERT_FILE="$folder/ca.crt" "$@" "$sluice" run --kubeconfig "$folder/$name.kubeconfig" \
+		--min-analysis-interval 1s --port 0 --metrics-server "$server/prometheus" --log-level debug \
+		--decision-log "$folder/$name.decisions" >"$folder/$name.log" 2>&1 &
+	daemon=$!
+	pids="$pids $daemon"
+}
+stop() {
+	kill "$daemon"
+	wait "$daemon"
+}
+
+# release NAME CANARY…: once all are initialized, a new image
+release() {
+	local cluster=$1 name
+	shift
+	for name in "$@"; do
+		"$sluice" follow --kubeconfig "$folder/$cluster.kubeconfig" --until Initialized --timeout 60s "test/$name" \
+			>/dev/null || fail "$name is not initialized: $(tail -3 "$folder/$cluster.log")"
+	done
+	for name in "$@"; do
+		curl -sf -o /dev/null -X PATCH -H 'Content-Type: application/strategic-merge-patch+json' \
+			-d '{"spec":{"template":{"spec":{"containers":[{"name":"podinfod","image":"podinfo:next"}]}}}}' \
+			"$server/apis/apps/v1/namespaces/test/deployments/$name"
+	done
+}
+
+# measured NAME: "METRIC KIND VALUE TEXT" of the first time that each was asked
+measured() {
+	cat "$folder/$1".decisions/*.jsonl 2>/dev/null |
+		grep -o '{"name":"[a-z0-9-]*","kind":"[a-z-]*"\(,"value":[^,]*\)\?\(,"text":"\([^"\\]\|\\.\)*"\)\?\(,"error":"[a-z ]*"\)\?' |
+		sed 's/{"name":"\([^"]*\)","kind":"\([^"]*\)"/\1: \2/; s/,"value":/ /; s/,"text":"\(.*\)",/ "\1",/
+			s/\(.*\) "\(.*\)","error":"\(.*\)"/\1 (\3): \2/; s/,"text":"\(.*\)"/: \1/' |
+		awk -F: '!seen[$1]++'
+}
+
+# until_measured NAME COUNT
+until_measured() {
+	for _ in $(seq 600); do
+		[ "$(measured "$1" | wc -l)" -lt "$2" ] || return 0
+		sleep 0.1
+	done
+	fail "not all was measured: $(measured "$1" | wc -l) of $2; $(tail -3 "$folder/$1.log")"
+}
+
+cluster all "$folder/all.yaml"
+daemon all
+# shellcheck disable=SC2086
+release all $stores keptn alerts
+until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 3))
+given_up() { grep -o 'alert provider [a-z0-9-]*\.test send error: [^"]*' "$folder/all.log"; }
+for _ in $(seq 300); do # five ways to fail; each is told of twice, when it is initialized and when it is released
+	[ "$(given_up | wc -l)" -lt $((2 * (5 * 8 + 1))) ] || break
+	sleep 0.1
+done
+stop
+
+# ---- identities that the platform gives
+
+printf 'planted.web.token\n' >"$folder/web-token"
+printf 'planted.pod.token\n' >"$folder/pod-token"
+printf '%s' "$google" >"$folder/google.json"
+# identity NAME STORE SECRET [VARIABLE=VALUE…]
+identity() {
+	local name=$1 store=$2 secret_name=$3
+	shift 3
+	{
+		[ -z "$secret_name" ] || secret_of "$secret_name" "${secret[$store]}"
+		template "$store" "$name" "https://127.0.0.1:$port/$store/ok" "$secret_name"
+		echo ---
+		canary "$store" "$name"
+	} >"$folder/$name.yaml"
+	cluster "$name" "$folder/$name.yaml"
+	daemon "$name" AWS_EC2_METADATA_DISABLED=true "$@"
+	release "$name" "$store"
+	until_measured "$name" 1
+	stop
+}
+web=(AWS_ROLE_ARN=arn:aws:iam::1:role/canary AWS_WEB_IDENTITY_TOKEN_FILE="$folder/web-token")
+pod=(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="$folder/pod-token")
+identity aws-environment cloudwatch "" AWS_ACCESS_KEY_ID=planted-id AWS_SECRET_ACCESS_KEY=planted-key
+identity aws-web-identity cloudwatch "" "${web[@]}" AWS_ENDPOINT_URL_STS="https://127.0.0.1:$port/sts/ok"
+identity aws-web-identity-refused cloudwatch "" "${web[@]}" AWS_ENDPOINT_URL_STS="https://127.0.0.1:$port/sts/403"
+identity aws-web-identity-no-file cloudwatch "" "${web[@]}" AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/file
+identity aws-pod-identity cloudwatch "" "${pod[@]}" AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:$plain/pod/ok/v1/credentials"
+identity aws-pod-identity-elsewhere cloudwatch "" "${pod[@]}" AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/
+identity aws-instance cloudwatch "" AWS_EC2_METADATA_DISABLED=false AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:$plain/instance/ok"
+identity aws-nobody cloudwatch ""
+identity google-file stackdriver stackdriver GOOGLE_APPLICATION_CREDENTIALS="$folder/google.json"
+identity google-machine stackdriver "" GCE_METADATA_HOST="127.0.0.1:$plain"
+identities="aws-environment aws-web-identity aws-web-identity-refused aws-web-identity-no-file aws-pod-identity
+	aws-pod-identity-elsewhere aws-instance aws-nobody google-file google-machine"
+
+# ---- what came
+
+{
+	for store in $stores keptn; do measured all | grep "^$store-"; done
+	for name in $identities; do measured "$name"; done
+	echo "alerts:"
+	given_up | sort -u
+	for receiver in $receivers slackbot; do
+		echo "$receiver took $(grep "^$receiver " "$folder/taken" | grep -c 'New revision detected') of the release"
+	done
+} | sed "s/$port/PORT/g; s/$plain/PORT/g; s|$folder|FOLDER|g" >"$folder/transcript.txt"
+[ -z "${UPDATE:-}" ] || cp "$folder/transcript.txt" $here/transcript.txt
+diff $here/transcript.txt "$folder/transcript.txt" || fail "other than spec/stores/transcript.txt (left), in $folder"
+cat "$folder"/*.log "$folder"/*.decisions/* >"$folder/told"
+curl -sf "$server/api/v1/namespaces/test/events" >>"$folder/told"
+! grep -o '.\{60\}planted.\{20\}' "$folder/told" | head -3 | grep . || fail "a secret is told"
+count=$(wc -l <"$folder/transcript.txt")
+echo "stores: $count passed, 0 failed"
