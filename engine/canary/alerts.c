@@ -62,6 +62,39 @@ struct alerts {
 	void *owner;
 };
 
+static struct receiver *find_receiver(struct alerts *alerts, uint64_t serial, struct letter **of)
+{
+	for (struct letter *letter = alerts->letters; letter != NULL; letter = letter->next)
+		for (size_t i = 0; i < letter->count; i++)
+			if (letter->receivers[i].serial == serial) {
+				*of = letter;
+				return &letter->receivers[i];
+			}
+	return NULL;
+}
+
+/* What goes out, for who wants to see it. */
+static void requested(void *owner, uint64_t serial, const struct http_request *request)
+{
+	struct alerts *alerts = owner;
+	struct letter *letter;
+	const struct receiver *receiver = find_receiver(alerts, serial, &letter);
+	if (receiver == NULL)
+		return;
+	SCOPED(text)
+	char *body = xstrndup(request->body == NULL ? "" : request->body, request->body_len);
+	secret_hide(body, json_string(receiver->alert, "url"));
+	secret_hide(body, json_string(receiver->alert, "token"));
+	const struct told_alert told = {
+		.receiver = receiver->name,
+		.type = receiver->type,
+		.severity = json_string_or(receiver->alert, "severity", ""),
+		.message = json_string_or(receiver->alert, "message", ""),
+		.body = body,
+	};
+	alerts->options.told(alerts->options.told_owner, &told);
+}
+
 struct alerts *alerts_new(struct kube *kube, struct http *http,
 			  const struct alerts_options *options)
 {
@@ -70,6 +103,8 @@ struct alerts *alerts_new(struct kube *kube, struct http *http,
 	alerts->loop = kube_loop(kube);
 	alerts->tasks = tasks_new(alerts->loop, http, NULL);
 	alerts->options = *options;
+	if (options->told != NULL)
+		tasks_on_request(alerts->tasks, requested);
 	return alerts;
 }
 
@@ -221,14 +256,10 @@ static cJSON *alert_of(const struct alerts *alerts, const struct canary_spec *sp
 
 static struct receiver *waiting(struct alerts *alerts, uint64_t serial, struct letter **of)
 {
-	for (struct letter *letter = alerts->letters; letter != NULL; letter = letter->next)
-		for (size_t i = 0; i < letter->count; i++)
-			if (letter->receivers[i].serial == serial) {
-				letter->receivers[i].serial = 0;
-				*of = letter;
-				return &letter->receivers[i];
-			}
-	return NULL;
+	struct receiver *receiver = find_receiver(alerts, serial, of);
+	if (receiver != NULL)
+		receiver->serial = 0;
+	return receiver;
 }
 
 static uint64_t expect(struct alerts *alerts, struct receiver *receiver)

@@ -17,8 +17,18 @@
 
 struct alerts;
 
+/* What is about to be sent, rendered; borrowed until the call returns. */
+struct told_alert {
+	const char *receiver; /* "on-call.test" */
+	const char *type, *severity, *message;
+	const char *body; /* without secrets of the receiver */
+};
+typedef void alerts_told(void *owner, const struct told_alert *alert);
+
 /* The receiver of the flags; all borrowed. `driver` NULL: there is none. */
 struct alerts_options {
+	alerts_told *told; /* of each alert, when it goes out; or NULL */
+	void *told_owner;
 	const char *driver; /* "slack", "msteams" */
 	const char *url, *token, *proxy, *username, *channel;
 	const char *cluster; /* a field of every detailed alert; or NULL */

@@ -72,6 +72,17 @@ static const char *value_of(const cJSON *item, const char *field, char number[32
 	return number;
 }
 
+static void tell_alert(const struct dry_run *dry_run, const cJSON *item)
+{
+	tell_line(item, "Alert", "to %s (%s), %s: %s", json_string_or(item, "to", ""),
+		  json_string_or(item, "type", ""), json_string_or(item, "severity", ""),
+		  json_string_or(item, "message", ""));
+	if (!dry_run->verbose)
+		return;
+	SCOPED(text) char *body = json_text(json_get(item, "body"));
+	printf("%17s %s\n", "", body);
+}
+
 static void tell_note(void *owner, enum note_kind kind, const cJSON *item)
 {
 	const struct dry_run *dry_run = owner;
@@ -85,6 +96,9 @@ static void tell_note(void *owner, enum note_kind kind, const cJSON *item)
 		return;
 	case NOTE_SCENE:
 		tell_line(item, "Scenario", "%s", json_string_or(item, "text", ""));
+		return;
+	case NOTE_ALERT:
+		tell_alert(dry_run, item);
 		return;
 	case NOTE_STATUS:
 		if (dry_run->verbose)
@@ -133,11 +147,9 @@ static void tell_end(const struct dry_run *dry_run, const struct rehearsal_resul
 	static const char *const outcomes[] = {[OUTCOME_SUCCEEDED] = "succeeded",
 					       [OUTCOME_ROLLED_BACK] = "rolled back",
 					       [OUTCOME_UNFINISHED] = "not finished"};
-	static const char *const lists[NOTE_KINDS] = {[NOTE_EVENT] = "events",
-						      [NOTE_STATUS] = "statuses",
-						      [NOTE_HOOK] = "webhooks",
-						      [NOTE_SAMPLE] = "samples",
-						      [NOTE_SCENE] = "scenes"};
+	static const char *const lists[NOTE_KINDS] = {
+		[NOTE_EVENT] = "events",   [NOTE_STATUS] = "statuses", [NOTE_HOOK] = "webhooks",
+		[NOTE_SAMPLE] = "samples", [NOTE_SCENE] = "scenes",    [NOTE_ALERT] = "alerts"};
 	char took[DURATION_TEXT_MAX];
 	duration_text(result->took_us / DURATION_SECOND * DURATION_SECOND, took);
 	if (dry_run->output == OUTPUT_TEXT) {
@@ -355,7 +367,7 @@ int cli_dry_run(int count, char **arguments)
 		{"objects", FLAG_BOOL, &dry_run.show_objects, NULL,
 		 "show each object as it is written"},
 		{"verbose", FLAG_BOOL, &dry_run.verbose, NULL,
-		 "tell the status, webhooks and measurements too"},
+		 "tell the status, webhooks and measurements too, and alerts as they are sent"},
 		{"every-crash", FLAG_BOOL, &every_crash, NULL,
 		 "rehearse again with the daemon killed at each of its calls"},
 		{"decision-log", FLAG_TEXT, &decision_log, "DIR|-",

@@ -156,6 +156,35 @@ static void compare_hooks(struct trial *trial, const struct rehearsal_result *go
 	}
 }
 
+static bool same_alert(const cJSON *a, const cJSON *b)
+{
+	return text_equal(json_string(a, "to"), json_string(b, "to")) &&
+	       text_equal(json_string(a, "message"), json_string(b, "message"));
+}
+
+/* None is lost, and none told more than once more a kill. */
+static void compare_alerts(struct trial *trial, const struct rehearsal_result *got)
+{
+	const cJSON *alert, *item;
+	long kills = trial->cuts[1].call != 0 ? 2 : 1;
+	cJSON_ArrayForEach(alert, trial->whole->notes[NOTE_ALERT])
+	{
+		long wanted = 0, times = 0;
+		cJSON_ArrayForEach(item, trial->whole->notes[NOTE_ALERT]) wanted +=
+			same_alert(item, alert);
+		cJSON_ArrayForEach(item, got->notes[NOTE_ALERT]) times += same_alert(item, alert);
+		if (times >= wanted && times <= wanted + kills)
+			continue;
+		char a[48], b[80];
+		snprintf(a, sizeof(a), "%ld times", times);
+		snprintf(b, sizeof(b), "%ld to %ld times", wanted, wanted + kills);
+		SCOPED(text)
+		char *what = xasprintf("alert to %s: %s", json_string_or(alert, "to", ""),
+				       json_string_or(alert, "message", ""));
+		say(trial, what, a, b);
+	}
+}
+
 /* Returns how many calls the recovery took. */
 static uint64_t try_cuts(struct trial *trial)
 {
@@ -176,6 +205,7 @@ static uint64_t try_cuts(struct trial *trial)
 		compare_objects(trial, &got);
 	compare_events(trial, &got);
 	compare_hooks(trial, &got);
+	compare_alerts(trial, &got);
 	uint64_t calls = got.calls[1];
 	rehearsal_result_fini(&got);
 	return calls;
@@ -210,7 +240,7 @@ bool crash_rule_check(const struct rehearsal_input *input, const struct rehearsa
 		printf("… and %ld more\n", trial.broken - TOLD_MAX);
 	printf("%ld runs, killed at %llu of %llu calls: %s\n", trial.runs,
 	       (unsigned long long)((calls + stride - 1) / stride), (unsigned long long)calls,
-	       trial.broken == 0 ? "the same phases, weights, objects, events and webhooks"
+	       trial.broken == 0 ? "the same phases, weights, objects, events, webhooks and alerts"
 				 : "the crash rule is broken");
 	return trial.broken == 0;
 }

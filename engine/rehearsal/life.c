@@ -169,6 +169,51 @@ static void hook_cancel(struct http *http, uint64_t id)
 
 static const struct http_ops hook_ops = {.send = hook_send, .cancel = hook_cancel};
 
+/* ---- receivers of alerts ---- */
+
+static void alert_goes(void *owner, const struct told_alert *alert)
+{
+	struct play *play = owner;
+	cJSON_Delete(play->alert);
+	play->alert = cJSON_CreateObject();
+	cJSON_AddStringToObject(play->alert, "to", alert->receiver);
+	cJSON_AddStringToObject(play->alert, "type", alert->type);
+	cJSON_AddStringToObject(play->alert, "severity", alert->severity);
+	cJSON_AddStringToObject(play->alert, "message", alert->message);
+	cJSON *body = cJSON_Parse(alert->body);
+	cJSON_AddItemToObject(play->alert, "body",
+			      body != NULL ? body : cJSON_CreateString(alert->body));
+}
+
+static void note_alert(struct play *play)
+{
+	cJSON *item = play_note(play, NOTE_ALERT);
+	while (play->alert != NULL && play->alert->child != NULL) {
+		cJSON *field = cJSON_DetachItemViaPointer(play->alert, play->alert->child);
+		cJSON_AddItemToObject(item, field->string, field);
+	}
+	play_tell(play, NOTE_ALERT, item);
+}
+
+static uint64_t receiver_send(struct http *http, const struct http_request *request,
+			      http_piece *piece, http_done *done, void *owner, uint64_t token)
+{
+	struct play *play = ((struct port_http *)http)->play;
+	enum gate how = gate(play);
+	(void)request;
+	(void)piece;
+	if (how != GATE_SHUT)
+		note_alert(play);
+	if (how != GATE_OPEN)
+		return 0;
+	struct hook *hook = xcalloc(1, sizeof(*hook));
+	*hook = (struct hook){play->loop, done, owner, token, 0, 200};
+	loop_ready(play->loop, hook_answer, hook, 0);
+	return (uint64_t)(uintptr_t)hook;
+}
+
+static const struct http_ops receiver_ops = {.send = receiver_send, .cancel = hook_cancel};
+
 /* ---- metrics ---- */
 
 struct question {
@@ -253,16 +298,19 @@ void life_start(struct play *play)
 	static const struct kube_options kube_options = {0};
 	static const char *const labels[] = {"app", "name", "app.kubernetes.io/name", NULL};
 	static const char *const prefixes[] = {NULL};
+	const struct alerts_options alerts = {.told = alert_goes, .told_owner = play};
 	const struct engine_options options = {.spec = {.default_provider = "kubernetes"}};
 	play->dead = false;
 	play->result->starts++;
 	chance_seed(&play->chance, play->result->starts);
 	play->kube = kube_new(play->loop, &play->api.http, &play->chance, &kube_options);
 	play->policies = policies_new();
+	play->alerts = alerts_new(play->kube, &play->receivers.http, &alerts);
 	play->world = (struct tick_world){
 		.asks = {play->kube, &play->hooks.http, &play->metrics.metrics, always, NULL},
 		.workload = {labels, prefixes, true},
 		.policies = play->policies,
+		.alerts = play->alerts,
 		.metrics_server = "",
 		.component = "flagger",
 		.decisions = play->input->decisions,
@@ -277,6 +325,7 @@ void life_end(struct play *play)
 		return;
 	engine_free(play->engine);
 	policies_free(play->policies);
+	alerts_free(play->alerts);
 	kube_free(play->kube);
 	play->engine = NULL;
 }
@@ -308,5 +357,6 @@ void life_ports(struct play *play)
 {
 	play->api = (struct port_http){{&api_ops}, play};
 	play->hooks = (struct port_http){{&hook_ops}, play};
+	play->receivers = (struct port_http){{&receiver_ops}, play};
 	play->metrics = (struct port_metrics){{&metric_ops}, play};
 }

@@ -33,12 +33,14 @@ struct play {
 	const struct scene *fault; /* of the API server, or NULL */
 	bool metrics_down;
 	/* One life of the daemon, and what cuts it off from the world. */
-	struct port_http api, hooks;
+	struct port_http api, hooks, receivers;
 	struct port_metrics metrics;
 	struct tick_world world;
 	struct chance chance;
 	struct kube *kube;
 	struct policies *policies;
+	struct alerts *alerts;
+	cJSON *alert; /* owned: what goes out next, or NULL */
 	struct engine *engine;
 	bool dead; /* nothing goes through any more */
 };

@@ -152,6 +152,51 @@ static bool make_scaler(struct play *play, const cJSON *canary)
 	return apply(play, scaler);
 }
 
+/* An address in the place of one that is not told, as Secrets seldom are among the files. */
+static bool make_address(struct play *play, const cJSON *provider)
+{
+	char path[KUBE_PATH_MAX];
+	const char *namespace = json_string_or(provider, "metadata.namespace", "default");
+	const char *name = json_string(provider, "spec.secretRef.name");
+	if (name == NULL || !kube_path(path, &kube_secret, namespace, name) ||
+	    cluster_get(play->cluster, path) != NULL)
+		return true;
+	SCOPED(json) cJSON *secret = cJSON_CreateObject();
+	json_put_string(secret, "apiVersion", kube_secret.api_version);
+	json_put_string(secret, "kind", kube_secret.kind);
+	json_put_string(secret, "metadata.name", name);
+	json_put_string(secret, "metadata.namespace", namespace);
+	json_put_string(secret, "data.address", "aHR0cHM6Ly9yZWNlaXZlci5pbnZhbGlkLw==");
+	return apply(play, secret);
+}
+
+/* Whom an alert is for is among the objects. */
+static bool is_there(const struct play *play, const cJSON *canary, const cJSON *alert)
+{
+	char path[KUBE_PATH_MAX];
+	const char *namespace = json_string_or(alert, "providerRef.namespace", "");
+	if (namespace[0] == '\0')
+	namespace = json_string_or(canary, "metadata.namespace", "default");
+	return kube_path(path, &kube_alert_provider, namespace,
+			 json_string_or(alert, "providerRef.name", "")) &&
+	       cluster_get(play->cluster, path) != NULL;
+}
+
+/* What would be told to somebody unknown is not told. */
+static bool quiet(struct play *play, const cJSON *canary)
+{
+	SCOPED(json) cJSON *quieter = cJSON_Duplicate(canary, true);
+	cJSON *alerts = json_at(quieter, "spec.analysis.alerts");
+	cJSON *alert = alerts == NULL ? NULL : alerts->child;
+	while (alert != NULL) {
+		cJSON *next = alert->next;
+		if (!is_there(play, canary, alert))
+			cJSON_Delete(cJSON_DetachItemViaPointer(alerts, alert));
+		alert = next;
+	}
+	return apply(play, quieter);
+}
+
 static bool put_objects(struct play *play)
 {
 	const cJSON *object, *canary = NULL;
@@ -164,7 +209,13 @@ static bool put_objects(struct play *play)
 		canary = object;
 		cluster_path(object, play->canary);
 	}
-	return make_target(play, canary) && make_scaler(play, canary);
+	cJSON_ArrayForEach(object, play->input->objects)
+	{
+		if (text_equal(json_string(object, "kind"), "AlertProvider") &&
+		    !make_address(play, object))
+			return false;
+	}
+	return quiet(play, canary) && make_target(play, canary) && make_scaler(play, canary);
 }
 
 /* ---- what happens on it ---- */
@@ -401,6 +452,7 @@ bool rehearse(const struct rehearsal_input *input, struct rehearsal_result *resu
 		keep_objects(&play);
 	}
 	loop_drop(play.loop, &play);
+	cJSON_Delete(play.alert);
 	play.store->ops->free(play.store);
 	cluster_free(play.cluster);
 	loop_free(play.loop);

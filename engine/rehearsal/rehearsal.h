@@ -3,7 +3,9 @@
  * virtual clock; as often as wanted, the same way each time.
  *
  * Webhooks are not called: each answers 200, but one of type rollback, which answers 403, unless a
- * scenario says otherwise. The daemon can be cut off at any call of a port and started anew.
+ * scenario says otherwise. Alerts are rendered by their drivers and taken by nobody; those to
+ * AlertProviders that are not among the objects are left out. The daemon can be cut off at any call
+ * of a port and started anew.
  */
 #ifndef SLUICE_REHEARSAL_REHEARSAL_H
 #define SLUICE_REHEARSAL_REHEARSAL_H
@@ -23,7 +25,15 @@ struct cut {
 };
 enum { CUTS_MAX = 2 };
 
-enum note_kind { NOTE_EVENT, NOTE_STATUS, NOTE_HOOK, NOTE_SAMPLE, NOTE_SCENE, NOTE_KINDS };
+enum note_kind {
+	NOTE_EVENT,
+	NOTE_STATUS,
+	NOTE_HOOK,
+	NOTE_SAMPLE,
+	NOTE_SCENE,
+	NOTE_ALERT,
+	NOTE_KINDS
+};
 
 /* Something happened: an item of one of the lists of the result. */
 typedef void rehearsal_note(void *owner, enum note_kind kind, const cJSON *item);
@@ -56,7 +66,8 @@ struct rehearsal_result {
 	int64_t took_us;
 	/* events: {"type", "reason", "message"}; statuses: {"phase", "weight", "iterations",
 	 * "failedChecks"}, each as often as it changed; hooks: {"name", "status" or "text"};
-	 * samples: {"metric", "value" or "text"}; scenes: {"text"}. */
+	 * samples: {"metric", "value" or "text"}; scenes: {"text"}; alerts: {"to", "type",
+	 * "severity", "message", "body" (as JSON where it is)}. */
 	cJSON *notes[NOTE_KINDS];
 	cJSON *objects;		      /* those that were written, as they were left, by path */
 	uint64_t calls[CUTS_MAX + 1]; /* of ports, by each start of the daemon */

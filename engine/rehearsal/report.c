@@ -360,6 +360,28 @@ static void put_row(struct buf *page, const cJSON *item, const char *type, const
 	buf_puts(page, "\n");
 }
 
+static void put_alerts(struct buf *page, const cJSON *report)
+{
+	const cJSON *alert, *alerts = json_get(report, "alerts");
+	if (cJSON_GetArraySize(alerts) == 0)
+		return;
+	put_title(page, "Alerts", "What would have been told, and to whom.");
+	buf_puts(page, "<table><tr><th>When<th>Severity<th>What\n");
+	cJSON_ArrayForEach(alert, alerts)
+	{
+		SCOPED(text)
+		char *text = xasprintf("to %s (%s): %s", json_string_or(alert, "to", ""),
+				       json_string_or(alert, "type", ""),
+				       json_string_or(alert, "message", ""));
+		SCOPED(text) char *body = json_text(json_get(alert, "body"));
+		put_row(page, alert, json_string_or(alert, "severity", ""), text);
+		buf_puts(page, "<details><summary>as it is sent</summary><code>");
+		chart_text(page, body);
+		buf_puts(page, "</code></details>\n");
+	}
+	buf_puts(page, "</table>\n");
+}
+
 /* Events and scenes in the order of time; a scene comes first, as it is the cause. */
 static void put_events(struct buf *page, const cJSON *report)
 {
@@ -391,6 +413,7 @@ char *report_html(const cJSON *report)
 	for (size_t i = 0; i < count; i++)
 		put_metric(&page, report, end, names[i]);
 	put_webhooks(&page, report, end);
+	put_alerts(&page, report);
 	put_events(&page, report);
 	buf_puts(&page, "</body></html>");
 	return buf_take(&page);

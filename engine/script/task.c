@@ -46,6 +46,7 @@ struct wake {
 struct tasks {
 	struct loop *loop;
 	struct http *http, *api;
+	task_request *on_request; /* or NULL */
 	struct task *list;
 	struct wake *wakes;
 	uint64_t ids;
@@ -58,6 +59,11 @@ struct tasks *tasks_new(struct loop *loop, struct http *http, struct http *api)
 	tasks->http = http;
 	tasks->api = api;
 	return tasks;
+}
+
+void tasks_on_request(struct tasks *tasks, task_request *call)
+{
+	tasks->on_request = call;
 }
 
 static struct task *find(struct tasks *tasks, uint64_t id)
@@ -261,6 +267,8 @@ static void begin_wait(struct task *task)
 	case WAIT_HTTP:
 		task->port =
 			wait.request.url[0] == '/' && tasks->api != NULL ? tasks->api : tasks->http;
+		if (tasks->on_request != NULL)
+			tasks->on_request(task->owner, task->token, &wait.request);
 		task->request =
 			http_send(task->port, &wait.request, reply_came, tasks, add_wake(task));
 		return;

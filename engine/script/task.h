@@ -33,6 +33,10 @@ struct tasks *tasks_new(struct loop *loop, struct http *http, struct http *api);
 /* Cancels all. Before the drivers are freed. */
 void tasks_free(struct tasks *tasks);
 
+/* Told of each request of a task before it is sent, with the owner and token of task_start. */
+typedef void task_request(void *owner, uint64_t token, const struct http_request *request);
+void tasks_on_request(struct tasks *tasks, task_request *call);
+
 /* Runs `function` of the driver's table later; `argument` is borrowed until this returns. An id. */
 uint64_t task_start(struct tasks *tasks, struct driver *driver, int table, const char *function,
 		    const cJSON *argument, int64_t timeout_us, task_done *done, void *owner,

@@ -75,3 +75,15 @@ spec "a Prometheus and a recording" 1 "--metrics URL stands alone" "$sluice" dry
 spec "a rough night" 0 "succeeded after" "$sluice" dry-run -f "$canary" --scenario examples/scenarios/rough-night.yaml
 spec "a slow API server" 0 "succeeded after" "$sluice" dry-run -f "$canary" --lag 200ms
 spec "a lag that is none" 1 "--lag must not be below 0" "$sluice" dry-run -f "$canary" --lag -1s
+
+# ---- alerts
+
+told=(-f spec/scenarios/alerts.yaml --metrics spec/scenarios/alerts_are_told_as_they_would_be_sent/recording.yaml)
+spec "an alert, and to whom" 2 "Alert    to on-call.test (slack), error: Failed checks threshold reached 2" "$sluice" dry-run "${told[@]}"
+spec "alerts as JSON" 2 '"alerts":[{"at":-1,"to":"team.test","type":"msteams","severity":"info","message":"New Deployment detected' \
+	"$sluice" dry-run "${told[@]}" -o json
+spec "alerts on the page" 2 "to everybody.chats (gchat): Failed checks threshold reached 2" "$sluice" dry-run "${told[@]}" -o html
+for form in text json html; do
+	spec "no address of an alert's receiver, nor its token ($form)" 1 "" grep -q "planted\|cGxhbnRlZC\|webhook/\|slack.test" \
+		<("$sluice" dry-run "${told[@]}" --verbose -o $form | sed 's/"webhooks"//')
+done

@@ -30,6 +30,7 @@ errors=errors_roll_it_back/recording.yaml
 release "a canary is promoted" 0 -f canary.yaml
 release "a canary is promoted on App Mesh v1beta1" 0 -f "$v1beta1"
 release "a canary is rolled back" 2 -f canary.yaml --metrics $errors
+release "a canary that tells people is rolled back" 2 -f alerts.yaml --metrics alerts_are_told_as_they_would_be_sent/recording.yaml
 release "a canary is cancelled" 2 -f canary.yaml --scenario a_target_put_back_in_mid_run_cancels/scenario.yaml
 release "a canary with all gates is promoted" 0 -f gates.yaml
 release "a canary that waits for approval is promoted" 0 -f gates.yaml --scenario gates_hold_it_until_they_open/scenario.yaml
