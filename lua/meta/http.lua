@@ -19,9 +19,9 @@ error("meta file")
 --- Requests over http and https. Messages show no more of a URL than its host.
 local http = {}
 
---- Sends a request and returns when it is answered, whatever the status; redirections are not followed. Waits: it raises
---- inside of a comparator of table.sort, of a function given to string.gsub, and in a function of a driver that must answer
---- at once.
+--- Sends a request and returns when it is answered, whatever the status; redirections are not followed. Waits: it
+--- raises inside of a comparator of table.sort, of a function given to string.gsub, and in a function of a driver that
+--- must answer at once.
 ---@param request HttpRequest
 ---@return HttpReply|nil reply, WebError|nil err
 function http.request(request) end

@@ -69,8 +69,8 @@ error("meta file")
 ---@field can_mirror boolean
 ---@field can_stick boolean session affinity
 ---@field kinds table<string, table<string, string>> what it owns: {["group/version"] = {Kind = "plural"}}
----@field deletes boolean|nil whether `desired` or `restore` ever deletes what it owns: what has a namespace goes with the
---- canary by itself
+---@field deletes boolean|nil whether `desired` or `restore` ever deletes what it owns: what has a namespace goes
+--- with the canary by itself
 ---@field adopts table<string, string>|nil routes of the team that `spec.routeRef` may name: {Kind = "plural"}
 ---@field queries table<string, string>|nil "request-success-rate" and "request-duration", in PromQL
 ---@field description string|nil
