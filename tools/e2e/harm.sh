@@ -2,6 +2,8 @@
 # Runs the daemon and does it harm; takes its flags, and ends with it at SIGTERM. $HARM:
 #
 #     killed           kill -9 at $TIMES random moments, and started again
+#     each-killed      a daemon for each namespace that has a Canary, killed -9 at $TIMES random moments; each has a folder
+#                      of $DECISIONS
 #     leader-killed    two daemons; the leader is killed -9
 #     leader-stopped   two daemons; the leader is stopped, and woken when the other one has taken over
 #
@@ -66,6 +68,29 @@ killed)
 		tell killed
 	done
 	start
+	;;
+each-killed)
+	watch_over() { # NAMESPACE
+		local daemon
+		trap 'kill "$daemon" 2>/dev/null; wait; exit 0' TERM
+		for kill in $(seq 0 "$TIMES"); do
+			"$PROGRAMS/sluice" "${flags[@]}" --namespace "$1" --decision-log "$DECISIONS/$1" >>"$log" 2>&1 &
+			daemon=$!
+			[ "$kill" -lt "$TIMES" ] || break
+			nap "$(awk -v seed="$RANDOM$BASHPID" 'BEGIN { srand(seed); print 1 + 6 * rand() }')"
+			kill -KILL "$daemon"
+			tell "killed the daemon of $1"
+		done
+		wait
+	}
+	mkdir -p "$DECISIONS"
+	until namespaces=$("$kubectl" get canaries -A -o 'jsonpath={.items[*].metadata.namespace}') && [ -n "$namespaces" ]; do
+		nap 0.5
+	done
+	for namespace in $namespaces; do
+		watch_over "$namespace" &
+		pids+=($!)
+	done
 	;;
 leader-killed)
 	two_daemons
