@@ -30,6 +30,8 @@ enum {
 	POLICY_STATE_MAX = 2 * KIB,  /* of which the policy's own memory */
 	POLICY_MATCH_MAX = 2 * KIB,  /* and the conditions that it gave */
 	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
+	FORMER_TEMPLATE_MAX =
+		64 * KIB, /* in an annotation, of which the API server takes 256 KiB */
 	QUERY_MAX = 64 * KIB,
 	RAW_SAMPLE_MAX = 64 * KIB, /* of an answer that is shared or written down */
 	LOG_LINE_MAX = 16 * KIB,

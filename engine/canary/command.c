@@ -200,11 +200,11 @@ static struct row abort_in(enum phase phase)
 	case PHASE_WAITING_PROMOTION:
 		return (struct row){"all traffic goes back to the primary at once", NULL};
 	case PHASE_PROMOTING:
-		return (struct row){"all traffic goes back to the primary at once, unless that "
-				    "runs the revision already",
+		return (struct row){"the primary gets its former template again, if it has the "
+				    "new one already, and then all traffic",
 				    NULL};
 	case PHASE_FINALISING:
-		return (struct row){.refused = "the revision is promoted: release the former one"};
+		return (struct row){"the primary gets its former template again", NULL};
 	case PHASE_TERMINATING:
 	case PHASE_TERMINATED:
 		return (struct row){.refused = deleted};

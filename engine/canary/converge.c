@@ -261,6 +261,18 @@ enum step converge_promotion(struct tick *tick)
 	return step == STEP_ON ? scaler_follow(tick) : step;
 }
 
+enum step converge_restore(struct tick *tick)
+{
+	SCOPED(json) cJSON *patch = workload_restoration(tick->primary);
+	if (patch == NULL || tick->beside != NULL ||
+	    !workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+		return STEP_ON;
+	char path[KUBE_PATH_MAX];
+	kube_path(path, &tick->spec->target->kube, tick->spec->namespace,
+		  tick->spec->primary_target);
+	return converge_write(tick, KUBE_JSON_PATCH, path, patch);
+}
+
 enum step converge_scale(struct tick *tick, int replicas)
 {
 	SCOPED(json) cJSON *patch = tick->spec->target->scale(tick->target, replicas);

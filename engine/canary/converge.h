@@ -34,6 +34,8 @@ enum step converge_routes(struct tick *tick);
 enum step converge_initial(struct tick *tick);
 /* The primary runs the revision of the status: the target as it is now must still be that one. */
 enum step converge_promotion(struct tick *tick);
+/* It runs what it ran before that revision, if that is known. */
+enum step converge_restore(struct tick *tick);
 /* The target has pods. */
 enum step converge_scale_up(struct tick *tick);
 /* The target has none; never before the primary can carry all traffic. */

@@ -100,6 +100,8 @@ static enum step pay(struct tick *tick, const struct debt *debt)
 		return converge_scale_down(tick);
 	case DEBT_UNPIN:
 		return pin_remove(tick, debt->text);
+	case DEBT_RESTORE:
+		return converge_restore(tick);
 	}
 	return STEP_ON;
 }
@@ -126,6 +128,22 @@ enum step debts_pay(struct tick *tick)
 		const struct debt *debt = &tick->status.memory.debts[i];
 		if (is_paid(tick, debt))
 			continue;
+		enum step step = pay(tick, debt);
+		if (step != STEP_ON)
+			return step;
+		mark(tick, debt);
+	}
+	return STEP_ON;
+}
+
+enum step debts_pay_restore(struct tick *tick)
+{
+	for (size_t i = 0; i < tick->status.memory.debt_count; i++) {
+		const struct debt *debt = &tick->status.memory.debts[i];
+		if (is_paid(tick, debt))
+			continue;
+		if (debt->kind != DEBT_RESTORE)
+			return STEP_ON;
 		enum step step = pay(tick, debt);
 		if (step != STEP_ON)
 			return step;

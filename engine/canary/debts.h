@@ -11,6 +11,8 @@
 
 /* Events only, up to the first debt of another kind: they need nothing but the API server. */
 enum step debts_pay_events(struct tick *tick);
+/* Those that come before any traffic moves, with the workload observed: a primary is restored. */
+enum step debts_pay_restore(struct tick *tick);
 /* All, with the workload observed. */
 enum step debts_pay(struct tick *tick);
 

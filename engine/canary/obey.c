@@ -39,10 +39,12 @@ static bool roll_back(struct tick *tick)
 	const struct command *command = &tick->command;
 	if (tick->status.phase == PHASE_WAITING)
 		return move(tick, MOVE_CANCEL);
-	if (tick->status.phase == PHASE_PROMOTING &&
-	    workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
-		return refuse(tick, "the primary runs the revision already: release the former "
-				    "one");
+	tick->move.restores =
+		(tick->status.phase == PHASE_PROMOTING || tick->status.phase == PHASE_FINALISING) &&
+		workload_carries(tick->spec, tick->primary, tick->status.memory.revision);
+	if (tick->move.restores && !workload_has_former(tick->primary))
+		return refuse(tick, "the primary runs the revision already, and what it ran before "
+				    "is not known: release the former one");
 	tick->move.reason =
 		tick_words(tick, "aborted%s%s", command->by[0] == '\0' ? "" : " by ", command->by);
 	return move(tick, MOVE_ROLL_BACK);

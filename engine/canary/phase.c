@@ -41,7 +41,7 @@ static const struct {
 	[MOVE_SKIP] = {"skip", ANALYSIS},
 	[MOVE_PRIMARY] = {"primary", IN(PHASE_PROMOTING)},
 	[MOVE_FINISH] = {"finish", IN(PHASE_FINALISING)},
-	[MOVE_ROLL_BACK] = {"roll-back", ANALYSIS | IN(PHASE_PROMOTING)},
+	[MOVE_ROLL_BACK] = {"roll-back", ANALYSIS | RETURNING},
 	[MOVE_PROMOTION_FAILED] = {"promotion-failed", RETURNING},
 	[MOVE_TERMINATE] = {"terminate", (ANY_SEEN | IN(PHASE_NONE)) & ~IN(PHASE_TERMINATING)},
 	[MOVE_TERMINATED] = {"terminated", IN(PHASE_TERMINATING)},
@@ -272,7 +272,16 @@ static void roll_back(struct status *next, const struct situation *situation,
 			 move->reason);
 		next_owe(next, situation, true, checksum, text);
 	}
-	if (situation->stay_on_canary) {
+	if (move->restores) {
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text), "Restoring the former template of %s.%s",
+			 spec->primary_target, spec->namespace);
+		next_owe(next, situation, false, checksum, text);
+		status_owe(next, DEBT_RESTORE, next->phase, checksum, situation->now_us);
+	}
+	/* A primary that is restored gets the traffic once it is ready. */
+	bool stays = situation->stay_on_canary && !move->restores;
+	if (stays) {
 		char text[DEBT_TEXT_MAX];
 		snprintf(text, sizeof(text),
 			 "Canary failed! %s.%s keeps all traffic, as %s.%s is not ready",
@@ -281,8 +290,7 @@ static void roll_back(struct status *next, const struct situation *situation,
 	}
 	alert_of_failure(next, situation, move);
 	/* The last backend that works keeps the traffic, whatever was found wrong with it. */
-	fail(next, situation, checksum,
-	     situation->stay_on_canary ? (struct split){.canary = 100} : all_primary);
+	fail(next, situation, checksum, stays ? (struct split){.canary = 100} : all_primary);
 }
 
 /* An event is known by its debt's id, and what we said in an earlier life is not known any more:

@@ -33,10 +33,10 @@ static const struct phase_facts facts[PHASES] = {
 	[PHASE_PROMOTING] = {"a primary that is ready with the new revision, then traffic's way "
 			     "back",
 			     "progressDeadlineSeconds: failed, and traffic stays on the canary",
-			     "sluice abort or a newer revision, until the primary has this one"},
+			     "sluice abort: the primary gets back what it ran before"},
 	[PHASE_FINALISING] = {"one more interval of a ready primary with all traffic",
 			      "progressDeadlineSeconds: failed, and traffic goes to the canary",
-			      "nothing to abort: it is promoted"},
+			      "sluice abort: the primary gets back what it ran before"},
 	[PHASE_SUCCEEDED] = {"a new revision of the target", "none: it is at rest",
 			     "nothing to abort"},
 	[PHASE_FAILED] = {"another revision than the one that failed", "none: it is at rest",

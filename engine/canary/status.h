@@ -58,6 +58,7 @@ enum debt_kind {
 	DEBT_PROMOTE,	   /* the primary runs the revision (skipAnalysis) */
 	DEBT_UNPIN,	   /* the ConfigMap of the policy whose hash is `text` goes */
 	DEBT_SCALE_DOWN,   /* the target goes to zero, once the primary can carry all */
+	DEBT_RESTORE,	   /* the primary gets its former template again */
 };
 struct debt {
 	enum debt_kind kind;

@@ -23,7 +23,7 @@ static const struct {
 } debt_kinds[] = {
 	{"event", DEBT_EVENT},	   {"post-rollout", DEBT_POST_ROLLOUT},
 	{"promote", DEBT_PROMOTE}, {"scale-down", DEBT_SCALE_DOWN},
-	{"unpin", DEBT_UNPIN},
+	{"unpin", DEBT_UNPIN},	   {"restore", DEBT_RESTORE},
 };
 
 static const char *debt_kind_name(enum debt_kind kind)

@@ -20,17 +20,28 @@ static const cJSON *condition_of(const cJSON *deployment, const char *type)
 	return NULL;
 }
 
-/* It makes no progress, and has been unavailable for longer than it may be. */
+static bool is_older_than_deadline(const cJSON *condition, const struct ready_terms *terms)
+{
+	int64_t since_us;
+	return time_parse(json_string_or(condition, "lastUpdateTime", ""), &since_us, NULL) &&
+	       since_us + terms->deadline_us < terms->now_us;
+}
+
+/* It has been unavailable for longer than it may be; or its rolling update came no further for that
+ * long, while old pods keep it available. */
 static bool is_past_deadline(const cJSON *deployment, const struct ready_terms *terms)
 {
 	const cJSON *available = condition_of(deployment, "Available");
-	int64_t since_us;
-	if (condition_of(deployment, "Progressing") == NULL || available == NULL ||
-	    !text_equal(json_string(available, "status"), "False") ||
-	    !text_equal(json_string(available, "reason"), "MinimumReplicasUnavailable") ||
-	    !time_parse(json_string_or(available, "lastUpdateTime", ""), &since_us, NULL))
+	const cJSON *progressing = condition_of(deployment, "Progressing");
+	if (progressing == NULL || available == NULL)
 		return false;
-	return since_us + terms->deadline_us < terms->now_us;
+	if (text_equal(json_string(available, "status"), "False") &&
+	    text_equal(json_string(available, "reason"), "MinimumReplicasUnavailable") &&
+	    is_older_than_deadline(available, terms))
+		return true;
+	return !terms->rests &&
+	       !text_equal(json_string(progressing, "reason"), "NewReplicaSetAvailable") &&
+	       is_older_than_deadline(progressing, terms);
 }
 
 static struct pod_counts pods(const cJSON *deployment)

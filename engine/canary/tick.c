@@ -329,7 +329,8 @@ static enum step run(struct tick *tick)
 	bool asked = tick->thorough;
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
-	if (!tick->objects_done)
+	step = debts_pay_restore(tick);
+	if (step == STEP_ON && !tick->objects_done)
 		step = converge_inventory(tick);
 	if (step != STEP_ON || tick->move.inventory != NULL)
 		return step;

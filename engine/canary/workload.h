@@ -70,6 +70,11 @@ bool workload_carries(const struct canary_spec *spec, const cJSON *primary, cons
 cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 			const struct selector_label *label, const cJSON *tracked,
 			const char *revision, const struct workload_options *options);
+/* Notes what the primary runs among the annotations that its promotion gives it. */
+void workload_keep_former(const cJSON *primary, cJSON *annotations);
+bool workload_has_former(const cJSON *primary);
+/* A JSON Patch that makes it run that again; NULL when it is not known. */
+cJSON *workload_restoration(const cJSON *primary);
 /* A JSON Patch that makes an existing primary run this revision: a `test` of resourceVersion, then
  * whole replacements of the template, strategy, … and (without autoscaler) replicas; labels and
  * annotations are merged, never dropped. */

@@ -316,6 +316,7 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 		meta_set(labels, label->key, value);
 	cJSON *annotations = meta_included(json_at(target, "metadata.annotations"), options);
 	drop_counts(annotations);
+	workload_keep_former(primary, annotations);
 	merge_map(patch, primary, "annotations", annotations);
 	for (const char *const *name = spec->target->copied; *name != NULL; name++) {
 		const cJSON *field = json_get(json_get(target, "spec"), *name);

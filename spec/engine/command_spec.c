@@ -144,6 +144,51 @@ SPEC("command: abort rolls back at once")
 	bed_end(&bed);
 }
 
+static void expect_images(const struct bed *bed, const char *target, const char *primary)
+{
+	static const char path[] = "spec.template.spec.containers[0].image";
+	EXPECT_TEXT(bed_says(bed, bed_target, path), target);
+	EXPECT_TEXT(bed_says(bed, bed_primary, path), primary);
+}
+
+SPEC("command: abort of a promotion gives the primary what it ran before, and retry releases anew")
+{
+	struct bed bed;
+	begin(&bed, "{\"spec\":{\"analysis\":{\"stepWeightPromotion\":20}}}");
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches(&bed, "Promoting"));
+	bed_run(&bed, 20);
+	expect_images(&bed, "podinfo:2", "podinfo:2");
+	ask(&bed, "{\"do\":\"abort\",\"by\":\"jane\"}");
+	bed_run(&bed, 5);
+	EXPECT_TEXT(bed_phase(&bed), "Failed");
+	expect_images(&bed, "podinfo:2", "ghcr.io/stefanprodan/podinfo:6.0.0");
+	EXPECT_TEXT(bed_says(&bed, bed_target, "spec.replicas"), "0");
+	bed_run(&bed, 600);
+	EXPECT_TEXT(bed_phase(&bed), "Failed");
+	ask(&bed, "retry");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	expect_images(&bed, "podinfo:2", "podinfo:2");
+	bed_end(&bed);
+}
+
+SPEC("command: abort of a promotion is refused when nobody knows what the primary ran before")
+{
+	struct bed bed;
+	begin(&bed, NULL);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches(&bed, "Finalising"));
+	bed_merge(&bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sluice.dev/former-template\":null}}}");
+	ask(&bed, "abort");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT_INT(bed_events(&bed, "Command abort of podinfo.test refused: the primary runs the "
+				    "revision already, and what it ran before is not known: "
+				    "release the former one"),
+		   1);
+	bed_end(&bed);
+}
+
 static const char gates[] =
 	"{\"spec\":{\"analysis\":{\"webhooks\":[{\"name\":\"start\",\"type\":\"confirm-rollout\","
 	"\"url\":\"http://gate/\"},{\"name\":\"more\",\"type\":\"confirm-traffic-increase\","

@@ -135,6 +135,42 @@ SPEC("target: a DaemonSet fails when a release has waited too long; one at rest,
 	EXPECT_INT(agent_ready(none, DURATION_HOUR, true, &why), READY_NEVER);
 }
 
+static enum readiness web_ready(const char *conditions, bool rests)
+{
+	SCOPED(json)
+	cJSON *object = parsed("{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},"
+			       "\"status\":{\"observedGeneration\":2,\"replicas\":3,"
+			       "\"updatedReplicas\":1,\"availableReplicas\":2}}");
+	struct error why = {0};
+	int64_t now_us;
+	EXPECT(time_parse("2026-01-01T12:05:01Z", &now_us, &why));
+	json_put(object, "status.conditions", parsed(conditions));
+	const struct ready_terms terms = {.threshold = 100,
+					  .deadline_us = 5 * DURATION_MINUTE,
+					  .rests = rests,
+					  .now_us = now_us};
+	return target_deployment.ready(object, &terms, &why);
+}
+
+SPEC("target: a Deployment's rolling update that comes no further fails, though old pods serve")
+{
+	static const char stuck[] =
+		"[{\"type\":\"Available\",\"status\":\"True\",\"reason\":"
+		"\"MinimumReplicasAvailable\","
+		"\"lastUpdateTime\":\"2026-01-01T09:00:00Z\"},"
+		"{\"type\":\"Progressing\",\"status\":\"True\",\"reason\":\"ReplicaSetUpdated\","
+		"\"lastUpdateTime\":\"2026-01-01T12:00:00Z\"}]";
+	static const char moving[] =
+		"[{\"type\":\"Available\",\"status\":\"True\",\"reason\":"
+		"\"MinimumReplicasAvailable\","
+		"\"lastUpdateTime\":\"2026-01-01T09:00:00Z\"},"
+		"{\"type\":\"Progressing\",\"status\":\"True\",\"reason\":\"ReplicaSetUpdated\","
+		"\"lastUpdateTime\":\"2026-01-01T12:00:02Z\"}]";
+	EXPECT_INT(web_ready(stuck, false), READY_NEVER);
+	EXPECT_INT(web_ready(stuck, true), READY_NOT_YET); /* no release waits for it */
+	EXPECT_INT(web_ready(moving, false), READY_NOT_YET);
+}
+
 SPEC("target: a DaemonSet is stopped when its primary runs, started for a release, and stopped "
      "again")
 {
