@@ -29,7 +29,7 @@ function M.run(case, world)
   local on_routes = "100/0"
   local due = math.huge
   local since, notice = 0, nil -- it is in its phase, and how often it was told that it waits
-  local store_down = {} -- whether the last check was held for it, and when one was
+  local store_down = {} -- whether the last check was held for it, and when one after such a check was
   local owed = {} -- what follows from a commit, in order
 
   local is_gone --- @type fun(): boolean whether what this tick asks about is not there any more
@@ -330,6 +330,11 @@ function M.run(case, world)
     due = world.now + interval
   end
 
+  local function checked(down)
+    if store_down.last then store_down.answered = began end
+    store_down.last = down
+  end
+
   --- "pass", "fail" or "hold", and why not.
   local function judge(metric, answer)
     if answer == "down" then
@@ -339,7 +344,7 @@ function M.run(case, world)
     elseif type(answer) == "number" then
       local why = words.judgement(metric, answer)
       return why and "fail" or "pass", why
-    elseif store_down.last or store_down.at and began - store_down.at < WINDOW + 0.001 then
+    elseif store_down.last or store_down.answered and began - store_down.answered < WINDOW + 0.001 then
       -- It has no data of the time it was down (difference).
       return "hold", string.format("Halt %s advancement metric %s has no data yet, its store was down", NAME,
         metric.name)
@@ -352,7 +357,7 @@ function M.run(case, world)
     local shut, why = call_all("rollout")
     if shut then
       warning("Halt %s advancement external check %s failed %s", NAME, shut.name, why)
-      store_down.last = false
+      checked(false)
       return "fail"
     end
     local answers, verdict, down = {}, "pass", false
@@ -367,8 +372,7 @@ function M.run(case, world)
         warning("%s", text)
       end
     end
-    store_down.last = down
-    if down then store_down.at = began end
+    checked(down)
     return verdict
   end
 
@@ -389,7 +393,7 @@ function M.run(case, world)
     end
     if canary_weight == 0 and status.iterations == 0 and not (analysis.mirror and mirrored) then
       normal("Starting canary analysis for %s", NAME)
-      store_down.last = false
+      checked(false)
       local shut, why = call_all("pre-rollout", "Pre-rollout")
       if shut then
         warning("Halt %s advancement pre-rollout check %s failed %s", NAME, shut.name, why)
