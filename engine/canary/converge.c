@@ -12,9 +12,11 @@
 
 static enum step observe_configs(struct tick *tick)
 {
-	SCOPED(json) cJSON *refs = workload_config_refs(tick->target, &tick->world->workload);
 	json_free(tick->configs);
 	tick->configs = cJSON_CreateArray();
+	if (!tick->spec->target->runs_pods)
+		return STEP_ON;
+	SCOPED(json) cJSON *refs = workload_config_refs(tick->target, &tick->world->workload);
 	bool waiting = false;
 	const cJSON *ref;
 	cJSON_ArrayForEach(ref, refs)
@@ -52,6 +54,17 @@ static void hash_template(struct tick *tick)
 	text_copy(tick->hashed_version, sizeof(tick->hashed_version), version);
 }
 
+/* Where pods are not the target's own, the label only names them in the mesh. */
+static bool converge_label(struct tick *tick, struct error *err)
+{
+	if (tick->spec->target->runs_pods)
+		return workload_selector(tick->target, &tick->world->workload, &tick->label, err);
+	text_copy(tick->label.key, sizeof(tick->label.key),
+		  tick->world->workload.selector_labels[0]);
+	text_copy(tick->label.value, sizeof(tick->label.value), tick->spec->apex);
+	return true;
+}
+
 enum step converge_observe(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -69,7 +82,7 @@ enum step converge_observe(struct tick *tick)
 		return STEP_ON;
 	converge_divert(tick);
 	struct error err = {0};
-	if (!workload_selector(target, &tick->world->workload, &tick->label, &err) ||
+	if (!converge_label(tick, &err) ||
 	    (spec->target->fits != NULL && !spec->target->fits(target, &err)))
 		return tick_halt(tick, "%s", err.text);
 	enum step step = observe_configs(tick);
@@ -85,6 +98,8 @@ enum step converge_observe(struct tick *tick)
 static enum step ensure_service(struct tick *tick, enum service_role role, const char *name)
 {
 	const cJSON *live;
+	if (!tick->spec->target->runs_pods)
+		return STEP_ON;
 	enum step step = converge_look_at(tick, &kube_service, name, &live);
 	if (step != STEP_ON)
 		return step;
@@ -147,6 +162,11 @@ static enum step copy_target(struct tick *tick)
 	enum step step = ensure_configs(tick);
 	if (step != STEP_ON)
 		return step;
+	if (tick->spec->target->copy != NULL)
+		return converge_ensure(tick, &tick->spec->target->kube,
+				       workload_primary(tick->spec, tick->target, &tick->label,
+							NULL, tick->revision,
+							&tick->world->workload));
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &tick->spec->target->kube, tick->spec->namespace,
 		  tick->spec->primary_target);
@@ -188,8 +208,25 @@ static enum step scaler_stage(struct tick *tick)
 	return scaler_look(tick, &scaler);
 }
 
+/* Of a target that is copied as it is: what the canary's traffic goes to. */
+static enum step ensure_canary(struct tick *tick)
+{
+	const struct target_kind *kind = tick->spec->target;
+	if (kind->copy == NULL)
+		return STEP_ON;
+	return converge_ensure(tick, &kind->kube,
+			       kind->copy(tick->spec, tick->target, tick->spec->canary));
+}
+
+/* It follows the target when a release begins, not while the last one has traffic. */
 static enum step canary_service_stage(struct tick *tick)
 {
+	const cJSON *live;
+	if (tick->spec->target->copy != NULL) {
+		enum step step = converge_look_at(tick, &tick->spec->target->kube,
+						  tick->spec->canary, &live);
+		return step != STEP_ON || live != NULL ? step : ensure_canary(tick);
+	}
 	return ensure_service(tick, SERVICE_CANARY, tick->spec->canary);
 }
 
@@ -248,16 +285,7 @@ enum step converge_promotion(struct tick *tick)
 			  "the target is not what was analysed: nothing is copied to the primary");
 		return tick_trouble(tick, &err);
 	}
-	enum step step = ensure_configs(tick);
-	if (step != STEP_ON)
-		return step;
-	char path[KUBE_PATH_MAX];
-	kube_path(path, &tick->spec->target->kube, tick->spec->namespace,
-		  tick->spec->primary_target);
-	SCOPED(json)
-	cJSON *patch = workload_promotion(tick->spec, tick->target, tick->primary, &tick->label,
-					  tick->tracked, tick->revision, &tick->world->workload);
-	step = converge_write(tick, KUBE_JSON_PATCH, path, patch);
+	enum step step = copy_target(tick);
 	return step == STEP_ON ? scaler_follow(tick) : step;
 }
 
@@ -296,6 +324,9 @@ enum step converge_scale_up(struct tick *tick)
 	if (tick->beside != NULL)
 		return STEP_ON;
 	enum step step = scaler_resume(tick);
+	if (step != STEP_ON)
+		return step;
+	step = ensure_canary(tick);
 	if (step != STEP_ON)
 		return step;
 	if (!spec->target->is_stopped(tick->target)) {

@@ -21,10 +21,13 @@ static const cJSON *workload_of(const struct tick *tick, enum side side)
 	return side == SIDE_PRIMARY ? tick->primary : tick->target;
 }
 
-/* Names the pods of a workload: others come with another generation. Never 0. */
+/* Names the pods of a workload: others come with another generation, or where there is none with
+ * another content. Never 0. */
 static uint64_t pods_of(const cJSON *workload)
 {
 	char text[128];
+	if (json_get(json_get(workload, "metadata"), "generation") == NULL)
+		return json_digest(json_get(workload, "spec")) | 1;
 	int len = snprintf(text, sizeof(text), "%.80s/%.0f",
 			   json_string_or(workload, "metadata.uid", ""),
 			   json_number(workload, "metadata.generation", 0));
@@ -40,7 +43,7 @@ static long wanted_of(const struct tick *tick, enum side side)
 	long wanted = side == SIDE_PRIMARY
 			      ? counts.available
 			      : counts.updated * tick->spec->canary_ready_threshold / 100;
-	return wanted == 0 && !kind->is_stopped(workload) ? 1 : wanted;
+	return wanted == 0 && kind->runs_pods && !kind->is_stopped(workload) ? 1 : wanted;
 }
 
 /* ---- the slices ---- */

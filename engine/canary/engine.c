@@ -461,7 +461,8 @@ static void object_changed(void *owner, uint64_t id, const struct kube_kind *kin
 {
 	struct engine *engine = owner;
 	struct record *record = records_by_id(&engine->records, id);
-	bool of_workload = target_of(kind->api_version, kind->plural) != NULL ||
+	const struct target_kind *target = target_of(kind->api_version, kind->plural);
+	bool of_workload = (target != NULL && target->whole) ||
 			   strcmp(kind->plural, kube_config_map.plural) == 0 ||
 			   strcmp(kind->plural, kube_secret.plural) == 0;
 	if (record == NULL || (record->resting && !matters))

@@ -276,6 +276,8 @@ static struct watched *watch_kind(struct kept *kept, const char *api_version, co
 	watched->kept = kept;
 	watched->kind = (struct kube_kind){watched->api_version, kind, watched->plural, false};
 	watched->target = target_of(api_version, plural);
+	if (watched->target != NULL && !watched->target->whole)
+		watched->target = NULL;
 	watched->next = kept->watched;
 	kept->watched = watched;
 	const struct watch_options options = {.namespace = kept->namespace,

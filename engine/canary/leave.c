@@ -80,6 +80,8 @@ static enum step scale_alike(struct tick *tick)
 static enum step restore_apex(struct tick *tick)
 {
 	const cJSON *apex;
+	if (!tick->spec->target->runs_pods)
+		return STEP_ON;
 	enum step step = converge_look_at(tick, &kube_service, tick->spec->apex, &apex);
 	if (step != STEP_ON || apex == NULL || workload_is_owned(tick->spec, apex))
 		return step;
@@ -141,7 +143,8 @@ enum step leave_without_target(struct tick *tick)
 	const struct canary_spec *spec = tick->spec;
 	bool routed =
 		tick->status.memory.present && tick->primary != NULL &&
-		workload_selector_of_primary(tick->primary, &tick->world->workload, &tick->label);
+		(!spec->target->runs_pods ||
+		 workload_selector_of_primary(tick->primary, &tick->world->workload, &tick->label));
 	if (routed && (phase == PHASE_PROGRESSING || phase == PHASE_WAITING_PROMOTION ||
 		       phase == PHASE_PROMOTING)) {
 		tick->move.reason = "the target is gone";

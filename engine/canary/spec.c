@@ -69,7 +69,7 @@ static void read_target(struct canary_spec *spec, struct spec_problems *problems
 	spec->target_api_version = json_string_or(spec->json, "targetRef.apiVersion", "apps/v1");
 	spec->target = target_find(spec->target_api_version, spec->target_kind);
 	/* Its shape says when there is none. */
-	if (spec->target != NULL &&
+	if (spec->target != NULL && spec->target->whole &&
 	    strcmp(spec->target_api_version, spec->target->kube.api_version) != 0)
 		problem_warning(problems, "spec.targetRef.apiVersion",
 				"%s is used instead of \"%.80s\"", spec->target->kube.api_version,
@@ -119,6 +119,9 @@ static void read(struct canary_spec *spec, const struct spec_options *options,
 	read_deadline(spec, problems);
 	read_target(spec, problems);
 	spec_read_service(spec, problems);
+	/* Routes lead to the copies themselves. */
+	if (spec->target != NULL && spec->target->copy != NULL)
+		text_copy(spec->primary_target, sizeof(spec->primary_target), spec->primary);
 	spec_read_policy(spec, problems);
 	spec_read_analysis(spec, options, problems);
 	spec_read_metrics(spec, options, problems);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "canary/spec_parts.h"
 #include "canary/target.h"
+#include "metric/builtin.h"
 #include "traffic/driver.h"
 
 /* What the provider's driver can do beside weights: nothing without one. */
@@ -36,6 +37,37 @@ static struct abilities check_provider(const struct canary_spec *spec,
 		driver->check(&view, problems);
 	}
 	return (struct abilities){driver->can_match, driver->can_mirror, driver->can_stick};
+}
+
+/* Of a target that does not know its pods, the mesh must: by the Service that led to them. */
+static void check_pods(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	static const char *const words[] = {"request-success-rate", "request-duration"};
+	if (spec->target == NULL || spec->target->pod_names != NULL)
+		return;
+	if (text_starts(spec->provider, "appmesh"))
+		problem_error(problems, "spec.provider",
+			      "App Mesh finds pods by their labels, which a %s does not have",
+			      spec->target->kube.kind);
+	else if (strcmp(spec->provider, "kubernetes") == 0)
+		problem_warning(
+			problems, "spec.provider",
+			"kubernetes leaves the traffic to the target itself: it has the new "
+			"pods at once, whatever the analysis says");
+	for (size_t i = 0; i < spec->metric_count; i++) {
+		const struct metric_spec *metric = &spec->metrics[i];
+		bool built_in =
+			metric->query == NULL && metric->template_name == NULL &&
+			(text_equal(metric->name, words[0]) || text_equal(metric->name, words[1]));
+		if (!built_in || builtin_query_of_service(spec->metrics_provider, metric->name))
+			continue;
+		char path[PROBLEM_PATH_MAX];
+		problem_index(path, "spec.analysis.metrics", i);
+		problem_error(problems, path,
+			      "the built-in query of %s selects pods by the name of their "
+			      "workload, which a %s does not know: use a templateRef",
+			      spec->metrics_provider, spec->target->kube.kind);
+	}
 }
 
 static bool has_policy(const struct canary_spec *spec)
@@ -273,6 +305,7 @@ void spec_check_together(struct canary_spec *spec, const struct spec_options *op
 	check_mirror(spec, can.mirror, problems);
 	check_steps(spec, problems);
 	check_pace(spec, problems);
+	check_pods(spec, problems);
 	check_autoscaler(spec, problems);
 	check_canary_replicas(spec, problems);
 	check_hook_time(spec, problems);

@@ -9,6 +9,7 @@
 static const struct target_kind *const kinds[] = {
 	&target_deployment,
 	&target_daemon_set,
+	&target_service,
 };
 
 const struct target_kind *target_find(const char *api_version, const char *kind)
@@ -27,11 +28,6 @@ const struct target_kind *target_of(const char *api_version, const char *plural)
 		    strcmp(kinds[i]->kube.api_version, api_version) == 0)
 			return kinds[i];
 	return NULL;
-}
-
-const struct target_kind *target_at(size_t i)
-{
-	return i < ARRAY_LEN(kinds) ? kinds[i] : NULL;
 }
 
 void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX])

@@ -26,10 +26,14 @@ struct ready_terms {
 
 struct target_kind {
 	struct kube_kind kube;
-	const char *noun;	/* in sentences: "deployment" */
-	bool scales;		/* by spec.replicas, so that an autoscaler may */
+	const char *noun; /* in sentences: "deployment" */
+	bool scales;	  /* by spec.replicas, so that an autoscaler may */
+	bool whole;	  /* watched whole: its status is waited for */
+	bool runs_pods;	  /* from a template: configs are tracked, Services are made to lead to them
+			   */
 	bool rewrites_affinity; /* of its primary's pods: what keeps off the target's own */
-	/* How the names of its pods go on after the target's and a dash: a regular expression. */
+	/* How the names of its pods go on after the target's and a dash: a regular expression.
+	 * NULL: it does not know its pods. */
 	const char *pod_names;
 	/* Fields of spec beside the template that the primary takes over; NULL-terminated. */
 	const char *const *copied;
@@ -42,6 +46,10 @@ struct target_kind {
 	/* READY_NEVER: past its deadline. `why` is the reference's sentence after the prefix. */
 	enum readiness (*ready)(const cJSON *workload, const struct ready_terms *terms,
 				struct error *why);
+	/* Of a kind that is copied as it is, not by its template: a copy under another name, and
+	 * whether the primary says what the target says. NULL: as in workload_primary.c. */
+	cJSON *(*copy)(const struct canary_spec *spec, const cJSON *target, const char *name);
+	bool (*same)(const cJSON *target, const cJSON *primary);
 	/* When it last changed between ready and not; 0: it does not say. NULL: never does. */
 	int64_t (*settled_us)(const cJSON *workload);
 	/* What the names of its pods begin with, if it has rolled out since then; else "". NULL:
@@ -54,14 +62,12 @@ struct target_kind {
 	cJSON *(*scale)(const cJSON *workload, long replicas);
 };
 
-extern const struct target_kind target_deployment, target_daemon_set;
+extern const struct target_kind target_deployment, target_daemon_set, target_service;
 
 /* The kind of a spec.targetRef; NULL when it is none of ours. */
 const struct target_kind *target_find(const char *api_version, const char *kind);
 /* The one whose objects are in that collection; or NULL. */
 const struct target_kind *target_of(const char *api_version, const char *plural);
-/* In the order of the documentation; NULL after the last. */
-const struct target_kind *target_at(size_t i);
 
 /* The revision: 16 hex digits over what a release changes. */
 void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX]);

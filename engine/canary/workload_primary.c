@@ -183,6 +183,8 @@ bool workload_same_template(const struct canary_spec *spec, const cJSON *target,
 			    const cJSON *primary, const struct selector_label *label,
 			    const cJSON *tracked, const struct workload_options *options)
 {
+	if (spec->target->same != NULL)
+		return spec->target->same(target, primary);
 	SCOPED(json) cJSON *wanted = template_without_id(spec, target, label, tracked, options);
 	SCOPED(json) cJSON *live = cJSON_Duplicate(json_at(primary, "spec.template"), true);
 	if (live == NULL)
@@ -214,7 +216,8 @@ bool workload_carries(const struct canary_spec *spec, const cJSON *primary, cons
 {
 	char id[40];
 	flagger_id(spec, revision, id);
-	return text_equal(json_string(json_at(primary, "spec.template"), id_path), id);
+	const cJSON *of = spec->target->copy != NULL ? primary : json_at(primary, "spec.template");
+	return text_equal(json_string(of, id_path), id);
 }
 
 bool workload_selector_of_primary(const cJSON *primary, const struct workload_options *options,
@@ -242,6 +245,13 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 			const struct selector_label *label, const cJSON *tracked,
 			const char *revision, const struct workload_options *options)
 {
+	if (spec->target->copy != NULL) {
+		cJSON *made = spec->target->copy(spec, target, spec->primary_target);
+		char id[40];
+		flagger_id(spec, revision, id);
+		json_put_string(made, id_path, id);
+		return made;
+	}
 	cJSON *primary = meta_object(spec, spec->target->kube.api_version, spec->target->kube.kind,
 				     spec->primary_target);
 	cJSON *labels = meta_included(json_at(target, "metadata.labels"), options);

@@ -12,6 +12,10 @@
 #define ISTIO                                                                                      \
 	"reporter=\"destination\",destination_workload_namespace=\"{{ namespace }}\","             \
 	"destination_workload=~\"{{ target }}\""
+/* Requests are counted by the Service that they were sent to, too. */
+#define ISTIO_SERVICE                                                                              \
+	"reporter=\"destination\",destination_workload_namespace=\"{{ namespace }}\","             \
+	"destination_service_name=\"{{ service }}-canary\""
 #define LINKERD                                                                                    \
 	"namespace=\"{{ namespace }}\",{{ workload }}=~\"{{ target }}\",direction=\"inbound\""
 #define CONTOUR "envoy_cluster_name=~\"{{ namespace }}_{{ service }}-canary_[0-9a-zA-Z-]+\""
@@ -86,6 +90,21 @@ const char *builtin_query(const char *provider, const char *metric)
 	if (strcmp(metric, "request-duration") == 0)
 		return queries[i].duration;
 	return NULL;
+}
+
+const char *builtin_query_of_service(const char *provider, const char *metric)
+{
+	static const char *const by_workload[] = {"appmesh", "linkerd", "kubernetes", "gatewayapi",
+						  "osm"};
+	for (size_t i = 0; i < ARRAY_LEN(by_workload); i++)
+		if (text_starts(provider, by_workload[i]))
+			return NULL;
+	const char *query = builtin_query(provider, metric);
+	if (query == NULL || query != builtin_query("", metric))
+		return query;
+	return strcmp(metric, "request-success-rate") == 0
+		       ? RATE("istio_requests_total", ISTIO_SERVICE, "response_code!~\"5.*\"")
+		       : P99("istio_request_duration_milliseconds_bucket{" ISTIO_SERVICE);
 }
 
 bool builtin_wants_words(const char *provider)

@@ -30,8 +30,10 @@ static cJSON *template_values(const struct metric_subject *subject, const cJSON 
 	}
 	cJSON_AddStringToObject(values, "kind", subject->kind);
 	cJSON_AddStringToObject(values, "workload", subject->noun);
-	SCOPED(text) char *pods = xasprintf("%s-%s", subject->target, subject->pod_names);
-	cJSON_AddStringToObject(values, "pods", pods);
+	if (subject->pod_names != NULL) {
+		SCOPED(text) char *pods = xasprintf("%s-%s", subject->target, subject->pod_names);
+		cJSON_AddStringToObject(values, "pods", pods);
+	}
 	cJSON_AddStringToObject(values, "interval", json_string_or(check, "interval", "1m"));
 	const cJSON *variables = json_get(check, "templateVariables");
 	cJSON_AddItemToObject(values, "variables",
@@ -155,6 +157,8 @@ static const char *query_text(const struct metric_subject *subject, const cJSON 
 		text = json_string(metric_template, "spec.query");
 	else if (subject->own_query != NULL)
 		text = subject->own_query;
+	else if (subject->pod_names == NULL)
+		text = builtin_query_of_service(subject->provider, name);
 	else
 		text = builtin_query(subject->provider, name);
 	if (text == NULL)

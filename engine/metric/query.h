@@ -13,10 +13,11 @@
 /* What the names in a template stand for; all borrowed. */
 struct metric_subject {
 	const char *name, *namespace, *target, *service, *ingress, *route;
-	const char *kind, *noun;    /* of the target: "Deployment", "deployment" */
-	const char *pod_names;	    /* of its pods, after the target's name and a dash: a pattern */
-	const char *provider;	    /* of the mesh: selects the built-in queries */
-	const char *own_query;	    /* what the mesh's driver has for this metric, or NULL */
+	const char *kind, *noun; /* of the target: "Deployment", "deployment" */
+	const char *pod_names; /* of its pods, after the target's name and a dash: a pattern; NULL:
+				* it does not know its pods */
+	const char *provider;  /* of the mesh: selects the built-in queries */
+	const char *own_query; /* what the mesh's driver has for this metric, or NULL */
 	const char *metrics_server; /* where built-in and inline queries go */
 };
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "canary/target.h"
 #include "rehearsal/parts.h"
+#include "sim/controllers.h"
 
 /* ---- what is noted ---- */
 
@@ -120,6 +121,10 @@ static bool make_target(struct play *play, const cJSON *canary)
 	json_put_string(target, "metadata.namespace", namespace);
 	if (kind->scales)
 		json_put_number(target, "spec.replicas", 1);
+	if (!kind->runs_pods) {
+		json_put_string(target, "spec.selector.app", name);
+		return apply(play, target);
+	}
 	json_put_string(target, "spec.selector.matchLabels.app", name);
 	json_put_string(target, "spec.template.metadata.labels.app", name);
 	cJSON *containers = cJSON_CreateArray(), *container = cJSON_CreateObject();
@@ -230,9 +235,13 @@ static bool set_image(struct play *play, const char *image)
 {
 	SCOPED(json)
 	cJSON *target = cJSON_Duplicate(cluster_get(play->cluster, play->target), true);
-	const char *now = json_string_or(target, "spec.template.spec.containers[0].image", "image");
+	/* What has no pods of its own selects others. */
+	const char *path = json_at(target, "spec.template") == NULL
+				   ? "spec.selector.version"
+				   : "spec.template.spec.containers[0].image";
+	const char *now = json_string_or(target, path, "image");
 	SCOPED(text) char *next = image == NULL ? xasprintf("%s-next", now) : xstrdup(image);
-	json_put_string(target, "spec.template.spec.containers[0].image", next);
+	json_put_string(target, path, next);
 	return merge(play, play->target, target);
 }
 
@@ -425,13 +434,28 @@ static void perform(struct play *play)
 	life_end(play);
 }
 
+/* Where only a Service is given, it leads to pods that nobody speaks of. */
+static bool has_pods(const cJSON *objects)
+{
+	const cJSON *object;
+	bool leads = false;
+	cJSON_ArrayForEach(object, objects)
+	{
+		for (size_t i = 0; workload_kind(i) != NULL; i++)
+			if (text_equal(json_string(object, "kind"), workload_kind(i)->kind))
+				return true;
+		leads |= text_equal(json_string(object, "spec.targetRef.kind"), "Service");
+	}
+	return !leads;
+}
+
 bool rehearse(const struct rehearsal_input *input, struct rehearsal_result *result,
 	      struct error *err)
 {
 	struct play play = {.input = input, .result = result};
 	const struct cluster_options options = {.seed = 1,
 						.ready_us = DURATION_SECOND,
-						.slices = true,
+						.slices = has_pods(input->objects),
 						.reply_us = input->lag_us,
 						.watch_lag_us = input->lag_us};
 	memset(result, 0, sizeof(*result));

@@ -366,7 +366,7 @@ SPEC("canary spec: null is as good as nothing")
 SPEC("canary spec: only what this version can roll out is taken")
 {
 	parse((struct given){.target = "{apiVersion: apps/v1, kind: ReplicaSet, name: agent}"});
-	EXPECT_TOLD("spec.targetRef.kind: must be one of Deployment, DaemonSet, is "
+	EXPECT_TOLD("spec.targetRef.kind: must be one of Deployment, DaemonSet, Service, is "
 		    "\"ReplicaSet\"\n");
 	parse((struct given){.target = "{apiVersion: apps/v1, kind: Deployment}"});
 	EXPECT_TOLD("spec.targetRef.name: is required\n");
@@ -390,6 +390,27 @@ SPEC("canary spec: what does not scale has no autoscaler, and no scale of its ow
 	EXPECT_TOLD_OF("warning: spec.autoscalerRef: has no effect on a DaemonSet\n");
 	EXPECT_TOLD_OF("warning: spec.analysis.canaryReplicas: has no effect on a DaemonSet\n");
 	EXPECT(spec->scaler_name == NULL && spec->canary_replicas == 0);
+	forget();
+}
+
+SPEC("canary spec: a Service does not know its pods: the mesh must, and its queries")
+{
+	static const char target[] = "{apiVersion: v1, kind: Service, name: shop}";
+	static const char analysis[] =
+		"    interval: 1m\n    stepWeight: 5\n    metrics:\n"
+		"      - {name: request-success-rate, thresholdRange: {min: 99}}\n";
+	parse((struct given){.target = target, .top = "  provider: istio\n", .analysis = analysis});
+	EXPECT_TOLD("");
+	EXPECT_TEXT(spec->primary_target, "shop-primary");
+	parse((struct given){
+		.target = target, .top = "  provider: linkerd\n", .analysis = analysis});
+	EXPECT_TOLD_OF("spec.analysis.metrics[0]: the built-in query of linkerd selects pods by "
+		       "the name of their workload, which a Service does not know: use a "
+		       "templateRef\n");
+	parse((struct given){
+		.target = target, .top = "  provider: appmesh:v1beta2\n", .analysis = analysis});
+	EXPECT_TOLD_OF("spec.provider: App Mesh finds pods by their labels, which a Service does "
+		       "not have\n");
 	forget();
 }
 

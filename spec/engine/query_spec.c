@@ -251,3 +251,27 @@ SPEC("query: the built-in queries of a DaemonSet match its own pods, and not its
 		metric_request_fini(&request);
 	}
 }
+
+SPEC("query: the built-in queries of a Service go by the Service, or there are none")
+{
+	struct metric_subject of_service = subject;
+	struct metric_request request;
+	struct error err = {0};
+	SCOPED(json) cJSON *check = cJSON_Parse("{\"name\":\"request-success-rate\"}");
+	of_service.kind = "Service";
+	of_service.noun = "service";
+	of_service.pod_names = NULL;
+	of_service.provider = "istio";
+	EXPECT(metric_request_init(&request, &of_service, check, NULL, NULL, &err));
+	EXPECT(strstr(request.query.query, "destination_service_name=\"podinfo-canary\"") != NULL);
+	EXPECT(strstr(request.query.query, "destination_workload=") == NULL);
+	metric_request_fini(&request);
+	of_service.provider = "contour";
+	EXPECT(metric_request_init(&request, &of_service, check, NULL, NULL, &err));
+	EXPECT(strstr(request.query.query, "test_podinfo-canary_") != NULL);
+	metric_request_fini(&request);
+	of_service.provider = "linkerd";
+	EXPECT(!metric_request_init(&request, &of_service, check, NULL, NULL, &err));
+	EXPECT_TEXT(err.text, "metric request-success-rate has no query, and there is no built-in "
+			      "one for linkerd");
+}

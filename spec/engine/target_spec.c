@@ -236,3 +236,93 @@ SPEC("target: a DaemonSet whose Canary reverts it runs again when that goes")
 	EXPECT_TEXT(bed_says(&bed, agent, STOPPED), "");
 	bed_end(&bed);
 }
+
+/* ---- Services ---- */
+
+static const char shop[] = "/api/v1/namespaces/test/services/shop";
+static const char shop_primary[] = "/api/v1/namespaces/test/services/shop-primary";
+static const char shop_next[] = "/api/v1/namespaces/test/services/shop-canary";
+static const char shop_canary[] = "/apis/flagger.app/v1beta1/namespaces/test/canaries/shop";
+
+static void put_shop(struct bed *bed)
+{
+	bed_put(bed, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"shop\","
+		     "\"namespace\":\"test\",\"annotations\":{\"kubectl.kubernetes.io/"
+		     "last-applied-configuration\":\"{}\",\"team\":\"shop\"}},\"spec\":{\"type\":"
+		     "\"LoadBalancer\",\"externalTrafficPolicy\":\"Local\",\"clusterIP\":"
+		     "\"10.0.0.7\",\"clusterIPs\":[\"10.0.0.7\"],\"ports\":[{\"name\":\"http\","
+		     "\"port\":80,\"nodePort\":30080}],\"selector\":{\"app\":\"shop\",\"version\":"
+		     "\"v1\"}}}");
+	bed_put(bed, "{\"apiVersion\":\"flagger.app/v1beta1\",\"kind\":\"Canary\",\"metadata\":{"
+		     "\"name\":\"shop\",\"namespace\":\"test\"},\"spec\":{\"provider\":\"istio\","
+		     "\"targetRef\":{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"name\":\"shop\"},"
+		     "\"service\":{\"port\":80},\"analysis\":{\"interval\":\"10s\",\"threshold\":2,"
+		     "\"stepWeight\":50,\"maxWeight\":50}}}");
+	bed_start_engine(bed);
+}
+
+static bool shop_reaches(struct bed *bed, const char *path, const char *value)
+{
+	for (int i = 0; i < 600; i++) {
+		if (strcmp(bed_says(bed, shop_canary, path), value) == 0)
+			return true;
+		bed_run(bed, 1);
+	}
+	return false;
+}
+
+SPEC("target: a Service is copied without what the cluster gave to it alone, and stays as it is")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_shop(&bed);
+	EXPECT(shop_reaches(&bed, "status.phase", "Initialized"));
+	static const char *const copies[] = {shop_primary, shop_next};
+	for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
+		EXPECT_TEXT(bed_says(&bed, copies[i], "spec.type"), "ClusterIP");
+		EXPECT_TEXT(bed_says(&bed, copies[i], "spec.clusterIP"), "");
+		EXPECT_TEXT(bed_says(&bed, copies[i], "spec.externalTrafficPolicy"), "");
+		EXPECT_TEXT(bed_says(&bed, copies[i], "spec.ports[0].nodePort"), "");
+		EXPECT_TEXT(bed_says(&bed, copies[i], "spec.selector.version"), "v1");
+		EXPECT_TEXT(bed_says(&bed, copies[i], "metadata.annotations.team"), "shop");
+		EXPECT(strstr(bed_says(&bed, copies[i], "metadata.annotations"), "last-applied") ==
+		       NULL);
+		EXPECT_TEXT(bed_says(&bed, copies[i], "metadata.ownerReferences[0].kind"),
+			    "Canary");
+	}
+	EXPECT_TEXT(bed_says(&bed, shop, "metadata.ownerReferences[0].kind"), "");
+	EXPECT_TEXT(bed_says(&bed, shop, "spec.type"), "LoadBalancer");
+	bed_end(&bed);
+}
+
+SPEC("target: the canary of a Service follows it when a release begins, the primary when it is "
+     "promoted")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_shop(&bed);
+	EXPECT(shop_reaches(&bed, "status.phase", "Initialized"));
+	bed_merge(&bed, shop, "{\"spec\":{\"selector\":{\"version\":\"v2\",\"app\":null}}}");
+	EXPECT(shop_reaches(&bed, "status.canaryWeight", "50"));
+	EXPECT_TEXT(bed_says(&bed, shop_next, "spec.selector.version"), "v2");
+	EXPECT_TEXT(bed_says(&bed, shop_next, "spec.selector.app"), "");
+	EXPECT_TEXT(bed_says(&bed, shop_primary, "spec.selector.version"), "v1");
+	EXPECT(shop_reaches(&bed, "status.phase", "Succeeded"));
+	EXPECT_TEXT(bed_says(&bed, shop_primary, "spec.selector.version"), "v2");
+	EXPECT_TEXT(bed_says(&bed, shop_primary, "spec.selector.app"), "");
+	EXPECT_TEXT(bed_says(&bed, shop_primary, "metadata.ownerReferences[0].kind"), "Canary");
+	bed_end(&bed);
+}
+
+SPEC("target: what the cluster gives to a Service is no revision")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_shop(&bed);
+	EXPECT(shop_reaches(&bed, "status.phase", "Initialized"));
+	bed_merge(&bed, shop,
+		  "{\"spec\":{\"healthCheckNodePort\":31000,\"loadBalancerIP\":\"192.0.2.1\"}}");
+	bed_run(&bed, 30);
+	EXPECT_TEXT(bed_says(&bed, shop_canary, "status.phase"), "Initialized");
+	bed_end(&bed);
+}
