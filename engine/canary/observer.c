@@ -102,7 +102,8 @@ static void try_later(struct observer *observer, struct record *record, const ch
 static void digest(const cJSON *canary, char into[HASH_TEXT_MAX])
 {
 	char hex[SHA256_HEX_SIZE];
-	SCOPED(text) char *text = json_text(json_get(canary, "status"));
+	const cJSON *status = json_get(canary, "status");
+	SCOPED(text) char *text = status == NULL ? xstrdup("") : json_text(status);
 	sha256_hex(text, strlen(text), hex);
 	hex[16] = '\0';
 	text_copy(into, HASH_TEXT_MAX, hex);

@@ -365,6 +365,27 @@ SPEC("observer: one that begins in mid-run goes on from there")
 	end(&stand);
 }
 
+SPEC("observer: a canary that is new is seen from the first status on")
+{
+	struct stand stand = {0};
+	struct bed *bed = &stand.bed;
+	bed_begin(bed);
+	bed_put_canary(bed, NULL);
+	stand.file = open_memstream(&stand.told, &stand.told_len);
+	writes = 0;
+	kube_fence(bed->kube, count_write, NULL);
+	const struct observer_options options = {.json = stand.file,
+						 .spec = {.default_provider = "kubernetes"}};
+	stand.observer = observer_new(&bed->world, &options);
+	bed_run(bed, 5);
+	flagger(&stand, "Initializing", 0, 0, 0);
+	flagger(&stand, "Initialized", 0, 0, 0);
+	expect_told(&stand, 2, 0);
+	release(&stand, "podinfo:2");
+	expect_told(&stand, 3, 0);
+	end(&stand);
+}
+
 SPEC("observer: A/B tests and blue/green are followed by their iterations")
 {
 	static const char *const patches[] = {
