@@ -310,9 +310,8 @@ static int run(struct dry_run *dry_run, const struct rehearsal_input *input, uin
 				       [OUTCOME_UNFINISHED] = EXIT_UNFINISHED};
 	struct rehearsal_result result;
 	struct error err = {0};
-	if (dry_run->canaries != 1) {
-		fprintf(stderr, "sluice dry-run: the files hold %d canaries, must be 1\n",
-			dry_run->canaries);
+	if (dry_run->canaries == 0) {
+		fprintf(stderr, "sluice dry-run: the files hold no Canary\n");
 		return EXIT_BAD_INPUT;
 	}
 	int status = EXIT_BAD_INPUT;
@@ -352,7 +351,8 @@ int cli_dry_run(int count, char **arguments)
 	uint64_t stride = 0;
 	struct error err = {0};
 	const struct flag flags[] = {
-		{"f", FLAG_TEXTS, &files, "FILE", "canaries and what belongs to them"},
+		{"f", FLAG_TEXTS, &files, "FILE",
+		 "a Canary and what belongs to it; of several the last is released"},
 		{"metrics", FLAG_TEXTS, &metrics, "[METRIC=]FILE|URL",
 		 "recordings, or a Prometheus with --at; without one all is well"},
 		{"at", FLAG_TEXT, &at, "TIME",

@@ -202,6 +202,7 @@ static bool quiet(struct play *play, const cJSON *canary)
 	return apply(play, quieter);
 }
 
+/* The last Canary is the one that is released; those before are there too. */
 static bool put_objects(struct play *play)
 {
 	const cJSON *object, *canary = NULL;
@@ -397,14 +398,33 @@ static bool run_to_rest(struct play *play, int64_t limit_us)
 	return is_at_rest(play);
 }
 
+/* The policy lets nothing begin for now, and will be asked again. */
+static bool is_held(const struct play *play)
+{
+	struct status status;
+	status_read(&status, json_get(cluster_get(play->cluster, play->canary), "status"));
+	bool held = phase_is_at_rest(status.phase) && status.memory.due_us > 0;
+	status_fini(&status);
+	return held;
+}
+
+/* When the target is scaled down. */
+static int64_t lets_go_us(const struct play *play)
+{
+	struct status status;
+	status_read(&status, json_get(cluster_get(play->cluster, play->canary), "status"));
+	int64_t when_us = status.memory.scale_down_us, now_us = loop_now(play->loop);
+	status_fini(&status);
+	return when_us > now_us ? when_us : now_us;
+}
+
 /* A release is not at rest because the daemon has not come to it yet: a webhook may keep it. */
 static void run_to_begin(struct play *play, int64_t limit_us)
 {
 	int64_t until_us = play->start_us + DURATION_MINUTE;
-	if (until_us > limit_us)
-		until_us = limit_us;
 	while (play->error.kind == ERROR_NONE && strcmp(phase(play), "Initialized") == 0 &&
-	       loop_now(play->loop) < until_us)
+	       loop_now(play->loop) < limit_us &&
+	       (loop_now(play->loop) < until_us || is_held(play)))
 		loop_run(play->loop, loop_now(play->loop) + DURATION_SECOND);
 }
 
@@ -418,7 +438,7 @@ static void perform(struct play *play)
 		int64_t seen_us = all_seen_us(play);
 		int64_t limit_us = play->start_us + play->input->limit_us;
 		loop_run(play->loop, seen_us < limit_us ? seen_us : limit_us);
-		if (changed)
+		if (changed || is_held(play))
 			run_to_begin(play, limit_us);
 		bool rests = run_to_rest(play, limit_us - loop_now(play->loop));
 		result->took_us = loop_now(play->loop) - play->start_us;
@@ -426,9 +446,9 @@ static void perform(struct play *play)
 			result->outcome = OUTCOME_SUCCEEDED;
 		else if (rests && strcmp(phase(play), "Failed") == 0)
 			result->outcome = OUTCOME_ROLLED_BACK;
-		/* What is owed is paid. */
+		/* What is owed is paid, and what keeps its pods for a while lets go of them. */
 		if (play->error.kind == ERROR_NONE)
-			loop_run(play->loop, loop_now(play->loop) + 5 * DURATION_SECOND);
+			loop_run(play->loop, lets_go_us(play) + 5 * DURATION_SECOND);
 	}
 	text_copy(result->phase, sizeof(result->phase), phase(play));
 	life_end(play);
