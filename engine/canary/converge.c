@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/contest.h"
 #include "canary/endpoints.h"
 #include "canary/scaler.h"
 #include "canary/target.h"
@@ -308,6 +309,11 @@ enum step converge_scale(struct tick *tick, int replicas)
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &tick->spec->target->kube, tick->spec->namespace, tick->spec->target_name);
+	if (replicas > 0) {
+		enum step step = contest_look(tick, path, patch);
+		if (step != STEP_ON)
+			return step;
+	}
 	if (tick->spec->target->scales) {
 		SCOPED(json) cJSON *tested = workload_scale(tick->target, replicas);
 		return converge_write(tick, KUBE_JSON_PATCH, path, tested);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/abroad.h"
+#include "canary/contest.h"
 #include "canary/endpoints.h"
 #include "kube/split.h"
 
@@ -66,9 +67,10 @@ static enum step write_routes(struct tick *tick, const cJSON *desired, const cha
 	}
 	cJSON_ArrayForEach(item, json_get(desired, "edit"))
 	{
-		enum step step =
-			converge_write(tick, KUBE_JSON_PATCH, json_string_or(item, "path", ""),
-				       json_get(item, "patch"));
+		const char *path = json_string_or(item, "path", "");
+		enum step step = contest_look(tick, path, NULL);
+		if (step == STEP_ON)
+			step = converge_write(tick, KUBE_JSON_PATCH, path, json_get(item, "patch"));
 		if (step != STEP_ON)
 			return step;
 	}

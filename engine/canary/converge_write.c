@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/contest.h"
 #include "canary/endpoints.h"
 #include "canary/managed.h"
 #include "canary/target.h"
@@ -203,6 +204,9 @@ static enum step ensure_seen(struct tick *tick, const char *path, const cJSON *w
 		if (step != STEP_ON)
 			return step;
 	}
+	step = contest_look(tick, path, wanted);
+	if (step != STEP_ON)
+		return step;
 	return write_at(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted,
 			json_string(live, "metadata.resourceVersion"));
 }

@@ -161,7 +161,9 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 	if (watched->target != NULL) {
 		char hash[HASH_TEXT_MAX];
 		target_hash(watched->target, object, hash);
-		return hash64(hash, strlen(hash)) | 1;
+		/* Pods where there were none, at rest, are somebody's doing (contest.h). */
+		uint64_t pods = watched->target->is_stopped(object) ? 0 : 2;
+		return (hash64(hash, strlen(hash)) ^ pods) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)
 		return 1;

@@ -134,7 +134,7 @@ cJSON *managed_upgrade(const cJSON *live)
 
 /* The element of a list that has these keys: {"name":"http"}; defaults of the API server, which
  * `list` need not say, do not count. */
-static const cJSON *element(const cJSON *list, const char *keys_text)
+const cJSON *managed_element(const cJSON *list, const char *keys_text)
 {
 	SCOPED(json) cJSON *keys = json_parse(keys_text, strlen(keys_text), NULL);
 	const cJSON *item, *key;
@@ -177,7 +177,7 @@ static bool has_more(const cJSON *fields, const cJSON *said)
 		if (!text_starts(name, "f:") && !text_starts(name, "k:"))
 			continue;
 		const cJSON *below =
-			name[0] == 'f' ? json_get(said, name + 2) : element(said, name + 2);
+			name[0] == 'f' ? json_get(said, name + 2) : managed_element(said, name + 2);
 		if (below == NULL || has_more(member, below))
 			return true;
 	}

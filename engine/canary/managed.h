@@ -18,6 +18,8 @@ void managed_trim(cJSON *object);
 bool managed_outlive(const cJSON *live);
 /* The JSON Patch that ends that, fenced by the version of `live`; the caller frees. */
 cJSON *managed_upgrade(const cJSON *live);
+/* The element of a list that the keys of a set name: "{\"name\":\"http\"}"; or NULL. */
+const cJSON *managed_element(const cJSON *list, const char *keys_text);
 /* Something of ours in `live` is not wanted any more. */
 bool managed_has_more(const cJSON *live, const cJSON *wanted);
 

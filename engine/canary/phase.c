@@ -80,6 +80,7 @@ static void begin(struct status *next, const struct situation *situation, const 
 	next_reset_counts(next);
 	next_take_revision(next, situation);
 	next->memory.changed = situation->changed;
+	next->memory.contested[0] = '\0';
 	next->memory.scale_down_us = 0;
 	next_start_split(next, situation);
 	next->memory.due_us = situation->now_us;

@@ -135,6 +135,7 @@ static void read_conditions(struct status *status, const cJSON *list)
 {
 	cJSON *others = cJSON_CreateArray();
 	bool found = false;
+	char contested[CONTESTED_MAX] = "";
 	const cJSON *condition;
 	cJSON_ArrayForEach(condition, list)
 	{
@@ -149,10 +150,13 @@ static void read_conditions(struct status *status, const cJSON *list)
 			if (!found)
 				status->stored_since_us = time_of(condition, "lastTransitionTime");
 			found = true;
+		} else if (strcmp(type, "Contested") == 0) {
+			read_text(contested, sizeof(contested), condition, "message");
 		} else if (type[0] != '\0') {
 			cJSON_AddItemToArray(others, cJSON_Duplicate(condition, true));
 		}
 	}
+	text_copy(status->memory.contested, sizeof(status->memory.contested), contested);
 	if (others->child == NULL) {
 		cJSON_Delete(others);
 		return;

@@ -47,7 +47,8 @@ enum {
 	HISTORY_MAX = 12,
 	GOOD_MAX = 4,
 	SLOT_NAME_MAX = 64,
-	DEBT_TEXT_MAX = 600
+	DEBT_TEXT_MAX = 600,
+	CONTESTED_MAX = 500
 };
 
 /* What a commit owes: done in order after it, each under the same identity however often it is
@@ -108,8 +109,9 @@ struct memory {
 	size_t debt_count;
 	struct owed_alert alerts[ALERTS_MAX];
 	size_t alert_count;
-	char notice[HASH_TEXT_MAX];  /* hash of the last notice, so that the same is said once */
-	char applied[HASH_TEXT_MAX]; /* hash of all objects last applied, weights apart */
+	char contested[CONTESTED_MAX]; /* who else writes what it needs: a condition of its own */
+	char notice[HASH_TEXT_MAX];    /* hash of the last notice, so that the same is said once */
+	char applied[HASH_TEXT_MAX];   /* hash of all objects last applied, weights apart */
 	char policy[HASH_TEXT_MAX];  /* hash of the policy text that decides; "": a stock policy */
 	bool pinned;		     /* its ConfigMap is there */
 	char refused[HASH_TEXT_MAX]; /* hash of why the named policy was last refused, so that it is

@@ -177,6 +177,9 @@ cJSON *status_patch(const struct status *status, const char *resource_version,
 		cJSON_AddItemToArray(conditions, promoted);
 	if (sluice != NULL)
 		cJSON_AddItemToArray(conditions, sluice);
+	if (status->memory.contested[0] != '\0')
+		cJSON_AddItemToArray(conditions, condition("Contested", "True", "WrittenByOthers",
+							   status->memory.contested, now, now));
 	const cJSON *other;
 	cJSON_ArrayForEach(other, json_get(status->others, "conditions"))
 	{

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "canary/adopt.h"
+#include "canary/contest.h"
 #include "canary/converge.h"
 #include "canary/debts.h"
 #include "canary/leave.h"
@@ -147,6 +148,7 @@ bool tick_is_away(const struct tick *tick)
 void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
+	tick->contested[0] = '\0';
 	tick->rerouted = tick->went_on = false;
 	json_free(tick->checks);
 	tick->checks = NULL;
@@ -405,6 +407,7 @@ static enum tick_result commit(struct tick *tick)
 			loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
 	const struct situation situation = tick_situation(tick);
 	struct error err = {0};
+	contest_tell(tick);
 	drop_next(tick);
 	tick->next = xcalloc(1, sizeof(*tick->next));
 	if (!phase_next(&tick->status, &situation, &tick->move, tick->next, &err)) {
@@ -416,6 +419,9 @@ static enum tick_result commit(struct tick *tick)
 	if (tick->notice[0] != '\0')
 		text_copy(tick->next->memory.notice, sizeof(tick->next->memory.notice),
 			  tick->notice);
+	if (tick->contested[0] != '\0')
+		text_copy(tick->next->memory.contested, sizeof(tick->next->memory.contested),
+			  tick->contested);
 	if (tick->command_seen[0] == '\0')
 		tick->next->memory.command[0] = '\0';
 	text_copy(tick->next->memory.refused, sizeof(tick->next->memory.refused), tick->refused);
@@ -486,7 +492,7 @@ enum tick_result tick_run(struct tick *tick)
 	bool settle = (tick->paid_any || tick->told_count > 0) && due_us == 0;
 	bool forgets = tick->command_seen[0] == '\0' && memory->command[0] != '\0';
 	bool worth = step == STEP_ON || settle || forgets || tick->policy_news ||
-		     tick->notice[0] != '\0';
+		     tick->contested[0] != '\0' || tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);
 	if (tick->due_us == 0 || (due_us > tick->now_us && due_us < tick->due_us))

@@ -104,6 +104,9 @@ struct tick {
 	 * memory.refused will be; whether there is something to say about it (see pin.h). */
 	char policy[HASH_TEXT_MAX], policy_after[HASH_TEXT_MAX], refused[HASH_TEXT_MAX];
 	bool policy_news;
+	/* Since the last move: what memory.contested will be; "": as it is. */
+	char contested[CONTESTED_MAX];
+	bool put_back;
 	struct meter_allowance policy_allowance; /* of one run: as much as one call may take */
 	struct decision *decision;		 /* owned, when there is a decision log */
 	uint32_t told[ALERTS_MAX];		 /* ids of alerts that are done with */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "canary/contest.h"
 #include "canary/converge.h"
 #include "canary/decide.h"
 #include "canary/endpoints.h"
@@ -122,6 +123,8 @@ static enum step at_rest(struct tick *tick, const struct policy_chain *policies,
 		return step;
 	if (!tick_target_changed(tick)) {
 		const struct memory *memory = &tick->status.memory;
+		if (contest_rest(tick) == STEP_WAIT)
+			return STEP_WAIT;
 		tick->move.give_up = memory->due_us != 0 || memory->slot[0] != '\0';
 		return tick->move.give_up ? tick_move(tick, MOVE_SETTLE) : STEP_END;
 	}

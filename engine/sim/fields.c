@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -164,7 +165,15 @@ static void drop_empty(cJSON *managed)
 	}
 }
 
-void fields_written(cJSON *managed, const cJSON *before, const cJSON *after, const char *manager)
+static void set_time(cJSON *entry, const struct field_writer *writer)
+{
+	char time[TIME_TEXT_MAX];
+	time_text(writer->now_us, time);
+	json_put_string(entry, "time", time);
+}
+
+void fields_written(cJSON *managed, const cJSON *before, const cJSON *after,
+		    const struct field_writer *writer)
 {
 	SCOPED(json) cJSON *was = ownable(before);
 	SCOPED(json) cJSON *is = ownable(after);
@@ -175,17 +184,19 @@ void fields_written(cJSON *managed, const cJSON *before, const cJSON *after, con
 	SCOPED(json) cJSON *there = set_of(is);
 	subtract(gone, there);
 	take(managed, NULL, gone);
-	cJSON *entry = entry_of(managed, manager, "Update", after);
+	cJSON *entry = entry_of(managed, writer->manager, "Update", after);
 	take(managed, entry, changed);
 	add_set(json_get(entry, "fieldsV1"), changed);
+	set_time(entry, writer);
 	drop_empty(managed);
 }
 
-void fields_applied(cJSON *managed, cJSON *next, const cJSON *body, const char *manager)
+void fields_applied(cJSON *managed, cJSON *next, const cJSON *body,
+		    const struct field_writer *writer)
 {
 	SCOPED(json) cJSON *said = ownable(body);
 	cJSON *now = set_of(said);
-	cJSON *entry = entry_of(managed, manager, "Apply", body);
+	cJSON *entry = entry_of(managed, writer->manager, "Apply", body);
 	SCOPED(json) cJSON *gone = json_copy(json_get(entry, "fieldsV1"));
 	subtract(gone, now);
 	const cJSON *other;
@@ -198,6 +209,9 @@ void fields_applied(cJSON *managed, cJSON *next, const cJSON *body, const char *
 	SCOPED(json) cJSON *is = ownable(next);
 	SCOPED(json) cJSON *changed = changed_set(is, said);
 	take(managed, entry, changed);
+	/* One that changes nothing leaves no trace. */
+	if (changed->child != NULL || !json_equal(json_get(entry, "fieldsV1"), now))
+		set_time(entry, writer);
 	cJSON_ReplaceItemInObjectCaseSensitive(entry, "fieldsV1", now);
 	drop_empty(managed);
 }

@@ -9,13 +9,21 @@
 #define SLUICE_SIM_FIELDS_H
 
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
 /* All functions change a list as metadata.managedFields has it. */
 
-/* `manager` wrote `after` over `before` (NULL: nothing) by other means than an apply. */
-void fields_written(cJSON *managed, const cJSON *before, const cJSON *after, const char *manager);
-/* `manager` applies `body`: what it leaves out is taken from `next`, which the body is then merged
+struct field_writer {
+	const char *manager;
+	int64_t now_us;
+};
+
+/* Somebody wrote `after` over `before` (NULL: nothing) by other means than an apply. */
+void fields_written(cJSON *managed, const cJSON *before, const cJSON *after,
+		    const struct field_writer *writer);
+/* Somebody applies `body`: what it leaves out is taken from `next`, which the body is then merged
  * into by the caller. Others lose what it changes. */
-void fields_applied(cJSON *managed, cJSON *next, const cJSON *body, const char *manager);
+void fields_applied(cJSON *managed, cJSON *next, const cJSON *body,
+		    const struct field_writer *writer);
 
 #endif

@@ -144,10 +144,11 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 	}
 	json_free(take_managed(owned_object));
 	SCOPED(json) cJSON *managed = cJSON_CreateArray();
+	const struct field_writer who = {writer->manager, loop_now(cluster->loop)};
 	if (writer->applies)
-		fields_applied(managed, owned_object, owned_object, writer->manager);
+		fields_applied(managed, owned_object, owned_object, &who);
 	else
-		fields_written(managed, NULL, owned_object, writer->manager);
+		fields_written(managed, NULL, owned_object, &who);
 	struct stored *stored =
 		store_add(&cluster->store, path, ref, owned_object, loop_now(cluster->loop));
 	stored->managed = json_text(managed);
@@ -187,8 +188,9 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 	*code = 200;
 	if (managed == NULL)
 		managed = json_parse(stored->managed, strlen(stored->managed), NULL);
+	const struct field_writer who = {writer->manager, loop_now(cluster->loop)};
 	if (!only_status && !writer->applies)
-		fields_written(managed, live, next, writer->manager);
+		fields_written(managed, live, next, &who);
 	SCOPED(text) char *before = stored->managed;
 	stored->managed = json_text(managed);
 	bool wrote = store_replace(&cluster->store, stored, next);
@@ -215,7 +217,8 @@ static cJSON *apply(struct cluster *cluster, struct kube_ref *ref, const char *p
 		return refuse_conflict(ref, code);
 	cJSON *next = with_managed(stored);
 	cJSON *managed = take_managed(next);
-	fields_applied(managed, next, body, writer->manager);
+	const struct field_writer who = {writer->manager, loop_now(cluster->loop)};
+	fields_applied(managed, next, body, &who);
 	json_merge_patch(&next, body);
 	json_put(next, "metadata.managedFields", managed);
 	json_put_string(next, "metadata.resourceVersion",
