@@ -56,11 +56,11 @@ static void on_request(void *owner, const struct serve_request *request)
 		return;
 	}
 	SCOPED(json) cJSON *body = json_parse(request->body, request->body_len, NULL);
-	SCOPED(text) char *line = json_text(body);
 	if (name == NULL || body == NULL) {
 		serve_reply(receiver->serve, request->id, 400, NULL, "", 0);
 		return;
 	}
+	SCOPED(text) char *line = json_text(body);
 	fprintf(receiver->calls, "%s %s\n", name + 1, line);
 	fflush(receiver->calls);
 	serve_reply(receiver->serve, request->id,
