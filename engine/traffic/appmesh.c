@@ -135,30 +135,79 @@ static cJSON *target(const char *name, int weight)
 	return item;
 }
 
-/* `canary_weight` below 0: there is only the primary. */
-static cJSON *route(const struct canary_spec *spec, const char *name, int primary_weight,
-		    int canary_weight)
+/* "/package.Service/Method", or as much of it as there is. */
+static cJSON *grpc_match(const char *prefix)
 {
-	cJSON *item = cJSON_CreateObject();
+	cJSON *match = cJSON_CreateObject();
+	const char *service = prefix + strspn(prefix, "/");
+	size_t len = strcspn(service, "/");
+	const char *method = service + len + strspn(service + len, "/");
+	SCOPED(text) char *name = xstrndup(service, len);
+	if (len > 0)
+		json_put_string(match, "serviceName", name);
+	if (len > 0 && method[0] != '\0')
+		json_put_string(match, "methodName", method);
+	return match;
+}
+
+/* Of gRPC there are events of its own, and each list has one at least. */
+static void add_retry_events(cJSON *policy, const cJSON *retries, bool grpc)
+{
+	static const char *const of_grpc[] = {"cancelled", "deadline-exceeded", "internal",
+					      "resource-exhausted", "unavailable"};
+	SCOPED(json) cJSON *events = appmesh_retry_events(retries);
+	const cJSON *event;
+	cJSON_ArrayForEach(event, events)
+	{
+		bool own = false;
+		for (size_t i = 0; grpc && i < ARRAY_LEN(of_grpc); i++)
+			own |= text_equal(event->valuestring, of_grpc[i]);
+		const char *name = own ? "grpcRetryEvents" : "httpRetryEvents";
+		cJSON *list = cJSON_GetObjectItemCaseSensitive(policy, name);
+		if (list == NULL)
+			list = cJSON_AddArrayToObject(policy, name);
+		cJSON_AddItemToArray(list, cJSON_Duplicate(event, true));
+	}
+}
+
+static bool is_grpc(const struct canary_spec *spec)
+{
+	return strcmp(appmesh_protocol(spec), "grpc") == 0;
+}
+
+/* A route is of the protocol of its router. `canary_weight` below 0: there is only the primary. */
+static cJSON *route(const struct canary_spec *spec, const char *name, int primary_weight,
+		    int canary_weight, const cJSON *conditions)
+{
+	bool grpc = is_grpc(spec);
+	cJSON *item = cJSON_CreateObject(), *inner = cJSON_CreateObject();
 	json_put_string(item, "name", name);
+	json_put(item, grpc ? "grpcRoute" : "httpRoute", inner);
 	cJSON *targets = cJSON_CreateArray();
 	if (canary_weight >= 0)
 		cJSON_AddItemToArray(targets, target(spec->canary, canary_weight));
 	cJSON_AddItemToArray(targets, target(spec->primary, primary_weight));
-	json_put(item, "httpRoute.action.weightedTargets", targets);
-	json_put_string(item, "httpRoute.match.prefix", appmesh_prefix(spec));
+	json_put(inner, "action.weightedTargets", targets);
+	if (grpc)
+		json_put(inner, "match", grpc_match(appmesh_prefix(spec)));
+	else
+		json_put_string(inner, "match.prefix", appmesh_prefix(spec));
+	if (conditions != NULL)
+		json_put(inner, grpc ? "match.metadata" : "match.headers",
+			 appmesh_header_matches(conditions));
 	double ms = appmesh_ms(spec->service, "timeout", -1);
 	if (ms >= 0)
-		json_put(item, "httpRoute.timeout.perRequest", milliseconds(ms));
+		json_put(inner, "timeout.perRequest", milliseconds(ms));
 	const cJSON *retries = json_get(spec->service, "retries");
 	if (!cJSON_IsObject(retries))
 		return item;
 	long attempts = json_int(retries, "attempts", 0);
-	json_put(item, "httpRoute.retryPolicy.perRetryTimeout",
+	cJSON *policy = cJSON_CreateObject();
+	json_put(policy, "perRetryTimeout",
 		 milliseconds(appmesh_ms(retries, "perTryTimeout", 250)));
-	json_put_number(item, "httpRoute.retryPolicy.maxRetries",
-			attempts > 0 ? (double)attempts : 1);
-	json_put(item, "httpRoute.retryPolicy.httpRetryEvents", appmesh_retry_events(retries));
+	json_put_number(policy, "maxRetries", attempts > 0 ? (double)attempts : 1);
+	add_retry_events(policy, retries, grpc);
+	json_put(inner, "retryPolicy", policy);
 	return item;
 }
 
@@ -172,15 +221,15 @@ static cJSON *router(const struct traffic_view *view, const char *name, const st
 	if (appmesh_is_ab(view) && strcmp(name, spec->apex) == 0) {
 		SCOPED(text) char *first = xasprintf("%s-a", name);
 		SCOPED(text) char *second = xasprintf("%s-b", name);
-		cJSON *matching = route(spec, first, split->primary, split->canary);
-		cJSON *rest = route(spec, second, 100, -1);
+		cJSON *matching = route(spec, first, split->primary, split->canary, view->match);
+		cJSON *rest = route(spec, second, 100, -1, NULL);
 		json_put_number(matching, "priority", 10);
 		json_put_number(rest, "priority", 20);
-		json_put(matching, "httpRoute.match.headers", appmesh_header_matches(view->match));
 		cJSON_AddItemToArray(routes, matching);
 		cJSON_AddItemToArray(routes, rest);
 	} else {
-		cJSON_AddItemToArray(routes, route(spec, name, split->primary, split->canary));
+		cJSON_AddItemToArray(routes,
+				     route(spec, name, split->primary, split->canary, NULL));
 	}
 	json_put(object, "spec.routes", routes);
 	return object;
@@ -226,8 +275,12 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 		return TRAFFIC_ABSENT;
 	}
 	bool primary = false, canary = false;
-	const cJSON *item;
-	cJSON_ArrayForEach(item, json_at(live, "spec.routes[0].httpRoute.action.weightedTargets"))
+	/* Flagger gives routers of gRPC a route of HTTP. */
+	const cJSON *item,
+		*targets = json_at(live, "spec.routes[0].grpcRoute.action.weightedTargets");
+	if (targets == NULL)
+		targets = json_at(live, "spec.routes[0].httpRoute.action.weightedTargets");
+	cJSON_ArrayForEach(item, targets)
 	{
 		const char *name = json_string_or(item, "virtualNodeRef.name", "");
 		int weight = (int)json_int(item, "weight", 0);

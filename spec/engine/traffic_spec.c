@@ -209,6 +209,60 @@ SPEC("traffic: weights set are weights read, and applied twice is applied once")
 	conform("appmesh");
 }
 
+SPEC("traffic: App Mesh routers of gRPC have routes of gRPC, and what Flagger left there is read")
+{
+	SCOPED(json)
+	cJSON *given =
+		cJSON_Parse("{\"apiVersion\":\"flagger.app/"
+			    "v1beta1\",\"kind\":\"Canary\",\"metadata\":{\"name\":\"a\","
+			    "\"namespace\":\"b\"},\"spec\":{\"provider\":\"appmesh:v1beta2\","
+			    "\"targetRef\":{\"apiVersion\":\"apps/v1\",\"kind\":"
+			    "\"Deployment\",\"name\":\"a\"},\"service\":{\"port\":80,\"portName\":"
+			    "\"grpc\",\"timeout\":\"2s\","
+			    "\"match\":[{\"uri\":{\"prefix\":\"/shop.Cart/"
+			    "Add\"}}],\"retries\":{\"attempts\":3,\"retryOn\":"
+			    "\"gateway-error,unavailable\"}},\"analysis\":{\"stepWeight\":10}}}");
+	const struct spec_options spec_options = {.default_provider = "kubernetes"};
+	struct spec_problems problems = {0};
+	struct error err = {0};
+	struct split live, split = {.primary = 70, .canary = 30};
+	struct canary_spec *spec = canary_spec_new(given, &spec_options, &problems);
+	EXPECT(spec != NULL);
+	SCOPED(json)
+	cJSON *match = cJSON_Parse("[{\"headers\":{\"x-user\":{\"exact\":\"insider\"}}}]");
+	const struct selector_label label = {.key = "app", .value = "a"};
+	struct traffic_view view = {.spec = spec, .label = &label, .match = match};
+	const struct traffic_driver *driver = &traffic_appmesh_v1beta2;
+	SCOPED(json) cJSON *desired = driver->desired(&view, &split, NULL, &err);
+	const cJSON *router = find_object(json_get(desired, "own"), "VirtualRouter", "a");
+	SCOPED(text) char *text = json_canonical(json_at(router, "spec.routes[0]"));
+	EXPECT_TEXT(
+		text,
+		"{\"grpcRoute\":{\"action\":{\"weightedTargets\":[{\"virtualNodeRef\":{\"name\":"
+		"\"a-canary\"},\"weight\":30},{\"virtualNodeRef\":{\"name\":\"a-primary\"},"
+		"\"weight\":70}]},\"match\":{\"metadata\":[{\"match\":{\"exact\":\"insider\"},"
+		"\"name\":"
+		"\"x-user\"}],\"methodName\":\"Add\",\"serviceName\":\"shop.Cart\"},"
+		"\"retryPolicy\":{"
+		"\"grpcRetryEvents\":[\"unavailable\"],\"httpRetryEvents\":[\"gateway-error\"],"
+		"\"maxRetries\":3,\"perRetryTimeout\":{\"unit\":\"ms\",\"value\":250}},\"timeout\":"
+		"{"
+		"\"perRequest\":{\"unit\":\"ms\",\"value\":2000}}},\"name\":\"a-a\",\"priority\":"
+		"10}");
+	static const char path[] = "/apis/appmesh.k8s.aws/v1beta2/namespaces/b/virtualrouters/a";
+	SCOPED(json) cJSON *objects = cJSON_CreateObject();
+	cJSON_AddItemToObject(objects, path, cJSON_Duplicate(router, true));
+	EXPECT_INT(driver->observed(&view, objects, &live, &err), TRAFFIC_LIVE);
+	EXPECT(split_equal(&live, &split));
+	cJSON *first = json_at(json_get(objects, path), "spec.routes[0]");
+	cJSON *inner = cJSON_DetachItemFromObjectCaseSensitive(first, "grpcRoute");
+	cJSON_AddItemToObject(first, "httpRoute", inner);
+	EXPECT_INT(driver->observed(&view, objects, &live, &err), TRAFFIC_LIVE);
+	EXPECT(split_equal(&live, &split));
+	canary_spec_free(spec);
+	spec_problems_fini(&problems);
+}
+
 SPEC("traffic: says when the route is missing or is not ours")
 {
 	struct transcript transcript = {0};
