@@ -62,7 +62,9 @@ $(OUT)/spec-cluster: $(CLUSTER_SPECS:%.c=$(OUT)/%.o) $(OUT)/spec/engine/golden.o
 
 # What the end-to-end tests run besides the engine. The demo app serves with threads of its own.
 E2E_PROGRAMS := $(OUT)/e2e-app $(OUT)/e2e-kubelet $(OUT)/e2e-mesh $(OUT)/e2e-receiver
-E2E_PARTS := $(OUT)/tools/e2e/envoy.o $(OUT)/tools/e2e/pod.o $(OUT)/tools/e2e/route.o
+E2E_PARTS := $(patsubst %,$(OUT)/tools/e2e/%.o,envoy pod route v1beta1)
+$(OUT)/e2e-app: $(OUT)/tools/e2e/grpc.o
+$(OUT)/e2e-app: LIBS += -lnghttp2
 .PHONY: e2e-programs
 e2e-programs: $(E2E_PROGRAMS)
 $(E2E_PROGRAMS): $(OUT)/e2e-%: $(OUT)/tools/e2e/%.o $(E2E_PARTS) $(OUT)/engine.a

@@ -6,7 +6,7 @@ build="gcc libc6-dev make pkg-config curl ca-certificates tzdata liblua5.4-dev l
 tests="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind lua5.4 lua-check shellcheck openssl nghttp2-proxy"
 # A test cluster: tools/e2e/bed.sh, plane.sh. Envoy comes out of a Python wheel (envoy.sh); any Go will do, as an old one
 # fetches a new one.
-e2e="prometheus hey jq lua5.4 openssl iproute2 procps unzip python3-pip"
+e2e="prometheus hey libnghttp2-dev nghttp2-client jq lua5.4 openssl iproute2 procps unzip python3-pip"
 [ -x /usr/local/go/bin/go ] || command -v go >/dev/null || e2e="$e2e golang-go"
 
 case "${1:-all}" in

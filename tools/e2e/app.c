@@ -1,7 +1,7 @@
 /*
- * app.c - what is released in the end-to-end tests: a small HTTP server that counts, at the pod,
- * the requests that came, by the split under which they were routed, and that fails or dawdles as a
- * file says, at once and without a restart.
+ * app.c - what is released in the end-to-end tests: a small server of HTTP, and of gRPC on the next
+ * port, that counts, at the pod, the requests that came, by the split under which they were routed,
+ * and that fails or dawdles (not of gRPC) as a file says, at once and without a restart.
  *
  *     e2e-app --address A --port P --pod NAME --version V --faults FILE --counts FILE
  *
@@ -27,6 +27,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/flags.h"
+#include "grpc.h"
 
 enum { SPLITS_MAX = 128, SPLIT_TEXT_MAX = 160, LINGER_TURNS = 10 };
 
@@ -128,17 +129,31 @@ static bool is_to_fail(unsigned long number, long percent)
 	return number * share / 100 != (number - 1) * share / 100;
 }
 
-static enum MHD_Result serve_work(struct app *app, struct MHD_Connection *connection)
+/* True: it is to fail. */
+static bool count_request(struct app *app, const char *split, long *delay_ms)
 {
-	const char *split = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "x-split");
 	pthread_mutex_lock(&app->lock);
-	long delay_ms = app->faults.delay_ms;
+	*delay_ms = app->faults.delay_ms;
 	bool failed = is_to_fail(++app->requests, app->faults.errors);
-	struct count *count = count_of(app, split == NULL ? "-" : split);
+	struct count *count = count_of(app, split);
 	count->requests++;
 	count->failed += failed;
 	app->changed = true;
 	pthread_mutex_unlock(&app->lock);
+	return failed;
+}
+
+static bool on_call(void *owner, const char *split)
+{
+	long delay_ms;
+	return count_request(owner, split, &delay_ms);
+}
+
+static enum MHD_Result serve_work(struct app *app, struct MHD_Connection *connection)
+{
+	const char *split = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "x-split");
+	long delay_ms;
+	bool failed = count_request(app, split == NULL ? "-" : split, &delay_ms);
 	if (delay_ms > 0)
 		sleep_ms(delay_ms);
 	SCOPED(text) char *text = xasprintf("%s %s\n", app->version, app->pod);
@@ -214,7 +229,9 @@ int main(int count, char **arguments)
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0,
 		NULL, NULL, on_request, &app, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
 		MHD_OPTION_CONNECTION_LIMIT, 2000U, MHD_OPTION_END);
-	if (daemon == NULL) {
+	struct sockaddr_in next = address;
+	next.sin_port = htons((uint16_t)(ntohs(address.sin_port) + 1));
+	if (daemon == NULL || !grpc_serve(&next, on_call, &app)) {
 		fprintf(stderr, "e2e-app: cannot listen on %s:%s\n", app.address, app.port);
 		return 1;
 	}

@@ -75,6 +75,25 @@ cJSON *envoy_listener(const char *name, const char *address, int port, const cha
 	return listener;
 }
 
+void envoy_log_own_answers(cJSON *listener, const char *file)
+{
+	/* Not those that the client gave up, nor those that a route answers. */
+	static const char *const flags[] = {"UH", "UF", "UO", "NR", "NC", "URX", "UC", "UT", "UR"};
+	cJSON *manager = json_at(listener, "filter_chains[0].filters[0].typed_config");
+	cJSON *log = cJSON_CreateObject(), *list = cJSON_CreateArray();
+	json_put_string(log, "name", "lost");
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(flags[i]));
+	json_put(log, "filter.response_flag_filter.flags", list);
+	cJSON *typed = cJSON_CreateObject();
+	put_type(typed, ENVOY_TYPE "extensions.access_loggers.file.v3.FileAccessLog");
+	json_put_string(typed, "path", file);
+	json_put_string(typed, "log_format.text_format_source.inline_string",
+			"%REQ(:AUTHORITY)% %RESPONSE_CODE% %RESPONSE_FLAGS%\n");
+	json_put(log, "typed_config", typed);
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(manager, "access_log"), log);
+}
+
 static cJSON *cluster(const char *name, const char *type)
 {
 	cJSON *cluster = cJSON_CreateObject();
@@ -83,6 +102,16 @@ static cJSON *cluster(const char *name, const char *type)
 	json_put_string(cluster, "type", type);
 	json_put_string(cluster, "connect_timeout", "1s");
 	return cluster;
+}
+
+void envoy_speak_http2(cJSON *cluster)
+{
+	cJSON *options = cJSON_CreateObject(), *extensions = cJSON_CreateObject();
+	put_type(options, ENVOY_TYPE "extensions.upstreams.http.v3.HttpProtocolOptions");
+	json_put(options, "explicit_http_config.http2_protocol_options", cJSON_CreateObject());
+	cJSON_AddItemToObject(extensions, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+			      options);
+	json_put(cluster, "typed_extension_protocol_options", extensions);
 }
 
 cJSON *envoy_endpoints(const char *name)

@@ -18,8 +18,13 @@ bool envoy_write(const char *folder, const char *name, const cJSON *resources);
 /* A listener of HTTP. `owned_routes`: "rds" or "route_config" with what belongs in it. */
 cJSON *envoy_listener(const char *name, const char *address, int port, const char *routes,
 		      cJSON *owned_routes);
+/* Each answer that Envoy gives itself, as nobody else could, is a line "HOST STATUS WHY" of `file`.
+ */
+void envoy_log_own_answers(cJSON *listener, const char *file);
 /* A cluster of one address. */
 cJSON *envoy_static_cluster(const char *name, const char *address, int port);
+/* That speaks HTTP/2, as gRPC needs it. */
+void envoy_speak_http2(cJSON *cluster);
 /* A cluster whose endpoints, and nobody else's, are in `file` of `folder`. */
 cJSON *envoy_eds_cluster(const char *name, const char *folder, const char *file);
 cJSON *envoy_endpoints(const char *cluster);

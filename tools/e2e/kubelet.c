@@ -147,8 +147,11 @@ static void rewrite(void *owner, uint64_t token)
 			continue;
 		SCOPED(text) char *traffic = xasprintf("%s/%s", pod->namespace, pod->name);
 		SCOPED(text) char *probes = xasprintf("%s/probes", traffic);
-		cJSON_AddItemToArray(clusters,
-				     envoy_static_cluster(traffic, pod->reach, POD_LOCAL_PORT));
+		int port = pod->grpc ? POD_GRPC_PORT : POD_LOCAL_PORT;
+		cJSON *work = envoy_static_cluster(traffic, pod->reach, port);
+		if (pod->grpc)
+			envoy_speak_http2(work);
+		cJSON_AddItemToArray(clusters, work);
 		cJSON_AddItemToArray(clusters,
 				     envoy_static_cluster(probes, pod->reach, POD_LOCAL_PORT));
 		cJSON_AddItemToArray(listeners,

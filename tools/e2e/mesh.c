@@ -2,7 +2,7 @@
  * mesh.c - an Envoy that follows App Mesh: VirtualServices, their routers and nodes, and the
  * endpoints of Services, written as the files of one Envoy in front of all pods.
  *
- *     e2e-mesh --kubeconfig FILE --run FOLDER --port N
+ *     e2e-mesh --kubeconfig FILE --run FOLDER --port N [--api v1beta1]
  *
  * A request for host "name.namespace" takes the route of that VirtualService. A VirtualNode is a
  * cluster whose endpoints are those of the Service that its DNS name means, as far as they are
@@ -23,6 +23,7 @@
 #include "kube/transport.h"
 #include "kube/watch.h"
 #include "route.h"
+#include "v1beta1.h"
 
 /* Envoy takes up a new cluster within this time; a route that came earlier would find none. */
 static const int64_t cluster_settles_us = 200 * DURATION_MS;
@@ -34,17 +35,23 @@ static const struct kube_kind kinds[KINDS] = {
 	{"appmesh.k8s.aws/v1beta2", "VirtualNode", "virtualnodes", false},
 	{"discovery.k8s.io/v1", "EndpointSlice", "endpointslices", false},
 };
+/* Its routers are in the services. */
+static const struct kube_kind v1beta1_kinds[KINDS] = {
+	[SERVICE] = {"appmesh.k8s.aws/v1beta1", "VirtualService", "virtualservices", false},
+	[NODE] = {"appmesh.k8s.aws/v1beta1", "VirtualNode", "virtualnodes", false},
+	[SLICE] = {"discovery.k8s.io/v1", "EndpointSlice", "endpointslices", false},
+};
 
 struct mesh {
 	struct loop *loop;
 	struct watched {
 		struct mesh *mesh;
-		struct watch *watch;
-		cJSON *objects; /* by "namespace/name" */
+		struct watch *watch; /* NULL: there is no such kind */
+		cJSON *objects;	     /* by "namespace/name" */
 	} watched[KINDS];
 	char *folder, *endpoints;
 	int port;
-	bool rewrite;
+	bool v1beta1, rewrite;
 };
 
 /* ---- clusters and their endpoints ---- */
@@ -105,8 +112,12 @@ static bool write_clusters(const struct mesh *mesh)
 				ENVOY_TYPE "config.endpoint.v3.ClusterLoadAssignment");
 		cJSON_AddItemToArray(list, endpoints);
 		envoy_write(mesh->endpoints, file, list);
-		cJSON_AddItemToArray(clusters,
-				     envoy_eds_cluster(node->string, mesh->endpoints, file));
+		const char *protocol =
+			json_string_or(node, "spec.listeners[0].portMapping.protocol", "");
+		cJSON *cluster = envoy_eds_cluster(node->string, mesh->endpoints, file);
+		if (strcmp(protocol, "grpc") == 0 || strcmp(protocol, "http2") == 0)
+			envoy_speak_http2(cluster);
+		cJSON_AddItemToArray(clusters, cluster);
 	}
 	return envoy_write(mesh->folder, "clusters", clusters);
 }
@@ -163,7 +174,10 @@ static void write_listener(const struct mesh *mesh)
 	cJSON *rds = cJSON_CreateObject();
 	json_put_string(rds, "route_config_name", "mesh");
 	json_put_string(rds, "config_source.path_config_source.path", path);
-	cJSON_AddItemToArray(list, envoy_listener("mesh", "127.0.0.1", mesh->port, "rds", rds));
+	cJSON *listener = envoy_listener("mesh", "127.0.0.1", mesh->port, "rds", rds);
+	SCOPED(text) char *log = xasprintf("%s/lost", mesh->folder);
+	envoy_log_own_answers(listener, log);
+	cJSON_AddItemToArray(list, listener);
 	envoy_write(mesh->folder, "listeners", list);
 }
 
@@ -175,7 +189,7 @@ static void rewrite(void *owner, uint64_t token)
 	(void)token;
 	mesh->rewrite = false;
 	for (size_t i = 0; i < KINDS; i++)
-		if (!watch_is_synced(mesh->watched[i].watch))
+		if (mesh->watched[i].watch != NULL && !watch_is_synced(mesh->watched[i].watch))
 			return;
 	if (write_clusters(mesh))
 		loop_at(mesh->loop, loop_now(mesh->loop) + cluster_settles_us, write_routes, mesh,
@@ -184,17 +198,31 @@ static void rewrite(void *owner, uint64_t token)
 		write_routes(mesh, 0);
 }
 
+/* `object` is NULL when it is gone. */
+static void keep(struct watched *watched, const cJSON *named, const cJSON *object)
+{
+	SCOPED(text)
+	char *key = xasprintf("%s/%s", json_string_or(named, "metadata.namespace", ""),
+			      json_string_or(named, "metadata.name", ""));
+	cJSON_DeleteItemFromObjectCaseSensitive(watched->objects, key);
+	if (object != NULL)
+		cJSON_AddItemToObject(watched->objects, key, cJSON_Duplicate(object, true));
+}
+
 static void object_came(void *owner, enum watch_event event, cJSON *object)
 {
 	struct watched *watched = owner;
 	struct mesh *mesh = watched->mesh;
 	if (event != WATCH_SYNCED) {
-		SCOPED(text)
-		char *key = xasprintf("%s/%s", json_string_or(object, "metadata.namespace", ""),
-				      json_string_or(object, "metadata.name", ""));
-		cJSON_DeleteItemFromObjectCaseSensitive(watched->objects, key);
-		if (event == WATCH_PUT)
-			cJSON_AddItemToObject(watched->objects, key, cJSON_Duplicate(object, true));
+		SCOPED(json) cJSON *router = NULL;
+		bool service = watched == &mesh->watched[SERVICE];
+		if (mesh->v1beta1 && service)
+			router = v1beta1_service(object);
+		if (mesh->v1beta1 && service)
+			keep(&mesh->watched[ROUTER], object, event == WATCH_PUT ? router : NULL);
+		if (mesh->v1beta1 && watched == &mesh->watched[NODE])
+			v1beta1_node(object);
+		keep(watched, object, event == WATCH_PUT ? object : NULL);
 	}
 	if (mesh->rewrite)
 		return;
@@ -211,7 +239,7 @@ static void signalled(void *owner)
 int main(int count, char **arguments)
 {
 	struct mesh mesh = {0};
-	const char *kubeconfig = "", *run = NULL, *port = "0";
+	const char *kubeconfig = "", *run = NULL, *port = "0", *api = "v1beta2";
 	struct flag_texts words = {0};
 	struct error err = {0};
 	struct kube_config config;
@@ -220,6 +248,7 @@ int main(int count, char **arguments)
 		{"kubeconfig", FLAG_TEXT, &kubeconfig, "FILE", "how to reach the cluster"},
 		{"run", FLAG_TEXT, &run, "FOLDER", "its folder \"mesh\" is written"},
 		{"port", FLAG_TEXT, &port, "N", "on which Envoy is to listen"},
+		{"api", FLAG_TEXT, &api, "v1beta1|v1beta2", "of App Mesh"},
 		{0},
 	};
 	bool good = flags_parse(flags, count - 1, arguments + 1, &words, &err);
@@ -233,6 +262,7 @@ int main(int count, char **arguments)
 	mesh.folder = xasprintf("%s/mesh", run);
 	mesh.endpoints = xasprintf("%s/mesh/endpoints", run);
 	mesh.port = (int)strtol(port, NULL, 10);
+	mesh.v1beta1 = strcmp(api, "v1beta1") == 0;
 	log_setup(LOG_WARN, false, NULL);
 	chance_seed_from_os(&chance);
 	const struct kube_options options = {.qps = 100, .burst = 200};
@@ -245,12 +275,15 @@ int main(int count, char **arguments)
 	for (size_t i = 0; i < KINDS; i++) {
 		mesh.watched[i].mesh = &mesh;
 		mesh.watched[i].objects = cJSON_CreateObject();
-		mesh.watched[i].watch =
-			watch_new(kube, &kinds[i], &all, object_came, &mesh.watched[i]);
+		const struct kube_kind *kind = mesh.v1beta1 ? &v1beta1_kinds[i] : &kinds[i];
+		if (kind->plural != NULL)
+			mesh.watched[i].watch =
+				watch_new(kube, kind, &all, object_came, &mesh.watched[i]);
 	}
 	loop_run(mesh.loop, 0);
 	for (size_t i = 0; i < KINDS; i++) {
-		watch_free(mesh.watched[i].watch);
+		if (mesh.watched[i].watch != NULL)
+			watch_free(mesh.watched[i].watch);
 		cJSON_Delete(mesh.watched[i].objects);
 	}
 	signals_free(signals);

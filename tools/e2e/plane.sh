@@ -7,6 +7,7 @@
 #                                          another-prometheus, which `up` does not start: it can be down alone
 #
 # $SCHEDULER: only pods whose schedulerName is this are run; by default all pods of the cluster that have no node.
+# $APPMESH: the version of App Mesh's objects that `start mesh` follows (v1beta2).
 # $HOLLOW: pods have no processes, and there is no mesh: receiver and kubelet alone.
 # All of it is in the folder $PLANE (build/e2e/plane): ports, NAME.log, NAME.pid, faults/, counts/, hooks/.
 # shellcheck disable=SC2154 # ports are read from the file "ports"
@@ -169,14 +170,16 @@ start() {
 		until_it kubelet test -s "$plane/pods/listeners.json"
 		;;
 	mesh)
-		spawn mesh "$programs/e2e-mesh" --kubeconfig "$KUBECONFIG" --run "$plane" --port "$front"
+		spawn mesh "$programs/e2e-mesh" --kubeconfig "$KUBECONFIG" --run "$plane" --port "$front" \
+			--api "${APPMESH:-v1beta2}"
 		until_it mesh test -s "$plane/mesh/routes.json"
 		;;
 	envoy-pods | envoy-mesh)
 		local name=${1#envoy-}
 		local admin=${name}_admin
 		path=$("$here/envoy.sh")
-		spawn "$1" "$path" -c "$plane/$name.yaml" --concurrency 1 --disable-hot-restart -l warn
+		spawn "$1" "$path" -c "$plane/$name.yaml" --concurrency 1 --disable-hot-restart -l warn \
+			--file-flush-interval-msec 100
 		until_it "$1" curl -sf "http://127.0.0.1:${!admin}/ready"
 		;;
 	prometheus | another-prometheus)

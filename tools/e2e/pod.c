@@ -44,6 +44,8 @@ struct pod *pod_new(const cJSON *object, uint64_t number, int network)
 	snprintf(pod->ip, sizeof(pod->ip), "10.%d.%u.%u", network & 255, a, b);
 	snprintf(pod->reach, sizeof(pod->reach), "127.%d.%u.%u", network & 255, a, b);
 	pod->port = (int)json_int(object, "spec.containers[0].ports[0].containerPort", 9898);
+	pod->grpc = strstr(json_string_or(object, "spec.containers[0].ports[0].name", ""),
+			   "grpc") != NULL;
 	pod->containers = cJSON_Duplicate(json_at(object, "spec.containers"), true);
 	const char *after = json_string_or(object, ANNOTATION("start-after"), "0s");
 	if (!duration_parse(after, &pod->start_after_us, NULL))

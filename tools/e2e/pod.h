@@ -10,7 +10,7 @@
 
 #include "loop/loop.h"
 
-enum { POD_LOCAL_PORT = 15001 };
+enum { POD_LOCAL_PORT = 15001, POD_GRPC_PORT };
 
 struct pod {
 	char path[640], uid[64], namespace[64], name[254];
@@ -18,6 +18,7 @@ struct pod {
 	char ip[16], reach[16];
 	char workload[254], version[128];
 	int port;
+	bool grpc; /* what comes to it is */
 	cJSON *containers;
 	int64_t start_after_us;
 	bool never_ready, crashes;

@@ -77,6 +77,24 @@ static cJSON *match_of(const cJSON *wanted)
 	return match;
 }
 
+/* Of the service, or its method, or of all that is gRPC. */
+static cJSON *grpc_match_of(const cJSON *wanted)
+{
+	cJSON *match = cJSON_CreateObject(), *headers = cJSON_CreateArray();
+	const char *service = json_string(wanted, "serviceName");
+	const char *method = json_string(wanted, "methodName");
+	SCOPED(text)
+	char *path = xasprintf("/%s%s%s", service == NULL ? "" : service,
+			       service == NULL ? "" : "/", method == NULL ? "" : method);
+	json_put_string(match, method == NULL ? "prefix" : "path", path);
+	json_put(match, "grpc", cJSON_CreateObject());
+	const cJSON *metadata;
+	cJSON_ArrayForEach(metadata, json_get(wanted, "metadata"))
+		cJSON_AddItemToArray(headers, header_match(metadata));
+	json_put(match, "headers", headers);
+	return match;
+}
+
 static void add_word(struct buf *words, const char *word)
 {
 	buf_printf(words, "%s%s", words->len == 0 ? "" : ",", word);
@@ -91,8 +109,13 @@ static void add_retry(cJSON *route, const cJSON *policy)
 		{"client-error", "retriable-4xx"},
 		{"stream-error", "refused-stream,reset"},
 		{"connection-error", "connect-failure"},
+		{"cancelled", "cancelled"},
+		{"deadline-exceeded", "deadline-exceeded"},
+		{"internal", "internal"},
+		{"resource-exhausted", "resource-exhausted"},
+		{"unavailable", "unavailable"},
 	};
-	static const char *const lists[] = {"httpRetryEvents", "tcpRetryEvents"};
+	static const char *const lists[] = {"httpRetryEvents", "tcpRetryEvents", "grpcRetryEvents"};
 	SCOPED(buf) struct buf words = {0};
 	buf_init(&words, KIB);
 	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
@@ -161,13 +184,17 @@ static cJSON *route_of(const cJSON *wanted, const char *namespace)
 {
 	cJSON *route = cJSON_CreateObject();
 	const char *name = json_string_or(wanted, "name", "");
-	const cJSON *http = json_get(wanted, "httpRoute");
+	const cJSON *http = json_get(wanted, "httpRoute"), *grpc = json_get(wanted, "grpcRoute");
 	if (http == NULL)
 		http = json_get(wanted, "http2Route");
 	json_put_string(route, "name", name);
-	json_put(route, "match", match_of(json_get(http, "match")));
+	json_put(route, "match",
+		 grpc != NULL ? grpc_match_of(json_get(grpc, "match"))
+			      : match_of(json_get(http, "match")));
+	if (http == NULL)
+		http = grpc;
 	if (http == NULL) {
-		log_warn(NULL, "route %s of %s is neither of HTTP nor of HTTP/2", name, namespace);
+		log_warn(NULL, "route %s of %s is of TCP", name, namespace);
 		refuse(route, 501, "this kind of route is not translated\n");
 		return route;
 	}

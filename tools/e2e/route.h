@@ -14,8 +14,8 @@
 char *route_cluster(const cJSON *reference, const char *namespace);
 
 /* Envoy's routes, in the order in which App Mesh tries them. Each adds the request header "x-split"
- * that names itself and its weights, so that a pod can say by which split it got a request. A kind
- * of route that is not translated is told and answered with 501. */
+ * that names itself and its weights, so that a pod can say by which split it got a request. A route
+ * of TCP is told and answered with 501. */
 cJSON *routes_of_router(const cJSON *router);
 /* The one route of a VirtualService that a VirtualNode provides. */
 cJSON *routes_to_node(const char *name, const char *cluster);

@@ -3,7 +3,7 @@
 # of the words. $KUBECONFIG: on that cluster; else on a test bed of its own, which is gone afterwards.
 #
 # With $PEER, the command line of another controller, both are measured instead: peer.sh. $LANES (2) stories are told at a
-# time: 900 requests/s take two thirds of a core.
+# time: 800 requests/s take half of a core.
 #
 # What a story leaves is in build/e2e/stories/NAME: events, counts of the pods, load, log of the daemon.
 set -uo pipefail
@@ -30,7 +30,7 @@ kubectl=$("$here/binary.sh" kubectl) || exit 1
 . "$here/common.sh"
 # shellcheck source=tools/e2e/stories.sh
 . "$here/stories.sh"
-for program in hey jq lua5.4 prometheus; do
+for program in hey h2load jq lua5.4 prometheus; do
 	command -v $program >/dev/null || {
 		echo "run.sh: there is no $program: tools/setup.sh e2e installs it" >&2
 		exit 1

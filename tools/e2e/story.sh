@@ -46,7 +46,7 @@ given_podinfo() {
 		      containers:
 		        - name: podinfod
 		          image: example.com/podinfo:$1
-		          ports: [{name: http, containerPort: 9898, protocol: TCP}]
+		          ports: [{name: ${protocol:-http}, containerPort: 9898, protocol: TCP}]
 	END
 	sed 's/^/          /' >>"$folder/deployment.yaml"
 	kube apply -f "$folder/deployment.yaml" >/dev/null || stuck "no deployment"
@@ -62,17 +62,17 @@ given_object() {
 	say "given $1 $2"
 }
 
-# given_canary ANALYSIS: its spec.analysis, as YAML; and the metrics of the seed, over 6 s.
+# given_canary ANALYSIS: its spec.analysis, as YAML; and the metrics of the seed, over 6 s. $provider: of App Mesh's objects.
 given_canary() {
 	cat >"$folder/canary.yaml" <<-END
 		apiVersion: flagger.app/v1beta1
 		kind: Canary
 		metadata: {name: podinfo, namespace: $ns}
 		spec:
-		  provider: appmesh:v1beta2
+		  provider: ${provider:-appmesh:v1beta2}
 		  targetRef: {apiVersion: apps/v1, kind: Deployment, name: podinfo}
 		  progressDeadlineSeconds: ${deadline:-60}
-		  service: {port: 9898, timeout: 15s, match: [{uri: {prefix: /}}], rewrite: {uri: /}}
+		  service: {port: 9898, portName: ${protocol:-http}, meshName: e2e, timeout: 15s, match: [{uri: {prefix: /}}], rewrite: {uri: /}}
 		  analysis:
 		    metrics:
 		      - {name: request-success-rate, thresholdRange: {min: 99}, interval: 6s}
@@ -148,11 +148,25 @@ load() {
 	say "load: $rate requests/s $*"
 }
 
+# The same of gRPC: calls of the health service, which the demo app answers. The status of HTTP is 200 even where Envoy
+# answers for want of a pod; expect_no_loss knows.
+load_grpc() {
+	loads=$((loads + 1))
+	printf '\0\0\0\0\0' >"$folder/call"
+	h2load -D 1200 -c "$clients" -m 10 --rps $(($1 / clients)) -d "$folder/call" -H 'content-type: application/grpc' -H 'te: trailers' \
+		-H ":authority: podinfo.$ns" --log-file "$folder/calls.$loads" "http://127.0.0.1:$front/grpc.health.v1.Health/Check" \
+		>"$folder/load.$loads" 2>&1 &
+	echo $! >"$folder/load.$loads.pid"
+	say "load: $1 calls/s"
+}
+
 stop_load() {
-	local i pid
+	local i pid signal
 	for ((i = 1; i <= loads; i++)); do
 		pid=$(cat "$folder/load.$i.pid" 2>/dev/null) || continue
-		kill -INT "$pid" 2>/dev/null
+		signal=INT # hey tells what it saw
+		[ ! -e "$folder/calls.$i" ] || signal=TERM
+		kill -$signal "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 		rm -f "$folder/load.$i.pid"
 	done
@@ -169,7 +183,9 @@ end_load() {
 	stop_load
 	sleep 0.3 # the pods write their counts ten times a second
 	# "  [200]  31371 responses" of "Status code distribution", "  [3]  Get …" of "Error distribution"
-	read -r good bad < <(cat "$folder"/load.* | awk '/^[A-Z]/ { errors = /^Error/ }
+	# "TIME 200 MICROSECONDS" of calls
+	read -r good bad < <(cat "$folder"/load.* "$folder"/calls.* 2>/dev/null | awk 'NF == 3 && $1 > 1e9 && $3 == $3 + 0 { if ($2 == 200) good++; else bad++; next }
+		/^[A-Z]/ { errors = /^Error/ }
 		/^  \[[0-9]+\]/ { sub(/\[/, "", $1); sub(/\]/, "", $1); if (errors) bad += $1; else if ($1 == 200) good += $2; else bad += $2 }
 		END { print good + 0, bad + 0 }')
 }
@@ -217,6 +233,7 @@ expect_no_loss() {
 		sed -n '/^Status code/,$p' "$folder"/load.*
 	}
 	[ "$counted" -ge $((good + bad)) ] || wrong "fewer requests at the pods than answers"
+	! grep "^podinfo\.$ns " "$plane/mesh/lost" >"$folder/lost" || wrong "Envoy had no pod for some: $(sort "$folder/lost" | uniq -c)"
 }
 
 # Events without what depends on the moment: measured values, what is waited for meanwhile, and what has $meanwhile in it.

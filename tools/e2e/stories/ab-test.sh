@@ -2,14 +2,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 2
 iterations: 3
 match:
   - headers: {x-user: {regex: '^in.*'}}"
 
-load 300 -H 'x-user: insider'
-load 600 -H 'x-user: outsider'
+load 250 -H 'x-user: insider'
+load 550 -H 'x-user: outsider'
 begin_release 6.0.1
 until_event "Advance podinfo.$ns canary iteration 1/3"
 until_event "Advance podinfo.$ns canary iteration 3/3"

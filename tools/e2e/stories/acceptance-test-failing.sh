@@ -3,14 +3,14 @@
 
 hook_answers acceptance-test 500
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 2
 maxWeight: 50
 stepWeight: 10
 webhooks:
   - {name: acceptance-test, type: pre-rollout, url: http://127.0.0.1:$receiver/acceptance-test, timeout: 5s}"
 
-load 900
+load 800
 begin_release 6.0.1
 until_event "pre-rollout check acceptance-test failed"
 until_event "Rolling back"

@@ -4,12 +4,12 @@
 
 given_a_bed "its API server is not killed"
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 30
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 20
 "$here/bed.sh" kill kube-apiserver

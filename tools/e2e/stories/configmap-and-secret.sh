@@ -6,13 +6,13 @@ value_of() { kube get "$1" podinfo-primary -o "jsonpath={.data.$2}"; }
 given_object ConfigMap podinfo "colour: blue"
 given_object Secret podinfo "password: $(printf one | base64)"
 given_podinfo 6.0.0 <<<"envFrom: [{configMapRef: {name: podinfo}}, {secretRef: {name: podinfo}}]"
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 20
 stepWeight: 10"
 [ "$(value_of configmap colour)" = blue ] || wrong "the primary's ConfigMap is no copy"
 
-load 900
+load 800
 begin_change "the ConfigMap says green" patch configmap podinfo -p '{"data":{"colour":"green"}}'
 until_event "New revision detected"
 until_weight 10

@@ -8,12 +8,12 @@ at_end() { "$here/bed.sh" install; }
 "$kubectl" get crd canaries.flagger.app -o json >"$folder/crd"
 ! grep -q '"onGoodRevision"' "$folder/crd" || wrong "it is our CRD"
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 30
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 20
 kill_daemon

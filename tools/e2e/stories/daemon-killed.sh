@@ -2,12 +2,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 5
 maxWeight: 50
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.1
 for moment in 1 2 3 4 5 6 7 8 9 10; do
 	sleep "$((RANDOM % 3)).$((RANDOM % 10))$((RANDOM % 10))"

@@ -2,15 +2,15 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 50
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 20
-sleep 2.5
+sleep 3
 release 6.0.0
 until_phase Failed 30
 end_load

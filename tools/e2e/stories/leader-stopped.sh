@@ -13,7 +13,7 @@ writers() {
 
 daemon_flags=(--enable-leader-election --leader-election-namespace sluice-system)
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 30
 stepWeight: 10"
@@ -21,7 +21,7 @@ stepWeight: 10"
 as_service_account sluice-system sluice "$folder/second.kubeconfig" || stuck "no second token"
 daemon_kubeconfig=$folder/second.kubeconfig start_daemon second
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 20
 leader=$(holder)

@@ -3,12 +3,12 @@
 
 deadline=10
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 20
 stepWeight: 10"
 
-load 900
+load 800
 begin_change "new pods take 4 s to start" patch deployment podinfo -p \
 	'{"spec":{"template":{"metadata":{"annotations":{"e2e.sluice.dev/start-after":"4s"}}}}}'
 until_event "New revision detected"

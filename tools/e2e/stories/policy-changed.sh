@@ -9,11 +9,11 @@ end }\n' "$1"; }
 given_object ConfigMap curve "policy.lua: |
 $(steps_of 10 | sed 's/^/    /')"
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 policy: {configMap: {name: curve}}"
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 10
 until_weight 20

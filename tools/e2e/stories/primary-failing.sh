@@ -4,12 +4,12 @@
 deadline=8
 weights='jsonpath={.spec.routes[0].httpRoute.action.weightedTargets[0].weight} {.spec.routes[0].httpRoute.action.weightedTargets[1].weight}'
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 3
 maxWeight: 20
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 20
 fault podinfo-primary 6.0.1 unready=1

@@ -4,12 +4,12 @@
 "$here/plane.sh" start another-prometheus
 metrics=$another_prometheus
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 5
 maxWeight: 30
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.1
 until_weight 20
 "$here/plane.sh" stop another-prometheus
@@ -18,7 +18,7 @@ load_instead 100
 sleep 117
 [ "$(kube get canary podinfo -o 'jsonpath={.status.phase} {.status.canaryWeight} {.status.failedChecks}')" = "Progressing 20 0" ] ||
 	wrong "the release did not wait: $(kube get canary podinfo -o 'jsonpath={.status}')"
-load_instead 900
+load_instead 800
 sleep 3
 "$here/plane.sh" start another-prometheus
 say "Prometheus is back"

@@ -3,12 +3,12 @@
 
 fault podinfo 6.0.2 errors=20
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 2
 maxWeight: 50
 stepWeight: 10"
 
-load 900
+load 800
 begin_release 6.0.2
 until_weight 10
 until_event "advancement success rate"

@@ -2,13 +2,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 2
 maxWeight: 50
 stepWeight: 10"
 
-clients=300
-load 900
+clients=200
+load 800
 begin_release 6.0.2
 until_weight 20
 fault podinfo 6.0.2 delay_ms=700

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
-given_canary "interval: 3s
+given_canary "interval: 4s
 threshold: 5
 maxWeight: 50
 stepWeight: 5
@@ -10,7 +10,7 @@ webhooks:
   - {name: acceptance-test, type: pre-rollout, url: http://127.0.0.1:$receiver/acceptance-test, timeout: 5s}
   - {name: load-test, type: rollout, url: http://127.0.0.1:$receiver/load-test, timeout: 5s}"
 
-load 900
+load 800
 begin_release 6.0.1
 until_event "Starting canary analysis"
 until_weight 5
