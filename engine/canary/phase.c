@@ -294,12 +294,12 @@ static void roll_back(struct status *next, const struct situation *situation,
 	fail(next, situation, checksum, stays ? (struct split){.canary = 100} : all_primary);
 }
 
-/* An event is known by its debt's id, and what we said in an earlier life is not known any more:
- * seconds since 2020 are more than there were debts. */
+/* An event is known by its debt's id, and what we said in an earlier life is not known any more.
+ * Hundredths of a second are more than there were debts. They begin again after eight months, when
+ * no such event is left, and leave as many ids for this life. */
 static uint32_t first_debt(int64_t now_us)
 {
-	int64_t seconds = now_us / DURATION_SECOND - 1577836800;
-	return seconds > 0 && seconds < UINT32_MAX ? (uint32_t)seconds : 0;
+	return (uint32_t)(now_us / (10 * DURATION_MS) % (INT64_C(1) << 31));
 }
 
 bool phase_next(const struct status *status, const struct situation *situation,
@@ -312,7 +312,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		return error_set(err, ERROR_BUG, "no move \"%s\" in phase \"%s\"",
 				 move_name(move->kind), phase_name(status->phase));
 
-	if (move->kind == MOVE_ADOPT)
+	if (!status->memory.present)
 		next->memory.next_debt = first_debt(now);
 	next->memory.present = true;
 	next->memory.generation = spec->generation;

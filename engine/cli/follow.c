@@ -28,13 +28,16 @@ struct follow {
 	const char *until;
 	const char *command; /* ends when this one is refused; or NULL */
 	bool wait, json, colour;
-	bool ending;	  /* in a moment, */
-	bool told;	  /* after nothing more is owed, */
-	bool refused;	  /* or because the command was */
-	bool began;	  /* a release is under way, though it was not seen */
-	bool synced;	  /* all canaries that there were are known */
-	int64_t since_us; /* what had happened is told from then on; < 0: from so long ago; 0: not
-			   */
+	bool ending;	   /* in a moment, */
+	bool told;	   /* after nothing more is owed, */
+	bool refused;	   /* or because the command was */
+	bool began;	   /* a release is under way, though it was not seen */
+	bool synced;	   /* all canaries that there were are known */
+	int64_t since_us;  /* what had happened since then is told too; <= 0: so long ago */
+	bool past_is_seen; /* all events that there were are known */
+	bool looks_again;  /* for what the watch has not told yet */
+	struct kube *kube;
+	const char *namespace; /* NULL: all */
 	struct watch *canaries, *events;
 	/* A new list has events that were told: those up to the newest version before it. */
 	uint64_t newest, listed;
@@ -67,6 +70,14 @@ static struct followed *followed_of(struct follow *follow, const cJSON *canary)
 	return followed;
 }
 
+static void event_came(void *owner, enum watch_event event, cJSON *object);
+
+static struct watch *watch_events(struct follow *follow)
+{
+	const struct watch_options options = {.namespace = follow->namespace, .forgetful = true};
+	return watch_new(follow->kube, &kube_event, &options, event_came, follow);
+}
+
 static bool is_end(const char *phase)
 {
 	return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
@@ -91,11 +102,24 @@ static bool is_among(const char *phase, const char *list)
 	return false;
 }
 
-static void end(void *owner, uint64_t token)
+static void stop(void *owner, uint64_t token)
 {
 	const struct follow *follow = owner;
 	(void)token;
 	loop_stop(follow->loop);
+}
+
+/* A watch may lag behind: what was written is listed once more before it ends. */
+static void end(void *owner, uint64_t token)
+{
+	struct follow *follow = owner;
+	(void)token;
+	if (follow->looks_again)
+		return;
+	follow->looks_again = true;
+	watch_free(follow->events);
+	follow->events = watch_events(follow);
+	loop_at(follow->loop, loop_now(follow->loop) + 5 * DURATION_SECOND, stop, follow, 0);
 }
 
 /* Aborted while it waited for approval. */
@@ -260,15 +284,13 @@ static void canary_came(void *owner, enum watch_event event, cJSON *object)
 	consider_end(follow);
 }
 
-/* Events say when in whole seconds. */
+/* What was there when it began is told only since then: events say when in whole seconds. */
 static bool is_news(const struct follow *follow, const cJSON *event)
 {
 	int64_t last_us;
 	const char *last = json_string(event, "lastTimestamp");
-	if (watch_is_synced(follow->events))
-		return true;
-	return follow->since_us > 0 && last != NULL && time_parse(last, &last_us, NULL) &&
-	       last_us > follow->since_us - DURATION_SECOND;
+	return follow->past_is_seen || (last != NULL && time_parse(last, &last_us, NULL) &&
+					last_us > follow->since_us - DURATION_SECOND);
 }
 
 /* Versions of one kind can be compared as numbers (Kubernetes API concepts: resource versions). */
@@ -286,6 +308,11 @@ static void event_came(void *owner, enum watch_event event, cJSON *object)
 	struct follow *follow = owner;
 	if (event == WATCH_LISTING)
 		follow->listed = follow->newest;
+	if (event == WATCH_SYNCED) {
+		follow->past_is_seen = true;
+		if (follow->looks_again)
+			loop_stop(follow->loop);
+	}
 	if (event != WATCH_PUT || was_told(follow, object) || !is_news(follow, object) ||
 	    !text_equal(json_string(object, "involvedObject.kind"), "Canary") ||
 	    (follow->name != NULL &&
@@ -348,12 +375,13 @@ static int follow_on(struct follow *follow, const struct kube_config *config, co
 	log_setup(LOG_OFF, false, NULL);
 	struct loop *loop = loop_new();
 	follow->loop = loop;
-	if (follow->since_us < 0)
+	if (follow->since_us <= 0)
 		follow->since_us += loop_now(loop);
 	struct http *transport = kube_transport_new(loop, config);
 	struct kube *kube = kube_new(loop, transport, &chance, &options);
-	const struct watch_options forgetful = {.namespace = namespace, .forgetful = true};
-	follow->events = watch_new(kube, &kube_event, &forgetful, event_came, follow);
+	follow->kube = kube;
+	follow->namespace = namespace;
+	follow->events = watch_events(follow);
 	follow->canaries = watch_new(kube, &kube_canary, &watch, canary_came, follow);
 	if (timeout_us > 0)
 		loop_at(loop, loop_now(loop) + timeout_us, too_late, follow, 0);

@@ -12,8 +12,8 @@
 struct follow_wish {
 	const char *namespace, *name;
 	int64_t timeout_us; /* 0: as long as it takes */
-	int64_t since_us;   /* events from then on are told too, if they are there already; or 0 */
-	bool began; /* the release is under way, so an end that is there already is its end */
+	int64_t since_us; /* events from then on are told, though they are there already; 0: now */
+	bool began;	  /* the release is under way, so an end that is there already is its end */
 	const char *command; /* digest of a command: it ends when that is refused; or NULL */
 };
 /* The exit status: promoted, rolled back, refused (bad input) or not over in time. */

@@ -55,6 +55,28 @@ SPEC("takeover: a revision that came while nobody looked is rolled out")
 	bed_end(&bed);
 }
 
+SPEC("takeover: no event is taken for one of a life before, be the status Flagger's or gone")
+{
+	struct bed bed;
+	begin(&bed, NULL);
+	for (int i = 1; i <= 4; i++) {
+		char image[20];
+		snprintf(image, sizeof(image), "podinfo:%d", i + 1);
+		bed_release(&bed, image);
+		EXPECT(bed_reaches_weight(&bed, 5));
+		EXPECT(bed_reaches(&bed, "Succeeded"));
+		EXPECT_INT(bed_events(&bed, "New revision detected"), i);
+		EXPECT_INT(bed_events(&bed, "Starting canary analysis"), i);
+		EXPECT_INT(bed_events(&bed, "Promotion completed!"), i);
+		bed_leave_to_flagger(&bed);
+		if (i % 2 == 1)
+			bed_merge_status(&bed, "{\"status\":null}");
+		bed_start_engine(&bed);
+		bed_run(&bed, 3);
+	}
+	bed_end(&bed);
+}
+
 SPEC("takeover: what has failed is not tried again, what comes next is")
 {
 	struct bed bed;
