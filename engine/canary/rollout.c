@@ -39,14 +39,16 @@ static cJSON *failures_table(const struct memory *memory)
 	return table;
 }
 
-/* What a policy sees stands in the decision log. */
-static void hide_urls(cJSON *analysis)
+/* What a policy sees stands in the decision log. What a webhook's receiver is given, and headers
+ * that the mesh sets, are for others, and hold tokens now and then. */
+static void hide_secrets(cJSON *analysis)
 {
 	cJSON *webhook;
 	cJSON_ArrayForEach(webhook, json_get(analysis, "webhooks"))
 	{
 		SCOPED(text) char *place = url_place(json_string_or(webhook, "url", ""), false);
 		json_put_string(webhook, "url", place);
+		json_remove(webhook, "metadata");
 	}
 }
 
@@ -55,7 +57,7 @@ static cJSON *analysis_table(const struct canary_spec *spec)
 	cJSON *analysis = json_copy(spec->analysis);
 	if (analysis == NULL)
 		analysis = cJSON_CreateObject();
-	hide_urls(analysis);
+	hide_secrets(analysis);
 	json_put_number(analysis, "interval_seconds",
 			(double)spec->interval_us / (double)DURATION_SECOND);
 	json_put_number(analysis, "threshold", spec->threshold);
@@ -225,8 +227,9 @@ cJSON *rollout_table(const struct tick *tick)
 			(double)spec->target->pods(tick->primary).available);
 	cJSON *whole = json_copy(spec->json);
 	json_remove(whole, "analysis.policy");
-	hide_urls(json_get(whole, "analysis"));
-	hide_urls(json_get(whole, "canaryAnalysis"));
+	json_remove(whole, "service.headers");
+	hide_secrets(json_get(whole, "analysis"));
+	hide_secrets(json_get(whole, "canaryAnalysis"));
 	cJSON_AddItemToObject(rollout, "spec", whole);
 	cJSON_AddItemToObject(rollout, "analysis", analysis_table(spec));
 	cJSON_AddItemToObject(rollout, "clock", clock_table(tick));

@@ -31,7 +31,7 @@ spec:
   query: target=hits
 EOF
 sed 's/interval: 10s/interval: 1s/; s/stepWeight: 5/stepWeight: 25/; /^    webhooks:/,$d; /^    metrics:/,$d' \
-	examples/podinfo/canary.yaml >"$secrets/canary.yaml"
+	examples/podinfo/canary.yaml | sed 's/^    port: .*/&\n    headers: {request: {set: {authorization: planted-header}}}/' >"$secrets/canary.yaml"
 cat >>"$secrets/canary.yaml" <<'EOF'
     metrics:
       - {name: hits, templateRef: {name: hits}, thresholdRange: {min: 1}, interval: 1m, onError: fail}
@@ -39,7 +39,11 @@ cat >>"$secrets/canary.yaml" <<'EOF'
       - {name: chat, severity: info, providerRef: {name: chat}}
     webhooks:
       - {name: told, type: event, url: "http://u:planted-hook@127.0.0.1:1/x?key=planted-query"}
-      - {name: test, type: rollout, url: "http://u:planted-hook@127.0.0.1:1/x?key=planted-query", timeout: 1s}
+      - name: test
+        type: rollout
+        url: "http://u:planted-hook@127.0.0.1:1/x?key=planted-query"
+        timeout: 1s
+        metadata: {cmd: "curl -H 'Authorization: Bearer planted-metadata' http://app", token: planted-metadata}
 EOF
 "$sluice" sim --port 0 --kubeconfig "$secrets/kubeconfig" -f examples/podinfo/deployment.yaml -f "$secrets/objects.yaml" \
 	-f "$secrets/canary.yaml" >"$secrets/sim.log" 2>&1 &
