@@ -231,8 +231,20 @@ cluster all "$folder/all.yaml"
 daemon all
 # shellcheck disable=SC2086
 release all $stores keptn alerts
-until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 3))
 given_up() { grep -o 'alert provider [a-z0-9-]*\.test send error: [^"]*' "$folder/all.log"; }
+iterations() {
+	curl -sf "$server/apis/flagger.app/v1beta1/namespaces/test/canaries/alerts" | grep -o '"iterations":[0-9]*' | tail -1 | tr -dc 0-9
+}
+# Whoever hangs takes half a minute to be given up; the release is three checks on by then.
+going_on=no
+for _ in $(seq 100); do
+	if [ "$(iterations)" -ge 3 ] 2>/dev/null; then
+		[ "$(given_up | grep -c slack-slow)" -gt 1 ] || going_on=yes
+		break
+	fi
+	sleep 0.1
+done
+until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 3))
 for _ in $(seq 300); do # five ways to fail; each is told of twice, when it is initialized and when it is released
 	[ "$(given_up | wc -l)" -lt $((2 * (5 * 8 + 1))) ] || break
 	sleep 0.1
@@ -275,6 +287,31 @@ identity google-machine stackdriver "" GCE_METADATA_HOST="127.0.0.1:$plain"
 identities="aws-environment aws-web-identity aws-web-identity-refused aws-web-identity-no-file aws-pod-identity
 	aws-pod-identity-elsewhere aws-instance aws-nobody google-file google-machine"
 
+# ---- a daemon that is killed (-9) while it tells somebody who hangs
+
+{
+	provider patient slack "https://127.0.0.1:$port/slack/slow/planted-hook" ""
+	echo ---
+	alerted patient
+} >"$folder/killed.yaml"
+cluster killed "$folder/killed.yaml"
+daemon killed
+"$sluice" follow --kubeconfig "$folder/killed.kubeconfig" --until Initialized --timeout 60s test/alerts >/dev/null ||
+	fail "alerts is not initialized"
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+heard() { grep -c '^slack .*initialization completed' "$folder/taken"; }
+before=$(heard)
+curl -sf -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' \
+	-d '{"spec":{"address":"https://127.0.0.1:'"$port"'/slack/ok/planted-hook"}}' \
+	"$server/apis/flagger.app/v1beta1/namespaces/test/alertproviders/patient"
+daemon killed
+for _ in $(seq 100); do
+	[ "$(heard)" = "$before" ] || break
+	sleep 0.1
+done
+stop
+
 # ---- what came
 
 {
@@ -282,6 +319,8 @@ identities="aws-environment aws-web-identity aws-web-identity-refused aws-web-id
 	for name in $identities; do measured "$name"; done
 	echo "alerts:"
 	given_up | sort -u
+	echo "with receivers that hang, the release goes on: $going_on"
+	echo "killed while it told, the next daemon tells it $(($(heard) - before)) time"
 	for receiver in $receivers slackbot; do
 		echo "$receiver took $(grep "^$receiver " "$folder/taken" | grep -c 'New revision detected') of the release"
 	done
