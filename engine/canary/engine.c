@@ -538,6 +538,15 @@ static void alerts_done(void *owner, const char *namespace, const char *name)
 		enqueue(engine, record);
 }
 
+/* What it told a receiver of events is answered, or not waited for any longer. */
+static void post_done(void *owner, const char *canary)
+{
+	struct engine *engine = owner;
+	struct record *record = records_find(&engine->records, canary);
+	if (record != NULL && record->tick != NULL)
+		woken(engine, record->id);
+}
+
 struct engine *engine_new(const struct tick_world *world, const struct engine_options *options)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
@@ -547,6 +556,8 @@ struct engine *engine_new(const struct tick_world *world, const struct engine_op
 	engine->kube = world->asks.kube;
 	if (world->alerts != NULL)
 		alerts_on_done(world->alerts, alerts_done, engine);
+	if (world->posts != NULL)
+		posts_on_done(world->posts, post_done, engine);
 	engine->loop = kube_loop(engine->kube);
 	const struct watch_options all = {.namespace = options->namespace,
 					  .label_selector = options->selector};
@@ -567,6 +578,8 @@ void engine_free(struct engine *engine)
 	watch_free(engine->canaries);
 	if (engine->world->alerts != NULL)
 		alerts_on_done(engine->world->alerts, NULL, NULL);
+	if (engine->world->posts != NULL)
+		posts_on_done(engine->world->posts, NULL, NULL);
 	while (engine->records.count > 0)
 		forget(engine, engine->records.by_key[engine->records.count - 1]);
 	kept_free(engine->kept);

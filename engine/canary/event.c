@@ -95,6 +95,12 @@ static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 	return STEP_ON;
 }
 
+/* What the keys of its posts begin with; the caller frees. */
+static char *key_of(const struct tick *tick, const struct event *event)
+{
+	return xasprintf("%s/%s/", tick->spec->uid, event->id);
+}
+
 static enum step tell_webhook(struct tick *tick, const struct event *event,
 			      const struct webhook_spec *webhook, size_t i)
 {
@@ -112,6 +118,15 @@ static enum step tell_webhook(struct tick *tick, const struct event *event,
 		.checksum = event->checksum,
 		.extra = extra,
 	};
+	if (tick->world->posts != NULL) {
+		SCOPED(text) char *body = hook_body(tick, &call);
+		SCOPED(text)
+		char *canary = xasprintf("%s/%s", tick->spec->namespace, tick->spec->name);
+		SCOPED(text) char *prefix = key_of(tick, event);
+		SCOPED(text) char *key = xasprintf("%s%zu", prefix, i);
+		const struct event_post post = {canary, key, webhook, body};
+		return posts_are_done(tick->world->posts, &post) ? STEP_ON : STEP_WAIT;
+	}
 	bool passed;
 	struct error why = {0};
 	if (hook_call(tick, &call, &passed, &why) == STEP_WAIT)
@@ -123,7 +138,7 @@ static enum step tell_webhook(struct tick *tick, const struct event *event,
 
 enum step event_emit(struct tick *tick, const struct event *event)
 {
-	/* The API server and all receivers at once; then wait for the last. */
+	/* The API server and all receivers at once; then wait for the last, but not for long. */
 	enum step told = tell_kubernetes(tick, event);
 	if (told == STEP_END)
 		return told;
@@ -145,5 +160,11 @@ enum step event_emit(struct tick *tick, const struct event *event)
 		if (tell_webhook(tick, event, &global, tick->spec->webhook_count) == STEP_WAIT)
 			waiting = true;
 	}
-	return waiting ? STEP_WAIT : STEP_ON;
+	if (waiting)
+		return STEP_WAIT;
+	if (tick->world->posts != NULL) {
+		SCOPED(text) char *prefix = key_of(tick, event);
+		posts_forget(tick->world->posts, prefix);
+	}
+	return STEP_ON;
 }

@@ -25,7 +25,7 @@ static cJSON *metadata(const struct hook_call *call)
 	return all;
 }
 
-static char *payload(const struct tick *tick, const struct hook_call *call)
+char *hook_body(const struct tick *tick, const struct hook_call *call)
 {
 	SCOPED(json) cJSON *body = cJSON_CreateObject();
 	cJSON_AddStringToObject(body, "name", tick->spec->name);
@@ -74,7 +74,7 @@ enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passe
 		error_set(why, ERROR_DENIED, "as the other controller was answered");
 		return STEP_ON;
 	}
-	SCOPED(text) char *body = payload(tick, call);
+	SCOPED(text) char *body = hook_body(tick, call);
 	static const struct http_header json = {"Content-Type", "application/json"};
 	const struct http_request request = {
 		.method = "POST",

@@ -18,6 +18,8 @@ struct hook_call {
 	const cJSON *extra; /* metadata of ours, which the webhook's own add to; or NULL */
 };
 
+/* What is sent; the caller frees. */
+char *hook_body(const struct tick *tick, const struct hook_call *call);
 /* STEP_ON: answered; `*passed`, and `why` says what it answered otherwise. STEP_WAIT: not yet. */
 enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passed,
 		    struct error *why);

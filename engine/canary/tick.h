@@ -18,6 +18,7 @@
 #include "canary/fleet.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
+#include "canary/posts.h"
 #include "canary/workload.h"
 #include "kube/path.h"
 #include "traffic/driver.h"
@@ -31,6 +32,7 @@ struct tick_world {
 	const char *event_webhook; /* for canaries without an event webhook of their own; or NULL */
 	const char *component;	   /* of events: "flagger" unless told otherwise */
 	struct alerts *alerts;	   /* or NULL */
+	struct posts *posts;	   /* of events; NULL: each receiver is waited for */
 	struct decision_log *decisions; /* or NULL */
 	struct exporter *exporter;	/* or NULL */
 };

@@ -43,6 +43,7 @@ struct daemon {
 	struct metrics *metrics;
 	struct policies *policies;
 	struct alerts *alerts;
+	struct posts *posts;
 	struct decision_log *decisions;
 	struct exporter *exporter;
 	struct tick_world world;
@@ -353,6 +354,7 @@ static void connect_ports(struct daemon *daemon)
 		daemon->loop, lua_metrics(daemon->loop, daemon->http, daemon->transport, native));
 	daemon->policies = policies_new();
 	daemon->alerts = alerts_new(daemon->kube, daemon->http, &options->alerts);
+	daemon->posts = posts_new(daemon->loop, daemon->http);
 	daemon->exporter = exporter_new(options->mesh_provider);
 	kube_fence(daemon->kube, may_write, daemon);
 }
@@ -376,6 +378,7 @@ static void start_engine(struct daemon *daemon)
 		.event_webhook = options->event_webhook,
 		.component = "flagger",
 		.alerts = daemon->alerts,
+		.posts = daemon->posts,
 		.decisions = daemon->decisions,
 		.exporter = daemon->exporter,
 	};
@@ -477,6 +480,7 @@ void daemon_free(struct daemon *daemon)
 	engine_free(daemon->engine);
 	observer_free(daemon->observer);
 	alerts_free(daemon->alerts);
+	posts_free(daemon->posts);
 	decision_log_close(daemon->decisions);
 	serve_free(daemon->serve);
 	policies_free(daemon->policies);

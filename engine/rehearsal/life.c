@@ -306,11 +306,13 @@ void life_start(struct play *play)
 	play->kube = kube_new(play->loop, &play->api.http, &play->chance, &kube_options);
 	play->policies = policies_new();
 	play->alerts = alerts_new(play->kube, &play->receivers.http, &alerts);
+	play->posts = posts_new(play->loop, &play->hooks.http);
 	play->world = (struct tick_world){
 		.asks = {play->kube, &play->hooks.http, &play->metrics.metrics, always, NULL},
 		.workload = {labels, prefixes, true},
 		.policies = play->policies,
 		.alerts = play->alerts,
+		.posts = play->posts,
 		.metrics_server = "",
 		.component = "flagger",
 		.decisions = play->input->decisions,
@@ -326,6 +328,7 @@ void life_end(struct play *play)
 	engine_free(play->engine);
 	policies_free(play->policies);
 	alerts_free(play->alerts);
+	posts_free(play->posts);
 	kube_free(play->kube);
 	play->engine = NULL;
 }

@@ -77,7 +77,7 @@ local function hooks(case)
     for i = 1, chance(0.3) and (chance(0.2) and 2 or 1) or 0 do
       local hook = { name = kind .. "-" .. i, type = kind }
       if chance(0.2) then hook.timeout = pick({ 2, 5 }) end
-      if kind ~= "event" and chance(0.2) then hook.retries = math.random(1, 2) end
+      if chance(0.2) then hook.retries = math.random(1, 2) end
       case.hooks[#case.hooks + 1] = hook
     end
   end
@@ -190,12 +190,12 @@ function M.case(seed)
   hooks(case)
   for _, metric in ipairs(case.metrics) do stream(case, metric) end
   images(case)
-  outages(case)
   if chance(0.35) then
     faults(case)
     steady_answers(case)
   else
     answers(case)
+    outages(case) -- how long no data is excused after one is a matter of milliseconds, which trouble has not
   end
   return case
 end

@@ -151,7 +151,7 @@ function M.run(case, world)
     local usual = math.min(interval, USUAL)
     if world.now < since + usual then return since + usual end
     local times, long = 0, usual
-    while long <= (world.now - since) / 4 do times, long = times + 1, long * 4 end
+    while long <= (world.now - since) / 4 + 0.001 do times, long = times + 1, long * 4 end
     if notice == times then return world.now + LOOK_AGAIN end
     notice = times
     tell({ kind = "event", type = "Warning", message = string.format(format, ...) })
