@@ -210,6 +210,12 @@ $(OUT)/fake-stores: $(patsubst %.c,$(OUT)/%.o,$(wildcard spec/stores/*.c)) $(OUT
 test-stores: $(OUT)/sluice $(OUT)/fake-stores ## metric stores and receivers of alerts over TLS, in all their moods (UPDATE=1)
 	$(Q)spec/stores/run.sh $(OUT)/sluice $(OUT)/fake-stores
 
+.PHONY: e2e-stores
+e2e-stores: ## a real Graphite and a real InfluxDB, asked by the daemon; InfluxDB is built once
+	$(Q)tools/setup.sh stores
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)spec/stores/real.sh $(OUT)/sluice
+
 test-killed: $(OUT)/sluice ## releases under a daemon that is killed again and again, and its decision log (ROUNDS=1)
 	$(Q)spec/cluster/killed.sh $(OUT)/sluice $(ROUNDS)
 

@@ -143,7 +143,8 @@ local function beginning(body, headers)
       end
     end
   end
-  return M.head(M.hide(body, secrets), 200)
+  body = string.gsub(M.hide(body, secrets), "%s+", " ")
+  return M.head((string.gsub(body, "^ ", "")), 200)
 end
 
 --- What is wrong with an answer; nil when its status is 200 to 299.

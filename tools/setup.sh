@@ -9,12 +9,16 @@ tests="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind lua5.4
 e2e="prometheus hey libnghttp2-dev nghttp2-client jq lua5.4 openssl iproute2 procps unzip python3-pip"
 [ -x /usr/local/go/bin/go ] || command -v go >/dev/null || e2e="$e2e golang-go"
 
+# Real metric stores: spec/stores/real.sh.
+stores="graphite-web python3-whisper"
+
 case "${1:-all}" in
 build) wanted=$build ;;
 all) wanted="$build $tests" ;;
 e2e) wanted="$build $e2e" ;;
+stores) wanted="$build $e2e $stores" ;;
 *)
-	echo "usage: tools/setup.sh [build|all|e2e]" >&2
+	echo "usage: tools/setup.sh [build|all|e2e|stores]" >&2
 	exit 1
 	;;
 esac

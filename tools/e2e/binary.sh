@@ -12,7 +12,7 @@ say() { echo "binary.sh: $*" >&2; }
 
 usage() {
 	echo "usage: tools/e2e/binary.sh [--no-build] NAME…" >&2
-	echo "names: etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubectl" >&2
+	echo "names: etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubectl influxd" >&2
 	exit 1
 }
 
@@ -37,6 +37,12 @@ recipe() {
 		local minor=${version#*.} stamp=k8s.io/component-base/version
 		flags="$flags -X $stamp.gitVersion=v$version -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*}"
 		;;
+	influxd) # the last one that has Flux and is Go alone
+		folder=influxdb
+		package=github.com/influxdata/influxdb/cmd/influxd
+		version=$(pinned influxdb github.com/influxdata/influxdb)
+		least=1.7.9
+		;;
 	*) usage ;;
 	esac
 	built=$cache/bin/$1-$version
@@ -48,6 +54,7 @@ at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -1)" = "$2" ]; }
 version_of() {
 	case $(basename "$1") in
 	kubectl) "$1" version --client ;;
+	influxd) "$1" version ;;
 	*) "$1" --version ;;
 	esac 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -1 || true
 }
