@@ -328,6 +328,10 @@ static const struct notifier *find_notifier(struct alerts *alerts, const char *n
 	notifier->driver = driver_new("notify", name, task_modules, &notifier->err);
 	if (notifier->driver != NULL)
 		notifier->table = driver_table(notifier->driver, name, &notifier->err);
+	static const char *const functions[] = {"send", NULL};
+	if (notifier->table != 0 &&
+	    !driver_check(notifier->driver, notifier->table, functions, &notifier->err))
+		notifier->table = 0;
 	return notifier;
 }
 

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "script/embed.h"
 #include "script/value.h"
 
@@ -179,6 +181,66 @@ cJSON *driver_facts(struct driver *driver, int table, struct error *err)
 		error_wrap(err, "%s", driver->path);
 	lua_settop(vm_state(driver->vm), 0);
 	return facts;
+}
+
+/* The type of each field of the table, by its name. */
+static int list_fields(lua_State *L)
+{
+	const struct call *call = lua_touserdata(L, 1);
+	lua_newtable(L);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->table);
+	for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+		lua_pushstring(L, luaL_typename(L, -1));
+		lua_setfield(L, 2, lua_type(L, -3) == LUA_TSTRING ? lua_tostring(L, -3) : "[1]");
+	}
+	lua_settop(L, 2);
+	return 1;
+}
+
+static bool field_is_known(const struct driver *driver, const cJSON *field,
+			   const char *const *functions, struct error *err)
+{
+	enum { WORDS_MAX = 10 };
+	const char *words[WORDS_MAX] = {"name", "description"};
+	size_t count = 2;
+	for (size_t i = 0; functions[i] != NULL && count < WORDS_MAX - 1; i++)
+		words[count++] = functions[i];
+	for (size_t i = 0; i < count; i++) {
+		const char *wanted = i < 2 ? "string" : "function";
+		if (strcmp(words[i], field->string) != 0)
+			continue;
+		if (strcmp(field->valuestring, wanted) == 0)
+			return true;
+		return error_set(err, ERROR_SCRIPT, "%s: %s must be a %s, is a %s", driver->path,
+				 words[i], wanted, field->valuestring);
+	}
+	const char *meant = words_nearest(field->string, words);
+	return error_set(err, ERROR_SCRIPT, "%s: knows no \"%.60s\"%s%s%s", driver->path,
+			 field->string, meant == NULL ? "" : "; did you mean ",
+			 meant == NULL ? "" : meant, meant == NULL ? "" : "?");
+}
+
+bool driver_check(struct driver *driver, int table, const char *const *functions, struct error *err)
+{
+	struct call call = {.table = table};
+	SCOPED(json) cJSON *fields = NULL;
+	const cJSON *field;
+	if (!vm_call(driver->vm, list_fields, &call, 1, err))
+		return false;
+	bool read = value_read_exact(vm_state(driver->vm), -1, DRIVER_RESULT_MAX, &fields, err);
+	lua_settop(vm_state(driver->vm), 0);
+	if (!read)
+		return error_wrap(err, "%s", driver->path);
+	cJSON_ArrayForEach(field, fields)
+	{
+		if (!field_is_known(driver, field, functions, err))
+			return false;
+	}
+	if (json_get(fields, functions[0]) == NULL)
+		return error_set(err, ERROR_SCRIPT, "%s: has no function %s", driver->path,
+				 functions[0]);
+	return json_get(fields, "name") != NULL ||
+	       error_set(err, ERROR_SCRIPT, "%s: name must be a string", driver->path);
 }
 
 static int call_function(lua_State *L)

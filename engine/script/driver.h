@@ -34,6 +34,12 @@ bool driver_has(struct driver *driver, int table, const char *function);
 /* The plain data of a table as JSON, functions left out; the caller frees. */
 cJSON *driver_facts(struct driver *driver, int table, struct error *err) MUST_CHECK;
 
+/* Whether the table has a name, the first of these functions, and nothing beyond them but a
+ * description; else one sentence about the first thing that is wrong. `functions` ends with NULL.
+ */
+bool driver_check(struct driver *driver, int table, const char *const *functions,
+		  struct error *err) MUST_CHECK;
+
 /* Pushes the arguments of a call, under protection; how many. */
 typedef int driver_arguments(lua_State *L, void *owner);
 /* Calls a function of the table; `*owned_result` is what it returned first, exactly (NULL for nil);

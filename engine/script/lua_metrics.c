@@ -182,11 +182,10 @@ static void load(struct provider *provider)
 	if (provider->driver == NULL)
 		return;
 	provider->table = driver_table(provider->driver, provider->name, &provider->err);
-	if (provider->table != 0 && driver_has(provider->driver, provider->table, "query"))
+	static const char *const functions[] = {"query", "online", NULL};
+	if (provider->table != 0 &&
+	    driver_check(provider->driver, provider->table, functions, &provider->err))
 		return;
-	if (provider->table != 0)
-		error_set(&provider->err, ERROR_SCRIPT, "%s: has no function query",
-			  driver_path(provider->driver));
 	driver_free(provider->driver);
 	provider->driver = NULL;
 }

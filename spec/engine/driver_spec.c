@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "script/embed.h"
+#include "script/task.h"
 #include "script/value.h"
 #include "spec.h"
 #include "traffic/driver.h"
@@ -219,6 +220,33 @@ SPEC("driver: a file that is none is refused in one sentence")
 	EXPECT_CONTAINS(err.text, "there is no module 'nothing'");
 }
 
+/* What driver_check says of a driver of metrics, or of another kind of driver with these. */
+static void expect_check(const char *body, const char *wanted)
+{
+	static const char *const functions[] = {"query", "online", NULL};
+	struct error err = {0};
+	struct driver *driver = load(body, &err);
+	EXPECT_TEXT(err.text, "");
+	int table = driver_table(driver, "x", &err);
+	bool good = driver_check(driver, table, functions, &err);
+	const char *told = strstr(err.text, ".lua: ");
+	EXPECT_TEXT(told == NULL ? err.text : told + strlen(".lua: "), wanted);
+	EXPECT(good == (wanted[0] == '\0'));
+	driver_free(driver);
+}
+
+SPEC("driver: what it must have, and what it cannot, is said when it is loaded")
+{
+	expect_check("return { name = 'a', query = function() end }", "");
+	expect_check("return { name = 'a', query = type, online = type, description = 'b' }", "");
+	expect_check("return { name = 'a', qery = type }",
+		     "knows no \"qery\"; did you mean query?");
+	expect_check("return { name = 'a', online = type }", "has no function query");
+	expect_check("return { name = 'a', query = 'a' }", "query must be a function, is a string");
+	expect_check("return { query = type }", "name must be a string");
+	expect_check("return { 7, name = 'a', query = type }", "knows no \"[1]\"");
+}
+
 static int give_seven(lua_State *L)
 {
 	lua_newtable(L);
@@ -348,4 +376,45 @@ SPEC("driver: a coroutine waits and goes on, and fails with file and line")
 	EXPECT_INT(run_waiting(vm, 0, &err, &sum), VM_FAILED);
 	EXPECT_CONTAINS(err.text, ":1: nothing");
 	vm_free(vm);
+}
+
+/* ---- stubs ---- */
+
+static void add_words(cJSON *names, const char *text, const char *start, const char *stop)
+{
+	for (const char *at = strstr(text, start); at != NULL; at = strstr(at + 1, start)) {
+		const char *name = strchr(at, '.') + 1;
+		SCOPED(text) char *word = xstrndup(name, strcspn(name, stop));
+		cJSON_AddTrueToObject(names, word);
+	}
+}
+
+SPEC("driver: each function that C gives to drivers has a stub, and each stub a function")
+{
+	static const char *const modules[] = {"http", "task", "crypto", "host", "json"};
+	for (size_t i = 0; i < ARRAY_LEN(modules); i++) {
+		struct error err = {0};
+		struct overlay overlay;
+		SCOPED(text)
+		char *body = xasprintf("local names = {} for name in pairs(require('%s')) do "
+				       "names[name] = true end return { names = names }",
+				       modules[i]);
+		enter(&overlay, "try", body);
+		SCOPED(text) char *name = xstrdup(strrchr(overlay.file, '/') + 1);
+		*strchr(name, '.') = '\0';
+		struct driver *driver = driver_new("try", name, task_modules, &err);
+		leave(&overlay);
+		EXPECT_TEXT(err.text, "");
+		int table = driver_table(driver, "try", &err);
+		SCOPED(json) cJSON *facts = driver_facts(driver, table, &err);
+		SCOPED(json) cJSON *stubs = cJSON_CreateObject();
+		SCOPED(text) char *path = xasprintf("lua/meta/%s.lua", modules[i]);
+		SCOPED(text) char *text = spec_file(path, NULL);
+		add_words(stubs, text, "\nfunction ", "(");
+		add_words(stubs, text, "\nM.", " ");
+		SCOPED(text) char *given = json_canonical(json_get(facts, "names"));
+		SCOPED(text) char *told = json_canonical(stubs);
+		EXPECT_TEXT(given, told);
+		driver_free(driver);
+	}
 }
