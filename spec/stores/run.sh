@@ -85,6 +85,16 @@ alerted() {
 	done
 	echo ---
 	canary keptn keptn-ok keptn-404 keptn-slow
+	# A driver of one's own, as lua/README.md has it.
+	query[store]='hits & more'
+	names=
+	for mood in ok 429 nodata; do
+		template store "store-$mood" "https://127.0.0.1:$port/store/$mood" ""
+		names="$names store-$mood"
+	done
+	echo ---
+	# shellcheck disable=SC2086
+	canary store $names
 	# Google's key is JSON, and too long for a line of words.
 	sed -n 's/^/  /p' <<<"serviceAccountKey: $(base64 -w0 <<<"$google")" >"$folder/google"
 	names=
@@ -127,10 +137,15 @@ awk -v at="https://127.0.0.1:$port" -v google="$folder/google" '
 
 # ---- what comes of it
 
+mkdir -p "$folder/lua/metric"
+awk '/^    --- A store of one number/ { on = 1 } on { sub(/^    /, ""); print } on && /^return M/ { exit }' lua/README.md \
+	>"$folder/lua/metric/store.lua"
 cluster all "$folder/all.yaml"
+lua=$folder/lua
 daemon all
+lua=
 # shellcheck disable=SC2086
-release all $stores keptn alerts
+release all $stores keptn store alerts
 given_up() { grep -o 'alert provider [a-z0-9-]*\.test send error: [^"]*' "$folder/all.log"; }
 iterations() {
 	curl -sf "$server/apis/flagger.app/v1beta1/namespaces/test/canaries/alerts" | grep -o '"iterations":[0-9]*' | tail -1 | tr -dc 0-9
@@ -144,7 +159,7 @@ for _ in $(seq 100); do
 	fi
 	sleep 0.1
 done
-until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 3))
+until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 6))
 for _ in $(seq 300); do # five ways to fail; each is told of twice, when it is initialized and when it is released
 	[ "$(given_up | wc -l)" -lt $((2 * (5 * 8 + 1))) ] || break
 	sleep 0.1
@@ -215,7 +230,7 @@ stop
 # ---- what came
 
 {
-	for store in $stores keptn; do measured all | grep "^$store-"; done
+	for store in $stores keptn store; do measured all | grep "^$store-"; done
 	for name in $identities; do measured "$name"; done
 	echo "alerts:"
 	given_up | sort -u

@@ -3,6 +3,7 @@
 # shellcheck shell=bash disable=SC2154
 
 folder=$(mktemp -d)
+lua= # a directory of drivers, for the daemon
 pids=
 end() {
 	# shellcheck disable=SC2086
@@ -66,7 +67,7 @@ daemon() {
 	local name=$1
 	shift
 	env -u AWS_ACCESS_KEY_ID SSL_CERT_FILE="$folder/ca.crt" "$@" "$sluice" run --kubeconfig "$folder/$name.kubeconfig" \
-		--min-analysis-interval 1s --port 0 --metrics-server "$server/prometheus" --log-level debug \
+		${lua:+--lua "$lua"} --min-analysis-interval 1s --port 0 --metrics-server "$server/prometheus" --log-level debug \
 		--decision-log "$folder/$name.decisions" >"$folder/$name.log" 2>&1 &
 	daemon=$!
 	pids="$pids $daemon"

@@ -134,6 +134,13 @@ static bool externalmetrics(const struct asked *asked, char *why, size_t size)
 	       complain(why, size, "not the token");
 }
 
+/* That of lua/README.md. */
+static bool plain_store(const struct asked *asked, char *why, size_t size)
+{
+	return (is(asked, "GET", "/value") && has(asked->arguments, "q", "hits & more")) ||
+	       complain(why, size, "not GET /value?q=");
+}
+
 /* ---- who lends an identity ---- */
 
 #define CREDENTIALS                                                                                \
@@ -295,6 +302,7 @@ static const struct store stores[] = {
 	{"externalmetrics", false, externalmetrics, "{\"items\":[{\"value\":\"42000m\"}]}",
 	 "{\"items\":[]}", "{\"items\":[{\"value\":\"NaN\"}]}",
 	 "{\"items\":[{\"value\":\"1\"},{\"value\":\"2\"}]}"},
+	{"store", false, plain_store, "{\"value\":42}", "{}", NULL, NULL},
 	{"google", false, google_token, "{\"access_token\":\"planted-google\"}", NULL, NULL, NULL},
 	{"sts", false, sts,
 	 "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"
