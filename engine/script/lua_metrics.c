@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/url.h"
+#include "script/pauses.h"
 #include "script/task.h"
 
 /* Of one query: more than any single request of a driver may take. */
@@ -31,6 +32,7 @@ struct asked {
 	void *owner;
 	cJSON *secret; /* to keep it out of what is told */
 	char *place;   /* of its address, for messages; "" when it has none */
+	char *key;     /* of a pause */
 	struct sample sample;
 	struct asked *next;
 };
@@ -43,6 +45,7 @@ struct lua_metrics {
 	struct provider providers[DRIVERS_MAX];
 	size_t count;
 	struct asked *asked; /* few: searched in a row */
+	struct pauses pauses;
 	uint64_t ids;
 };
 
@@ -63,6 +66,7 @@ static void asked_free(struct asked *asked)
 	json_wipe(asked->secret);
 	cJSON_Delete(asked->secret);
 	free(asked->place);
+	secret_free(asked->key);
 	free(asked);
 }
 
@@ -133,7 +137,8 @@ static void read_result(const cJSON *result, struct sample *sample)
 
 static void answered(void *owner, uint64_t id, const cJSON *result, const struct error *err)
 {
-	struct asked *asked = take(owner, id);
+	struct lua_metrics *self = owner;
+	struct asked *asked = take(self, id);
 	if (asked == NULL)
 		return;
 	struct sample sample = {.kind = SAMPLE_ERROR};
@@ -146,9 +151,14 @@ static void answered(void *owner, uint64_t id, const cJSON *result, const struct
 			(void)error_wrap(&told, "%s", asked->place);
 		sample.error = told.kind;
 		text_copy(sample.text, sizeof(sample.text), told.text);
+		double wait_s = json_number(result, "retry_after", 0);
+		if (told.kind == ERROR_THROTTLED && wait_s > 0)
+			pauses_add(&self->pauses, asked->key,
+				   (int64_t)(wait_s * (double)DURATION_SECOND),
+				   loop_now(self->loop));
 	}
 	hide_secret(sample.text, asked->secret);
-	SCOPED(text) char *raw = result == NULL ? NULL : json_text(result);
+	SCOPED(text) char *raw = result == NULL || err != NULL ? NULL : json_text(result);
 	if (raw != NULL)
 		hide_secret(raw, asked->secret);
 	sample.raw = raw;
@@ -225,6 +235,25 @@ static cJSON *argument_of(const struct lua_metrics *self, const struct metric_qu
 	return ask;
 }
 
+static bool is_paused(struct lua_metrics *self, const struct metric_query *query,
+		      struct asked *asked)
+{
+	char *key = pauses_key(query);
+	int64_t left_us = pauses_left_us(&self->pauses, key, loop_now(self->loop));
+	secret_free(key);
+	if (left_us == 0)
+		return false;
+	SCOPED(text)
+	char *place = url_place(query->address == NULL ? "" : query->address, true);
+	asked->sample.kind = SAMPLE_ERROR;
+	asked->sample.error = ERROR_THROTTLED;
+	snprintf(asked->sample.text, sizeof(asked->sample.text),
+		 "%s%sis not asked for %lld s more, as it wanted",
+		 place[0] == '\0' ? query->provider : place, place[0] == '\0' ? " " : ": ",
+		 (long long)((left_us + DURATION_SECOND - 1) / DURATION_SECOND));
+	return true;
+}
+
 static void ask_driver(struct lua_metrics *self, const struct metric_query *query,
 		       struct asked *asked)
 {
@@ -236,8 +265,13 @@ static void ask_driver(struct lua_metrics *self, const struct metric_query *quer
 		loop_ready(self->loop, refused, self, asked->id);
 		return;
 	}
+	if (provider != NULL && provider->driver != NULL && is_paused(self, query, asked)) {
+		loop_ready(self->loop, refused, self, asked->id);
+		return;
+	}
 	if (provider != NULL && provider->driver != NULL) {
 		asked->secret = query->secret == NULL ? NULL : cJSON_Duplicate(query->secret, true);
+		asked->key = pauses_key(query);
 		asked->place = url_place(query->address == NULL ? "" : query->address, true);
 		SCOPED(json) cJSON *argument = argument_of(self, query);
 		asked->task = task_start(self->tasks, provider->driver, provider->table,
@@ -290,6 +324,7 @@ static void lua_metrics_free(struct metrics *metrics)
 	while (self->asked != NULL)
 		cancel(metrics, self->asked->id);
 	loop_drop(self->loop, self);
+	pauses_fini(&self->pauses);
 	tasks_free(self->tasks);
 	for (size_t i = 0; i < self->count; i++)
 		driver_free(self->providers[i].driver);

@@ -546,6 +546,34 @@ SPEC("lua_metrics: who says that the answer is elsewhere is followed on the same
 	close_bed(&bed);
 }
 
+SPEC("lua_metrics: a store that asks for time has it, other customers are not kept from it")
+{
+	struct bed bed;
+	open_bed(&bed, "graphite", "target=a", "{\"username\":\"u\",\"password\":\"hunter22\"}");
+	send_out(&bed);
+	fake_reply_later(&bed.fake, bed.request, 429, "busy", 30 * DURATION_SECOND);
+	loop_run(bed.loop, NOW * DURATION_SECOND);
+	expect_sample(&bed, "throttled: http://store: error response: Status 429: busy (asks to "
+			    "wait 30s)");
+	size_t sent = bed.fake.count;
+	send_out(&bed);
+	expect_sample(&bed, "throttled: http://store: is not asked for 30 s more, as it wanted");
+	EXPECT_INT(bed.fake.count, sent);
+	cJSON_ReplaceItemInObjectCaseSensitive(bed.secret, "password", cJSON_CreateString("else"));
+	bed.query.secret = bed.secret;
+	answer(&bed, 200, "[]", "none");
+	cJSON_ReplaceItemInObjectCaseSensitive(bed.secret, "password",
+					       cJSON_CreateString("hunter22"));
+	loop_run(bed.loop, (NOW + 30) * DURATION_SECOND);
+	bed.metrics->ops->query(bed.metrics, &bed.query, tell, &bed, 0);
+	loop_run(bed.loop, (NOW + 30) * DURATION_SECOND);
+	EXPECT_INT(bed.fake.count, sent + 2);
+	fake_reply(&bed.fake, fake_last(&bed.fake), 200, "[]");
+	loop_run(bed.loop, 0);
+	expect_sample(&bed, "none");
+	close_bed(&bed);
+}
+
 SPEC("lua_metrics: a provider without a driver is a sentence; who gives up is not told")
 {
 	struct bed bed;
