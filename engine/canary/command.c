@@ -127,6 +127,33 @@ bool command_parse(struct command *command, const char *text, struct error *err)
 	       read_weight(command, json_number(json, "weight", -1), err);
 }
 
+/* ---- who wrote it ---- */
+
+static const cJSON *annotations_of(const cJSON *entry)
+{
+	const cJSON *fields = json_get(json_get(entry, "fieldsV1"), "f:metadata");
+	return json_get(fields, "f:annotations");
+}
+
+void command_know_writer(struct command *command, const cJSON *canary)
+{
+	const char *manager = "", *since = "";
+	const cJSON *entry;
+	cJSON_ArrayForEach(entry, json_at(canary, "metadata.managedFields"))
+	{
+		const char *time = json_string_or(entry, "time", "");
+		if (json_get(annotations_of(entry), "f:" COMMAND_ANNOTATION) == NULL ||
+		    strcmp(time, since) < 0)
+			continue;
+		manager = json_string_or(entry, "manager", "");
+		since = time;
+	}
+	if (command->by[0] == '\0')
+		copy_plain(command->by, sizeof(command->by), manager);
+	if (command->at[0] == '\0')
+		copy_plain(command->at, sizeof(command->at), since);
+}
+
 void command_describe(const struct command *command, const char *name, const char *namespace,
 		      char *text, size_t size)
 {

@@ -40,6 +40,9 @@ struct command {
 
 /* Of the Canary; NULL: none. */
 const char *command_text(const cJSON *canary);
+/* Who asked and when, of a command that does not say it itself: as far as metadata.managedFields of
+ * the Canary tells, the program and the second. */
+void command_know_writer(struct command *command, const cJSON *canary);
 /* What the status remembers of one that was taken; "" for NULL. */
 void command_digest(const char *text, char digest[HASH_TEXT_MAX]);
 /* On failure the digest is there all the same, and the kind is COMMANDS. */

@@ -50,6 +50,19 @@ static bool roll_back(struct tick *tick)
 	return move(tick, MOVE_ROLL_BACK);
 }
 
+enum step obey_ask_who(struct tick *tick)
+{
+	struct error why = {0};
+	struct command command;
+	const char *text = command_text(tick->spec->object);
+	char digest[HASH_TEXT_MAX];
+	command_digest(text, digest);
+	if (text == NULL || strcmp(digest, tick->status.memory.command) == 0)
+		return STEP_ON;
+	bool says = command_parse(&command, text, &why) && command.by[0] != '\0';
+	return says || ask_list(tick->asks, tick->path) != NULL ? STEP_ON : STEP_WAIT;
+}
+
 bool obey(struct tick *tick)
 {
 	struct error why = {0};
@@ -60,8 +73,12 @@ bool obey(struct tick *tick)
 	tick->commanded = text != NULL && strcmp(digest, tick->status.memory.command) != 0;
 	if (!tick->commanded)
 		return false;
-	if (!command_parse(command, text, &why) ||
-	    !command_is_good(command, &tick->status, tick->spec, &why))
+	bool parsed = command_parse(command, text, &why);
+	const struct answer *whole =
+		!parsed || command->by[0] == '\0' ? ask_list(tick->asks, tick->path) : NULL;
+	if (whole != NULL && whole->error.kind == ERROR_NONE)
+		command_know_writer(command, whole->object);
+	if (!parsed || !command_is_good(command, &tick->status, tick->spec, &why))
 		return refuse(tick, why.text);
 	switch (command->kind) {
 	case COMMAND_ABORT:

@@ -11,6 +11,8 @@
 
 #include "canary/tick.h"
 
+/* Who asked is read with the Canary, when the command does not say it. */
+enum step obey_ask_who(struct tick *tick);
 /* What is asked, if it was not taken yet. True: the move of this run is made. */
 bool obey(struct tick *tick);
 /* Nothing is decided for now. */

@@ -308,6 +308,11 @@ static enum step run(struct tick *tick)
 	if (leave_is_asked(tick->spec->object)) {
 		if (tick->driver == NULL)
 			return tick_halt(tick, "%s", err.text);
+		/* All commands are refused by now, and that is said. */
+		if (tick->status.phase == PHASE_TERMINATING && obey_ask_who(tick) == STEP_WAIT)
+			return STEP_WAIT;
+		if (tick->status.phase == PHASE_TERMINATING && obey(tick))
+			return STEP_ON;
 		return leave(tick);
 	}
 	enum step step = leave_hold(tick);
@@ -329,6 +334,9 @@ static enum step run(struct tick *tick)
 		return leave_without_target(tick);
 	if (!tick->status.memory.present)
 		return adopt(tick);
+	step = obey_ask_who(tick);
+	if (step != STEP_ON)
+		return step;
 	if (obey(tick))
 		return STEP_ON;
 	bool asked = tick->thorough;
