@@ -66,6 +66,33 @@ static bool converge_label(struct tick *tick, struct error *err)
 	return true;
 }
 
+/* The id of another controller does not tell with which configs its primary began, but the copies
+ * do: they are written just before. */
+static enum step compare_copies(struct tick *tick)
+{
+	const cJSON *config;
+	bool same = true;
+	if (!tick->status.memory.foreign)
+		return STEP_ON;
+	cJSON_ArrayForEach(config, tick->configs)
+	{
+		char name[KUBE_NAME_MAX], hash[HASH_TEXT_MAX], of_copy[HASH_TEXT_MAX];
+		bool secret = text_equal(json_string(config, "kind"), "Secret");
+		const cJSON *copy;
+		snprintf(name, sizeof(name), "%.240s-primary",
+			 json_string_or(config, "metadata.name", ""));
+		enum step step = converge_look_at(tick, secret ? &kube_secret : &kube_config_map,
+						  name, &copy);
+		if (step != STEP_ON)
+			return step;
+		workload_config_hash(config, hash);
+		workload_config_hash(copy, of_copy);
+		same &= copy != NULL && strcmp(hash, of_copy) == 0;
+	}
+	tick->copies_same = same;
+	return STEP_ON;
+}
+
 enum step converge_observe(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -93,7 +120,18 @@ enum step converge_observe(struct tick *tick)
 	tick->tracked = workload_tracked(tick->configs);
 	hash_template(tick);
 	workload_revision(tick->template_hash, tick->tracked, tick->revision);
-	return STEP_ON;
+	return compare_copies(tick);
+}
+
+bool converge_is_promoted(const struct tick *tick)
+{
+	const struct canary_spec *spec = tick->spec;
+	const struct workload_options *options = &tick->world->workload;
+	if (workload_same(spec, tick->target, tick->primary, &tick->label, tick->tracked, options))
+		return true;
+	return tick->status.memory.foreign && tick->copies_same &&
+	       workload_same_template(spec, tick->target, tick->primary, &tick->label,
+				      tick->tracked, options);
 }
 
 static enum step ensure_service(struct tick *tick, enum service_role role, const char *name)
@@ -179,9 +217,7 @@ static enum step copy_target(struct tick *tick)
 
 enum step converge_initial(struct tick *tick)
 {
-	if (tick->beside != NULL ||
-	    workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
-			  &tick->world->workload))
+	if (tick->beside != NULL || converge_is_promoted(tick))
 		return STEP_ON;
 	return copy_target(tick);
 }
@@ -278,8 +314,7 @@ enum step converge_promotion(struct tick *tick)
 	if (workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
 		return scaler_follow(tick);
 	/* Another controller has copied it already, under an id of its own. */
-	if (tick->tracked == NULL && workload_same(tick->spec, tick->target, tick->primary,
-						   &tick->label, NULL, &tick->world->workload))
+	if ((tick->tracked == NULL || tick->status.memory.foreign) && converge_is_promoted(tick))
 		return scaler_follow(tick);
 	if (strcmp(tick->revision, tick->status.memory.revision) != 0) {
 		error_set(&err, ERROR_CONFLICT,

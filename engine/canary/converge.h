@@ -12,6 +12,8 @@
 /* Reads the target, its configs and the primary into the tick. Without a target, tick->target is
  * NULL. STEP_END with a halt when it cannot be selected. */
 enum step converge_observe(struct tick *tick);
+/* The primary runs what the target is now, with its configs as they are now. */
+bool converge_is_promoted(const struct tick *tick);
 /* The split that the routes carry, in force or not. *known is false where they say none. */
 enum step converge_live_split(struct tick *tick, struct split *split, bool *known);
 /* What was adopted of the routes is given back. */

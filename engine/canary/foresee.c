@@ -40,6 +40,7 @@ static bool move_on(struct tick *tick, const struct move *move, struct status *n
 		/* Nobody pays, and nothing is waited for. */
 		next->memory.debt_count = next->memory.alert_count = 0;
 		next->memory.due_us = next->memory.scale_down_us = 0;
+		next->memory.foreign = true; /* as every primary is */
 		return true;
 	}
 	status_fini(next);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "canary/converge.h"
 #include "canary/workload.h"
 
 static bool move(struct tick *tick, enum move_kind kind)
@@ -30,8 +31,7 @@ static bool target_changed(const struct tick *tick)
 
 static bool target_is_promoted(const struct tick *tick)
 {
-	return workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
-			     &tick->world->workload);
+	return converge_is_promoted(tick);
 }
 
 static bool roll_back(struct tick *tick)

@@ -373,6 +373,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	}
 	case MOVE_ADOPT:
+		next->memory.foreign = true;
 		next->memory.split = move->split;
 		next->memory.since_us = now;
 		next->memory.due_us = phase_is_at_rest(next->phase) ? 0 : now;
@@ -470,6 +471,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_PROMOTE: {
 		char text[DEBT_TEXT_MAX];
+		next->memory.foreign = false;
 		promote_text(spec, text);
 		next_owe(next, situation, false, checksum, text);
 		next_enter(next, PHASE_PROMOTING, situation);
@@ -477,6 +479,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	}
 	case MOVE_SKIP:
+		next->memory.foreign = false;
 		skip(next, situation, checksum);
 		break;
 	case MOVE_PRIMARY:

@@ -112,8 +112,9 @@ struct memory {
 	char contested[CONTESTED_MAX]; /* who else writes what it needs: a condition of its own */
 	char notice[HASH_TEXT_MAX];    /* hash of the last notice, so that the same is said once */
 	char applied[HASH_TEXT_MAX];   /* hash of all objects last applied, weights apart */
-	char policy[HASH_TEXT_MAX];  /* hash of the policy text that decides; "": a stock policy */
-	bool pinned;		     /* its ConfigMap is there */
+	char policy[HASH_TEXT_MAX]; /* hash of the policy text that decides; "": a stock policy */
+	bool pinned;		    /* its ConfigMap is there */
+	bool foreign; /* the primary was made by another controller, under an id of its own */
 	char refused[HASH_TEXT_MAX]; /* hash of why the named policy was last refused, so that it is
 					said once */
 	long generation;	     /* spec generation that was last acted on */

@@ -167,6 +167,7 @@ void memory_read(struct memory *memory, const char *text)
 	read_text(memory->applied, sizeof(memory->applied), json, "applied");
 	read_text(memory->policy, sizeof(memory->policy), json, "policy");
 	memory->pinned = json_bool(json, "pinned", false);
+	memory->foreign = json_bool(json, "foreign", false);
 	read_text(memory->refused, sizeof(memory->refused), json, "refused");
 	memory->generation = (long)time_of(json_get(json, "generation"));
 	memory->hold_since_us = time_of(json_get(json, "holds"));
@@ -294,6 +295,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	add_text(json, "policy", memory->policy);
 	if (memory->pinned)
 		cJSON_AddTrueToObject(json, "pinned");
+	if (memory->foreign)
+		cJSON_AddTrueToObject(json, "foreign");
 	add_text(json, "refused", memory->refused);
 	add_number(json, "generation", memory->generation);
 	add_number(json, "holds", memory->hold_since_us);

@@ -80,8 +80,9 @@ struct tick {
 	/* Observed; borrowed from the asks until the end of a run. */
 	const cJSON *target, *primary;
 	struct selector_label label;
-	cJSON *configs; /* owned: the tracked ConfigMaps and Secrets, as references */
-	cJSON *tracked; /* owned */
+	cJSON *configs;	  /* owned: the tracked ConfigMaps and Secrets, as references */
+	cJSON *tracked;	  /* owned */
+	bool copies_same; /* of a foreign primary: its configs say what the target's say */
 	char template_hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
 	char hashed_version[64]; /* of the target that `template_hash` is of */
 

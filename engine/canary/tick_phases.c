@@ -71,8 +71,7 @@ static enum step initializing(struct tick *tick)
 
 bool tick_target_is_promoted(const struct tick *tick)
 {
-	return workload_same(tick->spec, tick->target, tick->primary, &tick->label, tick->tracked,
-			     &tick->world->workload);
+	return converge_is_promoted(tick);
 }
 
 bool tick_target_changed(const struct tick *tick)

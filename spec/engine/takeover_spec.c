@@ -188,3 +188,72 @@ SPEC("takeover: a config that changed while nobody looked is rolled out, one tha
 		"green");
 	bed_end(&bed);
 }
+
+/* The target uses a config; the primary comes up 30 s after each change of it. */
+static void begin_with_config(struct bed *bed)
+{
+	bed_begin(bed);
+	put_config(bed, "blue");
+	bed_merge(bed, bed_target,
+		  "{\"spec\":{\"template\":{\"spec\":{\"volumes\":[{\"name\":\"settings\","
+		  "\"configMap\":{\"name\":\"settings\"}}]}}}}");
+	bed_put_canary(bed, NULL);
+	bed_start_engine(bed);
+	EXPECT(bed_reaches(bed, "Initialized"));
+	bed_merge(bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/ready-after\":\"30s\"}}}");
+}
+
+SPEC("takeover: nor is it made twice with configs, which another controller's id says nothing of")
+{
+	struct bed bed;
+	begin_with_config(&bed);
+	bed_release(&bed, "podinfo:2");
+	for (int i = 0; i < 3600 && strcmp(bed_phase(&bed), "Promoting") != 0; i++)
+		bed_run(&bed, 1);
+	bed_run(&bed, 3);
+	bed_leave_to_flagger(&bed);
+	SCOPED(text)
+	char *generation = xstrdup(bed_says(&bed, bed_primary, "metadata.generation"));
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT_TEXT(bed_says(&bed, bed_primary, "metadata.generation"), generation);
+	/* Configs that changed since the copies were made are another matter. */
+	put_config(&bed, "green");
+	EXPECT(bed_reaches_weight(&bed, 5));
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT(strcmp(bed_says(&bed, bed_primary, "metadata.generation"), generation) != 0);
+	bed_end(&bed);
+}
+
+SPEC("takeover: a primary with configs that is just being made is not made again")
+{
+	struct bed bed;
+	begin_with_config(&bed);
+	bed_leave_to_flagger(&bed);
+	bed_merge_status(&bed, "{\"status\":{\"phase\":\"Initializing\"}}");
+	SCOPED(text)
+	char *generation = xstrdup(bed_says(&bed, bed_primary, "metadata.generation"));
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, bed_primary, "metadata.generation"), generation);
+	bed_end(&bed);
+}
+
+SPEC("takeover: in mid-run the revision that another controller promoted is known, configs and all")
+{
+	struct bed bed;
+	begin_with_config(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	SCOPED(text)
+	char *image =
+		xstrdup(bed_says(&bed, bed_primary, "spec.template.spec.containers[0].image"));
+	bed_leave_to_flagger(&bed);
+	bed_start_engine(&bed);
+	bed_run(&bed, 1);
+	bed_release(&bed, image);
+	EXPECT(bed_reaches(&bed, "Failed"));
+	EXPECT_INT(bed_events(&bed, "the target is back at the promoted revision"), 1);
+	bed_end(&bed);
+}
