@@ -81,34 +81,46 @@ const char *contest_owner(const cJSON *live, const cJSON *wanted, bool written,
 	return owner;
 }
 
-static enum step look(struct tick *tick, const char *path, const cJSON *wanted, bool put_back)
+/* Said already, until the next release. */
+static bool is_known(const struct memory *memory, const char *kind, const char *name)
 {
-	const struct memory *memory = &tick->status.memory;
+	SCOPED(text) char *object = xasprintf(" of %s %s is written by", kind, name);
+	return strstr(memory->contested, object) != NULL;
+}
+
+static enum step look(struct tick *tick, const char *path, const char *kind, const cJSON *wanted,
+		      bool put_back)
+{
+	const char *known = tick->status.memory.contested, *name = strrchr(path, '/');
 	char field[CONTEST_FIELD_MAX];
-	const char *name = strrchr(path, '/');
-	if (tick->beside != NULL || name == NULL || strstr(memory->contested, name + 1) != NULL)
+	if (tick->beside != NULL || name == NULL || is_known(&tick->status.memory, kind, name + 1))
 		return STEP_ON;
 	const struct answer *answer = ask_list(tick->asks, path);
 	if (answer == NULL)
 		return STEP_WAIT;
 	if (answer->error.kind != ERROR_NONE)
 		return STEP_ON;
-	const char *owner =
-		contest_owner(answer->object, wanted, !put_back || wanted == NULL, field);
+	bool written = !put_back || wanted == NULL;
+	const char *owner = contest_owner(answer->object, wanted, written, field);
 	if (owner == NULL)
 		return STEP_ON;
-	snprintf(tick->contested, sizeof(tick->contested),
-		 "%s of %.63s %.253s is written by \"%.64s\" too", field,
-		 json_string_or(answer->object, "kind", ""), name + 1, owner);
+	/* What does not fit is said the next time, and the oldest not any more. */
+	SCOPED(text)
+	char *found =
+		xasprintf("%s of %s %s is written by \"%s\" too", field, kind, name + 1, owner);
+	bool fits = known[0] != '\0' && strlen(known) + strlen(found) + 3 < CONTESTED_MAX;
+	SCOPED(text)
+	char *text = xasprintf("%s%s%s", fits ? known : "", fits ? "; " : "", found);
+	text_copy(tick->contested, sizeof(tick->contested), text);
 	tick->put_back = put_back;
 	return STEP_ON;
 }
 
-enum step contest_look(struct tick *tick, const char *path, const cJSON *wanted)
+enum step contest_look(struct tick *tick, const char *path, const char *kind, const cJSON *wanted)
 {
 	/* What follows a move of ours was not taken away. */
 	bool follows = tick->moved || tick->status.phase == PHASE_INITIALIZING;
-	return follows ? STEP_ON : look(tick, path, wanted, true);
+	return follows ? STEP_ON : look(tick, path, kind, wanted, true);
 }
 
 enum step contest_rest(struct tick *tick)
@@ -122,7 +134,7 @@ enum step contest_rest(struct tick *tick)
 		return STEP_ON;
 	SCOPED(json) cJSON *wanted = spec->target->scale(tick->target, 0);
 	kube_path(path, &spec->target->kube, spec->namespace, spec->target_name);
-	return wanted == NULL ? STEP_ON : look(tick, path, wanted, false);
+	return wanted == NULL ? STEP_ON : look(tick, path, spec->target->kube.kind, wanted, false);
 }
 
 void contest_tell(struct tick *tick)

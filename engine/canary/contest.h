@@ -12,9 +12,9 @@
 
 #include "canary/tick.h"
 
-/* Before the object is written again: `wanted` is what it shall say, or NULL when it belongs to the
- * team and was edited by us before. Never STEP_END. */
-enum step contest_look(struct tick *tick, const char *path, const cJSON *wanted);
+/* Before the object of a kind is written again: `wanted` is what it shall say, or NULL when it
+ * belongs to the team and was edited by us before. Never STEP_END. */
+enum step contest_look(struct tick *tick, const char *path, const char *kind, const cJSON *wanted);
 /* At rest, a target that was scaled to zero and has pods again. It keeps them. Never STEP_END. */
 enum step contest_rest(struct tick *tick);
 /* With the move that is committed: what was found since the last one. */

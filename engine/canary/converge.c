@@ -345,7 +345,7 @@ enum step converge_scale(struct tick *tick, int replicas)
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &tick->spec->target->kube, tick->spec->namespace, tick->spec->target_name);
 	if (replicas > 0) {
-		enum step step = contest_look(tick, path, patch);
+		enum step step = contest_look(tick, path, tick->spec->target->kube.kind, patch);
 		if (step != STEP_ON)
 			return step;
 	}

@@ -68,7 +68,8 @@ static enum step write_routes(struct tick *tick, const cJSON *desired, const cha
 	cJSON_ArrayForEach(item, json_get(desired, "edit"))
 	{
 		const char *path = json_string_or(item, "path", "");
-		enum step step = contest_look(tick, path, NULL);
+		enum step step = contest_look(
+			tick, path, json_string_or(tick->spec->json, "routeRef.kind", ""), NULL);
 		if (step == STEP_ON)
 			step = converge_write(tick, KUBE_JSON_PATCH, path, json_get(item, "patch"));
 		if (step != STEP_ON)

@@ -204,7 +204,7 @@ static enum step ensure_seen(struct tick *tick, const char *path, const cJSON *w
 		if (step != STEP_ON)
 			return step;
 	}
-	step = contest_look(tick, path, wanted);
+	step = contest_look(tick, path, json_string_or(wanted, "kind", ""), wanted);
 	if (step != STEP_ON)
 		return step;
 	return write_at(tick, ours ? KUBE_APPLY : KUBE_MERGE, path, wanted,
