@@ -29,6 +29,7 @@ enum {
 	MEMORY_DOC_MAX = 8 * KIB,    /* the condition that carries what Sluice remembers */
 	POLICY_STATE_MAX = 2 * KIB,  /* of which the policy's own memory */
 	POLICY_MATCH_MAX = 2 * KIB,  /* and the conditions that it gave */
+	HERALD_LETTERS_MAX = 16,     /* events of a canary that wait for their receivers */
 	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
 	FORMER_TEMPLATE_MAX =
 		64 * KIB, /* in an annotation, of which the API server takes 256 KiB */

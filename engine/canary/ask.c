@@ -23,7 +23,6 @@ struct entry {
 	uint64_t serial; /* the token of its request: a completion finds the entry, or nobody */
 	uint64_t id;	 /* request under way */
 	struct answer answer;
-	struct tree *tree; /* owned: what its object is in, or NULL */
 };
 
 struct asks {
@@ -60,7 +59,7 @@ static void entry_free(struct asks *asks, struct entry *entry)
 			break;
 		}
 	}
-	tree_drop(entry->tree);
+	json_free(entry->answer.object);
 	free(entry->answer.body);
 	free(entry->label);
 	free(entry->written);
@@ -173,15 +172,6 @@ static struct entry *add(struct asks *asks, enum question question, const char *
 	return entry;
 }
 
-/* A check needs all its metrics, and they are asked for at once. */
-static bool misses_metrics(const struct asks *asks)
-{
-	for (size_t i = 0; i < asks->count; i++)
-		if (asks->entries[i]->question == ABOUT_METRIC && !asks->entries[i]->here)
-			return true;
-	return false;
-}
-
 static struct entry *arrived(struct asks *asks, uint64_t serial)
 {
 	for (size_t i = 0; i < asks->count; i++) {
@@ -190,8 +180,7 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 			continue;
 		entry->here = true;
 		asks->waiting--;
-		if (entry->question != ABOUT_METRIC || !misses_metrics(asks))
-			asks->wake(asks->owner, asks->token);
+		asks->wake(asks->owner, asks->token);
 		return entry;
 	}
 	return NULL;
@@ -202,26 +191,19 @@ static bool is_abroad(const struct asks *asks, const char *path)
 	return asks->world.mesh_apart && split_is_mesh(path);
 }
 
-static cJSON *take(const struct asks *asks, const char *path, const struct kube_reply *reply)
+static cJSON *copy_of(const struct asks *asks, const char *path, const cJSON *object)
 {
-	cJSON *object = kube_reply_take(reply);
+	cJSON *copy = json_copy(object);
 	if (is_abroad(asks, path))
-		abroad_read(object);
-	managed_trim(object);
-	return object;
+		abroad_read(copy);
+	managed_trim(copy);
+	return copy;
 }
 
-static void put_tree(struct entry *entry, struct tree *owned_tree)
-{
-	tree_drop(entry->tree);
-	entry->tree = owned_tree;
-	entry->answer.object = owned_tree == NULL ? NULL : owned_tree->json;
-}
-
-static void know(struct asks *asks, const char *path, struct tree *owned_tree)
+static void know(struct asks *asks, const char *path, cJSON *owned_object)
 {
 	if (asks->kept != NULL)
-		kept_know(asks->kept, asks->keeping, path, owned_tree);
+		kept_know(asks->kept, asks->keeping, path, owned_object);
 	struct entry *entry = find(asks, ABOUT_OBJECT, path);
 	if (entry == NULL)
 		entry = add(asks, ABOUT_OBJECT, path);
@@ -230,8 +212,8 @@ static void know(struct asks *asks, const char *path, struct tree *owned_tree)
 	if (!entry->here)
 		asks->waiting--;
 	entry->here = true;
-	entry->answer = (struct answer){0};
-	put_tree(entry, owned_tree);
+	json_free(entry->answer.object);
+	entry->answer = (struct answer){.object = owned_object};
 }
 
 static void object_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -242,11 +224,11 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 	const struct asks *asks = owner;
 	entry->answer.status = reply->status;
 	if (reply->error.kind == ERROR_NONE)
-		put_tree(entry, tree_new(take(asks, entry->label, reply)));
+		entry->answer.object = copy_of(asks, entry->label, reply->object);
 	else if (reply->error.kind != ERROR_NOT_FOUND)
 		entry->answer.error = reply->error;
 	if (entry->answer.error.kind == ERROR_NONE && asks->kept != NULL)
-		kept_know(asks->kept, asks->keeping, entry->label, entry->tree);
+		kept_know(asks->kept, asks->keeping, entry->label, entry->answer.object);
 }
 
 static void list_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -257,7 +239,7 @@ static void list_came(void *owner, uint64_t token, const struct kube_reply *repl
 	entry->answer.status = reply->status;
 	entry->answer.error = reply->error;
 	if (reply->error.kind == ERROR_NONE)
-		put_tree(entry, tree_new(kube_reply_take(reply)));
+		entry->answer.object = json_copy(reply->object);
 }
 
 static void write_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -282,7 +264,7 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 		return;
 	}
 	know(asks, entry->written,
-	     entry->deletes ? NULL : tree_new(take(asks, entry->written, reply)));
+	     entry->deletes ? NULL : copy_of(asks, entry->written, reply->object));
 }
 
 static void http_came(void *owner, uint64_t token, const struct http_reply *reply)
@@ -311,20 +293,13 @@ static void pause_over(void *owner, uint64_t token)
 	arrived(owner, token);
 }
 
-struct tree *ask_tree(struct asks *asks, const char *path)
-{
-	const struct entry *entry = find(asks, ABOUT_OBJECT, path);
-	return entry == NULL ? NULL : entry->tree;
-}
-
 const struct answer *ask_object(struct asks *asks, const char *path)
 {
-	struct tree *found;
 	struct entry *entry = find(asks, ABOUT_OBJECT, path);
 	if (entry == NULL) {
 		entry = add(asks, ABOUT_OBJECT, path);
-		if (asks->kept != NULL && kept_find(asks->kept, asks->keeping, path, &found)) {
-			put_tree(entry, found);
+		if (asks->kept != NULL &&
+		    kept_find(asks->kept, asks->keeping, path, &entry->answer.object)) {
 			entry->here = true;
 			asks->waiting--;
 			return &entry->answer;

@@ -18,7 +18,6 @@ static bool is_paid(const struct tick *tick, const struct debt *debt)
 static void mark(struct tick *tick, const struct debt *debt)
 {
 	tick->paid_before = debt->id + 1;
-	tick->paid_any = true;
 	if (debt->kind != DEBT_EVENT)
 		return;
 	SCOPED(text)
@@ -35,6 +34,7 @@ static enum step pay_event(struct tick *tick, const struct debt *debt)
 	snprintf(id, sizeof(id), "%u", debt->id);
 	const struct event event = {
 		.id = id,
+		.debt = debt->id,
 		.warning = debt->warning,
 		.phase = debt->phase,
 		.time_us = debt->time_us,
@@ -72,6 +72,7 @@ static enum step pay_post_rollout(struct tick *tick, const struct debt *debt)
 		snprintf(id, sizeof(id), "%u/%zu", debt->id, i);
 		const struct event event = {
 			.id = id,
+			.debt = debt->id,
 			.warning = !passed,
 			.phase = debt->phase,
 			.time_us = debt->time_us,

@@ -17,11 +17,6 @@
 #include "canary/target.h"
 #include "kube/watch.h"
 
-struct ids {
-	uint64_t *items; /* owned */
-	size_t count, room;
-};
-
 struct engine {
 	const struct tick_world *world;
 	struct engine_options options;
@@ -30,8 +25,8 @@ struct engine {
 	struct watch *canaries;
 	struct kept *kept;
 	struct records records;
-	struct ids line;      /* of those that shall be ticked, in their order */
-	struct ids back;      /* of those that were away and have their answers, but no slot yet */
+	uint64_t *line; /* ids in the order in which they shall be ticked */
+	size_t line_len, line_room;
 	size_t running, away; /* ticks; of those, that hold no slot */
 	struct fleet fleet;   /* what ticks see of it */
 	bool owns;
@@ -48,14 +43,16 @@ static void end_tick(struct engine *engine, struct record *record)
 		memcpy(record->reached, record->tick->reached, sizeof(record->reached));
 	}
 	tick_free(record->tick);
-	record_end_spec(record);
+	canary_spec_free(record->spec);
 	record_grant(record, NULL);
 	record->tick = NULL;
+	record->spec = NULL;
 }
 
 static void forget(struct engine *engine, struct record *record)
 {
 	end_tick(engine, record);
+	herald_free(record->herald);
 	kept_forget(engine->kept, &record->keeping);
 	loop_cancel(engine->loop, record->timer);
 	records_remove(&engine->records, record);
@@ -63,29 +60,7 @@ static void forget(struct engine *engine, struct record *record)
 
 /* ---- the line ---- */
 
-static void ids_add(struct ids *ids, uint64_t id)
-{
-	if (ids->count == ids->room) {
-		ids->room = ids->room == 0 ? 64 : ids->room * 2;
-		ids->items = xrealloc(ids->items, ids->room * sizeof(*ids->items));
-	}
-	ids->items[ids->count++] = id;
-}
-
-static void ids_drop_first(struct ids *ids, size_t count)
-{
-	ids->count -= count;
-	if (ids->count > 0)
-		memmove(ids->items, ids->items + count, ids->count * sizeof(*ids->items));
-}
-
 static void work_off(void *owner, uint64_t token);
-
-static void make_use_of_room(struct engine *engine)
-{
-	if (engine->line.count > 0 || engine->back.count > 0)
-		loop_ready(engine->loop, work_off, engine, 0);
-}
 
 static void enqueue(struct engine *engine, struct record *record)
 {
@@ -96,7 +71,11 @@ static void enqueue(struct engine *engine, struct record *record)
 	if (record->queued || !engine->owns)
 		return;
 	record->queued = true;
-	ids_add(&engine->line, record->id);
+	if (engine->line_len == engine->line_room) {
+		engine->line_room = engine->line_room == 0 ? 64 : engine->line_room * 2;
+		engine->line = xrealloc(engine->line, engine->line_room * sizeof(*engine->line));
+	}
+	engine->line[engine->line_len++] = record->id;
 	loop_ready(engine->loop, work_off, engine, 0);
 }
 
@@ -192,24 +171,46 @@ static bool is_another_s(struct engine *engine, struct record *record,
 	return true;
 }
 
-/* Trees are for those who have few canaries: they are read at each tick. */
-static bool is_small(const struct engine *engine)
-{
-	return engine->records.count <= ENGINE_SLOTS;
-}
-
 static void woken(void *owner, uint64_t id);
 
-static void begin_tick_of(struct engine *engine, struct record *record, struct tree *tree)
+/* One at rest takes off what it owed for them; any other with its next move. */
+static void receivers_told(void *owner, uint64_t id)
 {
-	const cJSON *object = tree->json;
+	struct engine *engine = owner;
+	struct record *record = records_by_id(&engine->records, id);
+	if (record != NULL && record->tick == NULL && record->resting)
+		enqueue(engine, record);
+}
+
+/* Who tells the receivers of its events, if there are any. */
+static struct herald *herald_of(struct engine *engine, struct record *record)
+{
+	bool wanted = engine->world->event_webhook != NULL;
+	for (size_t i = 0; i < record->spec->webhook_count; i++)
+		wanted |= record->spec->webhooks[i].type == WEBHOOK_EVENT;
+	if (wanted && record->herald == NULL)
+		record->herald = herald_new(engine->loop, engine->world->asks.http, receivers_told,
+					    engine, record->id);
+	return record->herald;
+}
+
+static void begin_tick(struct engine *engine, struct record *record)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
+	if (object == NULL) {
+		log_error(record->key, "%s", err.text);
+		return;
+	}
 	if (leave_is_asked(object) && !leave_is_held(object))
 		return;
 	struct spec_problems problems = {0};
-	(void)record_spec(record, tree, &engine->options.spec, &problems);
+	record->spec = canary_spec_new(object, &engine->options.spec, &problems);
 	if (record->spec != NULL &&
-	    (has_rival(engine, record, &problems) || is_another_s(engine, record, &problems)))
-		record_end_spec(record);
+	    (has_rival(engine, record, &problems) || is_another_s(engine, record, &problems))) {
+		canary_spec_free(record->spec);
+		record->spec = NULL;
+	}
 	if (record->spec == NULL)
 		complain(engine, record, object, &problems);
 	spec_problems_fini(&problems);
@@ -217,18 +218,22 @@ static void begin_tick_of(struct engine *engine, struct record *record, struct t
 		return;
 	record->complained[0] = '\0';
 	if (complaint_take_back(engine->kube, object)) {
-		record_end_spec(record);
+		canary_spec_free(record->spec);
+		record->spec = NULL;
 		return;
 	}
 	if (strcmp(record->uid, record->spec->uid) != 0) {
 		text_copy(record->uid, sizeof(record->uid), record->spec->uid);
 		record->paid_before = 0;
+		herald_free(record->herald);
+		record->herald = NULL;
 	}
-	kept_warm(engine->kept, &record->keeping, is_small(engine) ? WARMTH_TREE : WARMTH_TEXT);
+	kept_warm(engine->kept, &record->keeping, true);
 	record->resting = false;
 	record->tick = tick_new(engine->world, record->spec, engine->kept, &record->keeping, woken,
 				engine, record->id);
 	record->tick->fleet = &engine->fleet;
+	record->tick->herald = herald_of(engine, record);
 	record->tick->thorough = record->thorough;
 	record->tick->paid_before = record->paid_before;
 	record->tick->denied_us = record->denied_us;
@@ -242,45 +247,15 @@ static void begin_tick_of(struct engine *engine, struct record *record, struct t
 	tick_begin(record->tick, object);
 }
 
-static void begin_tick(struct engine *engine, struct record *record)
-{
-	struct tree *tree = record_tree(record);
-	if (tree != NULL)
-		begin_tick_of(engine, record, tree);
-	tree_drop(tree);
-}
-
-/* A Canary without managedFields. */
-static bool keep(struct engine *engine, struct record *record, struct tree *tree)
-{
-	return is_small(engine) ? record_keep_tree(record, tree) : record_keep(record, tree->json);
-}
-
-/* One that belongs to a watch, which frees it. */
-static bool keep_told(struct engine *engine, struct record *record, cJSON *object)
-{
-	if (!is_small(engine) || !record_is_news(record, object))
-		return record_keep(record, object);
-	record_trim(object);
-	struct tree *tree = tree_new(json_copy(object));
-	bool kept = record_keep_tree(record, tree);
-	tree_drop(tree);
-	return kept;
-}
-
-/* Until it is told of again it costs as little as it can. */
-static void rest(struct engine *engine, struct record *record)
-{
-	kept_warm(engine->kept, &record->keeping, WARMTH_NONE);
-	record_pack(record);
-}
-
 /* What the API server answered to the commit is the newest there is. */
 static void keep_committed(struct engine *engine, struct record *record)
 {
-	struct tree *tree = ask_tree(record->tick->asks, record->tick->path);
-	if (tree != NULL && keep(engine, record, tree))
-		exporter_see(engine->world->exporter, tree->json);
+	const struct answer *answer = ask_object(record->tick->asks, record->tick->path);
+	if (answer == NULL || answer->object == NULL)
+		return;
+	SCOPED(json) cJSON *object = json_copy(answer->object);
+	if (record_keep(record, object))
+		exporter_see(engine->world->exporter, object);
 }
 
 /* Who waits for a hook makes room for another. */
@@ -290,26 +265,26 @@ static void set_away(struct engine *engine, struct record *record, bool away)
 		return;
 	record->away = away;
 	engine->away += away ? 1 : SIZE_MAX;
-	if (away)
-		make_use_of_room(engine);
+	if (away && engine->line_len > 0)
+		loop_ready(engine->loop, work_off, engine, 0);
 	/* Few that wait keep their trees; many keep only what they have been answered. */
 	if (!away || engine->away <= ENGINE_SLOTS)
 		return;
 	tick_shed(record->tick);
-	record_end_spec(record);
-	record_pack(record);
+	canary_spec_free(record->spec);
+	record->spec = NULL;
 	record->shed_version = record->version;
 }
 
 /* False when the canary has changed since: its answers are to questions of yesterday. */
 static bool take_up(struct engine *engine, struct record *record)
 {
+	struct error err = {0};
 	struct spec_problems problems = {0};
 	if (record->version == record->shed_version) {
-		struct tree *tree = record_tree(record);
-		(void)record_spec(record, tree, &engine->options.spec, &problems);
+		SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
+		record->spec = canary_spec_new(object, &engine->options.spec, &problems);
 		spec_problems_fini(&problems);
-		tree_drop(tree);
 	}
 	if (record->spec == NULL)
 		return false;
@@ -317,9 +292,9 @@ static bool take_up(struct engine *engine, struct record *record)
 	return true;
 }
 
-static bool has_slot(const struct engine *engine)
+static bool has_room(const struct engine *engine)
 {
-	return engine->running - engine->away < ENGINE_SLOTS;
+	return engine->running - engine->away < ENGINE_SLOTS && engine->away < ENGINE_AWAY;
 }
 
 static void go_on(struct engine *engine, struct record *record)
@@ -348,7 +323,7 @@ static void go_on(struct engine *engine, struct record *record)
 			end_tick(engine, record);
 			/* What came meanwhile is looked at with what is known. */
 			if (record->resting && !record->again)
-				rest(engine, record);
+				kept_warm(engine->kept, &record->keeping, false);
 			set_timer(engine, record, due_us);
 			if (record->again) {
 				record->again = false;
@@ -374,59 +349,48 @@ static void go_on(struct engine *engine, struct record *record)
 	}
 }
 
-static void resume(void *owner, uint64_t id);
-
 static void work_off(void *owner, uint64_t token)
 {
 	struct engine *engine = owner;
 	(void)token;
 	size_t taken = 0;
-	while (taken < engine->back.count && has_slot(engine))
-		resume(engine, engine->back.items[taken++]);
-	ids_drop_first(&engine->back, taken);
-	taken = 0;
 	/* Not before all are known: the older of two may be on the next page. */
-	while (taken < engine->line.count && has_slot(engine) && engine->away < ENGINE_AWAY &&
-	       engine->owns && watch_is_synced(engine->canaries)) {
-		struct record *record =
-			records_by_id(&engine->records, engine->line.items[taken++]);
+	while (taken < engine->line_len && has_room(engine) && engine->owns &&
+	       watch_is_synced(engine->canaries)) {
+		struct record *record = records_by_id(&engine->records, engine->line[taken++]);
 		if (record == NULL)
 			continue;
 		record->queued = false;
-		if (record->tick != NULL || !record_is_known(record))
+		if (record->tick != NULL || record->text == NULL)
 			continue;
 		begin_tick(engine, record);
 		if (record->tick != NULL)
 			go_on(engine, record);
 	}
-	ids_drop_first(&engine->line, taken);
+	engine->line_len -= taken;
+	if (engine->line_len > 0)
+		memmove(engine->line, engine->line + taken,
+			engine->line_len * sizeof(*engine->line));
 }
 
-/* Who was away works with the API server again, so it takes a slot; it has waited already, so it
- * comes before those who have not begun. */
 static void resume(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
 	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL)
 		return;
-	if (record->away && record->tick != NULL && !has_slot(engine)) {
-		ids_add(&engine->back, id);
-		return;
-	}
 	record->waking = false;
 	if (record->tick == NULL)
 		return;
 	size_t before = engine->running;
-	set_away(engine, record, false);
 	if (record->spec == NULL && !take_up(engine, record)) {
 		end_tick(engine, record);
 		enqueue(engine, record);
 	} else {
 		go_on(engine, record);
 	}
-	if (engine->running < before)
-		make_use_of_room(engine);
+	if (engine->running < before && engine->line_len > 0)
+		loop_ready(engine->loop, work_off, engine, 0);
 }
 
 /* Not from inside the completion: the tick may free the asks that called. Once for all that come
@@ -455,10 +419,8 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 		back_off(engine, record);
 		return;
 	}
-	struct tree *tree = tree_new(kube_reply_take(reply));
-	record_trim(tree->json); /* which nobody else holds yet */
-	(void)keep(engine, record, tree);
-	tree_drop(tree);
+	SCOPED(json) cJSON *object = json_copy(reply->object);
+	(void)record_keep(record, object);
 	enqueue(engine, record);
 }
 
@@ -480,8 +442,7 @@ static void drop_for_command(struct engine *engine, struct record *record, const
 
 static void look_for_others(struct engine *engine, struct record *record, const cJSON *object)
 {
-	if (!custody_look(&record->custody, object, !record_is_known(record),
-			  loop_now(engine->loop)))
+	if (!custody_look(&record->custody, object, record->text == NULL, loop_now(engine->loop)))
 		return;
 	record->complained[0] = '\0';
 	end_tick(engine, record);
@@ -512,7 +473,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	if (record == NULL)
 		record = records_add(&engine->records, key);
 	look_for_others(engine, record, object);
-	if (!keep_told(engine, record, object))
+	if (!record_keep(record, object))
 		return;
 	exporter_see(engine->world->exporter, object);
 	drop_for_command(engine, record, object);
@@ -558,10 +519,9 @@ static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char 
 		return NULL;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
 	const struct record *record = records_find(&engine->records, key);
-	struct tree *tree = record == NULL ? NULL : record_tree(record);
-	cJSON *canary = tree == NULL ? NULL : json_copy(tree->json);
-	tree_drop(tree);
-	return canary;
+	return record == NULL || record->text == NULL
+		       ? NULL
+		       : json_parse(record->text, strlen(record->text), NULL);
 }
 
 /* O(canaries), once when a release wants to begin. */
@@ -603,15 +563,6 @@ static void alerts_done(void *owner, const char *namespace, const char *name)
 		enqueue(engine, record);
 }
 
-/* What it told a receiver of events is answered, or not waited for any longer. */
-static void post_done(void *owner, const char *canary)
-{
-	struct engine *engine = owner;
-	struct record *record = records_find(&engine->records, canary);
-	if (record != NULL && record->tick != NULL)
-		woken(engine, record->id);
-}
-
 struct engine *engine_new(const struct tick_world *world, const struct engine_options *options)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
@@ -621,8 +572,6 @@ struct engine *engine_new(const struct tick_world *world, const struct engine_op
 	engine->kube = world->asks.kube;
 	if (world->alerts != NULL)
 		alerts_on_done(world->alerts, alerts_done, engine);
-	if (world->posts != NULL)
-		posts_on_done(world->posts, post_done, engine);
 	engine->loop = kube_loop(engine->kube);
 	const struct watch_options all = {.namespace = options->namespace,
 					  .label_selector = options->selector};
@@ -643,15 +592,12 @@ void engine_free(struct engine *engine)
 	watch_free(engine->canaries);
 	if (engine->world->alerts != NULL)
 		alerts_on_done(engine->world->alerts, NULL, NULL);
-	if (engine->world->posts != NULL)
-		posts_on_done(engine->world->posts, NULL, NULL);
 	while (engine->records.count > 0)
 		forget(engine, engine->records.by_key[engine->records.count - 1]);
 	kept_free(engine->kept);
 	loop_drop(engine->loop, engine);
 	records_fini(&engine->records);
-	free(engine->line.items);
-	free(engine->back.items);
+	free(engine->line);
 	free(engine);
 }
 
@@ -673,7 +619,7 @@ void engine_own(struct engine *engine, bool owns)
 		}
 	}
 	if (!owns)
-		engine->line.count = 0;
+		engine->line_len = 0;
 }
 
 bool engine_is_ready(const struct engine *engine)
@@ -688,7 +634,7 @@ size_t engine_canaries(const struct engine *engine)
 
 size_t engine_running(const struct engine *engine)
 {
-	return engine->running + engine->line.count;
+	return engine->running + engine->line_len;
 }
 
 const struct error *engine_trouble(const struct engine *engine)

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/herald.h"
 #include "canary/hooks.h"
 
 static void event_name(const struct tick *tick, const struct event *event, char name[KUBE_NAME_MAX])
@@ -95,12 +96,6 @@ static enum step tell_kubernetes(struct tick *tick, const struct event *event)
 	return STEP_ON;
 }
 
-/* What the keys of its posts begin with; the caller frees. */
-static char *key_of(const struct tick *tick, const struct event *event)
-{
-	return xasprintf("%s/%s/", tick->spec->uid, event->id);
-}
-
 static enum step tell_webhook(struct tick *tick, const struct event *event,
 			      const struct webhook_spec *webhook, size_t i)
 {
@@ -118,14 +113,12 @@ static enum step tell_webhook(struct tick *tick, const struct event *event,
 		.checksum = event->checksum,
 		.extra = extra,
 	};
-	if (tick->world->posts != NULL) {
-		SCOPED(text) char *body = hook_body(tick, &call);
+	if (tick->herald != NULL) {
+		SCOPED(text) char *body = hook_payload(tick, &call);
 		SCOPED(text)
-		char *canary = xasprintf("%s/%s", tick->spec->namespace, tick->spec->name);
-		SCOPED(text) char *prefix = key_of(tick, event);
-		SCOPED(text) char *key = xasprintf("%s%zu", prefix, i);
-		const struct event_post post = {canary, key, webhook, body};
-		return posts_are_done(tick->world->posts, &post) ? STEP_ON : STEP_WAIT;
+		char *canary = xasprintf("%s.%s", tick->spec->name, tick->spec->namespace);
+		herald_tell(tick->herald, event->debt, label, canary, webhook, body);
+		return STEP_ON;
 	}
 	bool passed;
 	struct error why = {0};
@@ -138,7 +131,7 @@ static enum step tell_webhook(struct tick *tick, const struct event *event,
 
 enum step event_emit(struct tick *tick, const struct event *event)
 {
-	/* The API server and all receivers at once; then wait for the last, but not for long. */
+	/* The API server and all receivers at once. */
 	enum step told = tell_kubernetes(tick, event);
 	if (told == STEP_END)
 		return told;
@@ -160,11 +153,5 @@ enum step event_emit(struct tick *tick, const struct event *event)
 		if (tell_webhook(tick, event, &global, tick->spec->webhook_count) == STEP_WAIT)
 			waiting = true;
 	}
-	if (waiting)
-		return STEP_WAIT;
-	if (tick->world->posts != NULL) {
-		SCOPED(text) char *prefix = key_of(tick, event);
-		posts_forget(tick->world->posts, prefix);
-	}
-	return STEP_ON;
+	return waiting ? STEP_WAIT : STEP_ON;
 }

@@ -25,7 +25,7 @@ static cJSON *metadata(const struct hook_call *call)
 	return all;
 }
 
-char *hook_body(const struct tick *tick, const struct hook_call *call)
+char *hook_payload(const struct tick *tick, const struct hook_call *call)
 {
 	SCOPED(json) cJSON *body = cJSON_CreateObject();
 	cJSON_AddStringToObject(body, "name", tick->spec->name);
@@ -38,21 +38,30 @@ char *hook_body(const struct tick *tick, const struct hook_call *call)
 	return json_text(body);
 }
 
-static bool may_try_again(const struct answer *answer)
+bool hook_has_passed(const struct hook_answer *answer)
 {
-	if (answer->error.kind != ERROR_NONE)
+	return answer->error->kind == ERROR_NONE && answer->status >= 200 && answer->status <= 202;
+}
+
+bool hook_may_pass_later(const struct hook_answer *answer)
+{
+	if (answer->error->kind != ERROR_NONE)
 		return true;
 	return answer->status == 429 || (answer->status >= 500 && answer->status != 501);
 }
 
-static void explain(const struct hook_call *call, const struct answer *answer, int attempts,
-		    struct error *why)
+int64_t hook_pause(int tries)
 {
-	if (may_try_again(answer)) {
-		SCOPED(text) char *place = url_place(call->webhook->url, false);
+	return tries < 5 ? DURATION_SECOND << tries : 30 * DURATION_SECOND;
+}
+
+void hook_explain(const char *url, const struct hook_answer *answer, int tries, struct error *why)
+{
+	if (hook_may_pass_later(answer)) {
+		SCOPED(text) char *place = url_place(url, false);
 		error_set(why, ERROR_UNAVAILABLE, "POST %s giving up after %d attempt(s)%s%s",
-			  place, attempts, answer->error.kind == ERROR_NONE ? "" : ": ",
-			  answer->error.text);
+			  place, tries, answer->error->kind == ERROR_NONE ? "" : ": ",
+			  answer->error->text);
 		return;
 	}
 	size_t len = answer->body == NULL ? 0 : strlen(answer->body);
@@ -74,7 +83,7 @@ enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passe
 		error_set(why, ERROR_DENIED, "as the other controller was answered");
 		return STEP_ON;
 	}
-	SCOPED(text) char *body = hook_body(tick, call);
+	SCOPED(text) char *body = hook_payload(tick, call);
 	static const struct http_header json = {"Content-Type", "application/json"};
 	const struct http_request request = {
 		.method = "POST",
@@ -87,26 +96,23 @@ enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passe
 		.timeout_us = call->webhook->timeout_us,
 		.insecure_tls = call->webhook->disable_tls,
 	};
-	int64_t pause_us = DURATION_SECOND;
 	for (int attempt = 0;; attempt++) {
 		char label[200];
 		snprintf(label, sizeof(label), "%s try %d", call->label, attempt);
-		const struct answer *answer = ask_http(tick->asks, label, &request);
-		if (answer == NULL)
+		const struct answer *came = ask_http(tick->asks, label, &request);
+		if (came == NULL)
 			return STEP_WAIT;
-		*passed = answer->error.kind == ERROR_NONE && answer->status >= 200 &&
-			  answer->status <= 202;
+		const struct hook_answer answer = {&came->error, came->status, came->body};
+		*passed = hook_has_passed(&answer);
 		if (*passed)
 			return STEP_ON;
-		if (attempt >= call->webhook->retries || !may_try_again(answer)) {
-			explain(call, answer, attempt + 1, why);
+		if (attempt >= call->webhook->retries || !hook_may_pass_later(&answer)) {
+			hook_explain(call->webhook->url, &answer, attempt + 1, why);
 			return STEP_ON;
 		}
 		snprintf(label, sizeof(label), "%s pause %d", call->label, attempt);
-		if (ask_pause(tick->asks, label, pause_us) == NULL)
+		if (ask_pause(tick->asks, label, hook_pause(attempt)) == NULL)
 			return STEP_WAIT;
-		pause_us =
-			pause_us * 2 > 30 * DURATION_SECOND ? 30 * DURATION_SECOND : pause_us * 2;
 	}
 }
 

@@ -18,11 +18,23 @@ struct hook_call {
 	const cJSON *extra; /* metadata of ours, which the webhook's own add to; or NULL */
 };
 
-/* What is sent; the caller frees. */
-char *hook_body(const struct tick *tick, const struct hook_call *call);
 /* STEP_ON: answered; `*passed`, and `why` says what it answered otherwise. STEP_WAIT: not yet. */
 enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passed,
 		    struct error *why);
+
+/* The body of a call; the caller frees. */
+char *hook_payload(const struct tick *tick, const struct hook_call *call);
+
+/* What came back of one try. */
+struct hook_answer {
+	const struct error *error;
+	int status;
+	const char *body; /* or NULL */
+};
+bool hook_has_passed(const struct hook_answer *answer);
+bool hook_may_pass_later(const struct hook_answer *answer);
+int64_t hook_pause(int tries); /* after the first try, the second, … */
+void hook_explain(const char *url, const struct hook_answer *answer, int tries, struct error *why);
 
 /* All webhooks of a type, in their order, up to the first that does not pass: `*failed` is that one
  * or NULL. Each that passed adds the note "<passed_word> check <name> passed" (NULL: no note). */

@@ -69,7 +69,6 @@ void tick_forget_run(struct tick *tick)
 	tick->told_count = 0;
 	if (tick->world->decisions != NULL || tick->beside != NULL)
 		tick->decision = decision_again(tick->decision);
-	tick->paid_any = false;
 	tick->trouble.kind = ERROR_NONE;
 	tick->due_us = 0;
 }
@@ -96,7 +95,6 @@ void tick_free(struct tick *tick)
 	if (tick == NULL)
 		return;
 	tick_forget_run(tick);
-	policy_runs_fini(&tick->runs);
 	decision_free(tick->decision);
 	asks_free(tick->asks);
 	json_free(tick->checks);
@@ -129,7 +127,6 @@ void tick_look_again(struct tick *tick)
 void tick_shed(struct tick *tick)
 {
 	tick_forget_run(tick);
-	policy_runs_fini(&tick->runs);
 	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->route_done = 0;
@@ -151,7 +148,6 @@ void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
 	tick->contested[0] = '\0';
-	policy_runs_fini(&tick->runs);
 	tick->rerouted = tick->went_on = false;
 	json_free(tick->checks);
 	tick->checks = NULL;
@@ -374,12 +370,27 @@ static enum step run(struct tick *tick)
 
 /* ---- the commit ---- */
 
+/* It is paid, and whoever was to be told of it is told. */
+static bool is_settled(const struct tick *tick, const struct debt *debt)
+{
+	return debt->id < tick->paid_before && herald_is_done(tick->herald, debt->id);
+}
+
+static bool has_settled(const struct tick *tick)
+{
+	const struct memory *memory = &tick->status.memory;
+	for (size_t i = 0; i < memory->debt_count; i++)
+		if (is_settled(tick, &memory->debts[i]))
+			return true;
+	return false;
+}
+
 static void take_off_paid(struct status *next, const struct tick *tick)
 {
 	struct memory *memory = &next->memory;
 	size_t kept = 0;
 	for (size_t i = 0; i < memory->debt_count; i++)
-		if (memory->debts[i].id >= tick->paid_before)
+		if (!is_settled(tick, &memory->debts[i]))
 			memory->debts[kept++] = memory->debts[i];
 	memory->debt_count = kept;
 	kept = 0;
@@ -480,6 +491,7 @@ static enum tick_result committed(struct tick *tick)
 			 tick->now_us, tick->decision, phase_is_at_rest(tick->status.phase));
 	decision_free(tick->decision);
 	tick->decision = NULL;
+	herald_forget(tick->herald, &tick->status.memory);
 	if (tick->world->alerts != NULL)
 		alerts_forget(tick->world->alerts, tick->spec->uid, &tick->status.memory);
 	return TICK_COMMITTED;
@@ -500,7 +512,7 @@ enum tick_result tick_run(struct tick *tick)
 	/* What is paid is taken off by the next move, if there will be one soon. */
 	const struct memory *memory = &tick->status.memory;
 	int64_t due_us = memory->paused_us == 0 ? memory->due_us : 0;
-	bool settle = (tick->paid_any || tick->told_count > 0) && due_us == 0;
+	bool settle = (has_settled(tick) || tick->told_count > 0) && due_us == 0;
 	bool forgets = tick->command_seen[0] == '\0' && memory->command[0] != '\0';
 	bool worth = step == STEP_ON || settle || forgets || tick->policy_news ||
 		     tick->contested[0] != '\0' || tick->notice[0] != '\0';

@@ -16,9 +16,9 @@
 #include "canary/decision_log.h"
 #include "canary/exporter.h"
 #include "canary/fleet.h"
+#include "canary/herald.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
-#include "canary/posts.h"
 #include "canary/workload.h"
 #include "kube/path.h"
 #include "traffic/driver.h"
@@ -32,7 +32,6 @@ struct tick_world {
 	const char *event_webhook; /* for canaries without an event webhook of their own; or NULL */
 	const char *component;	   /* of events: "flagger" unless told otherwise */
 	struct alerts *alerts;	   /* or NULL */
-	struct posts *posts;	   /* of events; NULL: each receiver is waited for */
 	struct decision_log *decisions; /* or NULL */
 	struct exporter *exporter;	/* or NULL */
 };
@@ -60,6 +59,7 @@ struct tick {
 	struct asks *asks;
 	const struct canary_spec *spec; /* borrowed for the life of the tick */
 	const struct fleet *fleet;	/* the others; or NULL */
+	struct herald *herald;		/* of its events; NULL: the tick waits for receivers */
 	const struct traffic_driver *driver;
 	struct beside *beside; /* another controller acts, and we only look on; or NULL */
 	char path[KUBE_PATH_MAX];
@@ -118,7 +118,6 @@ struct tick {
 	/* Debts are paid in their order: all with a lower id are. The next move takes them off; the
 	 * owner carries this from tick to tick, and what a crash loses is paid again. */
 	uint32_t paid_before;
-	bool paid_any; /* in this run */
 	/* Since when the API server denies events; 0: it takes them. The owner carries this too. */
 	int64_t denied_us;
 	/* Which pods of a side its Service was seen to lead to (see endpoints.h); the owner carries
@@ -129,11 +128,10 @@ struct tick {
 	bool unreached; /* of this run: the routes wait for endpoints */
 	bool wrote;	/* since this was false */
 	/* What the policy said in an earlier run of this tick; it would say the same again. */
-	bool went_on;		 /* `rollback`: no */
-	cJSON *checks;		 /* owned: `thresholds`, or NULL */
-	struct policy_runs runs; /* since the last move */
-	bool routing;		 /* what is written now are routes */
-	bool rerouted;		 /* the routes were written since the last commit */
+	bool went_on;  /* `rollback`: no */
+	cJSON *checks; /* owned: `thresholds`, or NULL */
+	bool routing;  /* what is written now are routes */
+	bool rerouted; /* the routes were written since the last commit */
 
 	bool committing;
 	enum phase left;     /* of TICK_COMMITTED: the phase before */

@@ -31,7 +31,6 @@ static const char lease_name[] = "sluice-leader-election";
 /* What is under way at SIGTERM has this long: kubelet kills after 30 s. */
 static const int64_t grace_us = 5 * DURATION_SECOND;
 static const int64_t trim_us = DURATION_SECOND;
-enum { STORES_AT_ONCE = 20 }; /* what Prometheus works on at a time (--query.max-concurrency) */
 
 struct daemon {
 	struct loop *loop;
@@ -40,12 +39,10 @@ struct daemon {
 	bool mesh_apart; /* in another cluster */
 	struct chance chance;
 	struct http *transport, *http;
-	struct http *stores; /* of metrics */
 	struct kube *kube;
 	struct metrics *metrics;
 	struct policies *policies;
 	struct alerts *alerts;
-	struct posts *posts;
 	struct decision_log *decisions;
 	struct exporter *exporter;
 	struct tick_world world;
@@ -351,14 +348,11 @@ static void connect_ports(struct daemon *daemon)
 			daemon->transport, kube_transport_new(daemon->loop, &daemon->mesh_config));
 	daemon->kube = kube_new(daemon->loop, daemon->transport, &daemon->chance, &kube);
 	daemon->http = net_http_new(daemon->loop, &(struct net_http_options){0});
-	daemon->stores =
-		net_http_new(daemon->loop, &(struct net_http_options){.most = STORES_AT_ONCE});
-	struct metrics *native = prometheus_new(daemon->loop, daemon->stores);
+	struct metrics *native = prometheus_new(daemon->loop, daemon->http);
 	daemon->metrics = shared_metrics(
-		daemon->loop, lua_metrics(daemon->loop, daemon->stores, daemon->transport, native));
+		daemon->loop, lua_metrics(daemon->loop, daemon->http, daemon->transport, native));
 	daemon->policies = policies_new();
 	daemon->alerts = alerts_new(daemon->kube, daemon->http, &options->alerts);
-	daemon->posts = posts_new(daemon->loop, daemon->http);
 	daemon->exporter = exporter_new(options->mesh_provider);
 	kube_fence(daemon->kube, may_write, daemon);
 }
@@ -382,7 +376,6 @@ static void start_engine(struct daemon *daemon)
 		.event_webhook = options->event_webhook,
 		.component = "flagger",
 		.alerts = daemon->alerts,
-		.posts = daemon->posts,
 		.decisions = daemon->decisions,
 		.exporter = daemon->exporter,
 	};
@@ -484,12 +477,10 @@ void daemon_free(struct daemon *daemon)
 	engine_free(daemon->engine);
 	observer_free(daemon->observer);
 	alerts_free(daemon->alerts);
-	posts_free(daemon->posts);
 	decision_log_close(daemon->decisions);
 	serve_free(daemon->serve);
 	policies_free(daemon->policies);
 	daemon->metrics->ops->free(daemon->metrics);
-	daemon->stores->ops->free(daemon->stores);
 	daemon->http->ops->free(daemon->http);
 	kube_free(daemon->kube);
 	daemon->transport->ops->free(daemon->transport);

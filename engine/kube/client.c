@@ -22,7 +22,6 @@ struct call {
 	char *path;
 	const char *accept;
 	char *body;
-	struct tree *json; /* instead, where the transport takes it */
 	kube_done *done;
 	void *owner;
 	uint64_t token;
@@ -123,7 +122,6 @@ static void call_free(struct call *call)
 {
 	free(call->path);
 	free(call->body);
-	tree_drop(call->json);
 	free(call);
 }
 
@@ -169,10 +167,9 @@ static void attempt(struct kube *kube, struct call *call)
 		.method = method_of(call->verb),
 		.url = call->path,
 		.headers = headers,
-		.header_count = call->body != NULL || call->json != NULL ? 2 : 1,
+		.header_count = call->body != NULL ? 2 : 1,
 		.body = call->body,
 		.body_len = call->body != NULL ? strlen(call->body) : 0,
-		.json = call->json,
 		.timeout_us = call->deadline > now ? call->deadline - now : 1,
 		.no_redirect = true,
 		.takes_json = !call->text_only,
@@ -314,31 +311,23 @@ static void on_reply(void *owner, uint64_t id, const struct http_reply *reply)
 	}
 	bool is_good = reply->status >= 200 && reply->status < 300;
 	SCOPED(json) cJSON *parsed = NULL;
-	cJSON **slot = reply->json != NULL ? reply->json : &parsed;
-	if (*slot == NULL && (!is_good || !call->text_only)) {
+	const cJSON *object = reply->json;
+	if (object == NULL && (!is_good || !call->text_only)) {
 		struct error why;
 		parsed = json_parse(reply->body, reply->body_len, &why);
-		slot = &parsed;
-		if (parsed == NULL && is_good)
+		object = parsed;
+		if (object == NULL && is_good)
 			error_set(&result.error, ERROR_UNAVAILABLE,
 				  "%s %s: the answer is not JSON: %s", method_of(call->verb),
 				  call->path, why.text);
 	}
 	if (!is_good)
-		refusal_error(*slot, reply->status, &result.error);
-	result.object = *slot;
-	result.slot = slot;
+		refusal_error(object, reply->status, &result.error);
+	result.object = object;
 	answer(kube, call, &result);
 }
 
 /* ---- the public face ---- */
-
-cJSON *kube_reply_take(const struct kube_reply *reply)
-{
-	cJSON *object = *reply->slot;
-	*reply->slot = NULL;
-	return object;
-}
 
 struct kube *kube_new(struct loop *loop, struct http *transport, struct chance *chance,
 		      const struct kube_options *options)
@@ -420,9 +409,7 @@ uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, con
 		   kube_done *done, void *owner, uint64_t token)
 {
 	struct call *call = call_new(kube, verb, path, done, owner, token);
-	if (body != NULL && kube->transport->takes_trees)
-		call->json = tree_new(json_copy(body));
-	else if (body != NULL)
+	if (body != NULL)
 		call->body = json_text(body);
 	uint64_t id = call->id;
 	submit(kube, call);
@@ -441,8 +428,7 @@ uint64_t kube_get_text(struct kube *kube, const char *path, const char *accept, 
 }
 
 uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, int64_t timeout_us,
-		     http_piece *piece, http_event *event, http_done *done, void *owner,
-		     uint64_t token)
+		     http_piece *piece, http_done *done, void *owner, uint64_t token)
 {
 	const struct http_header header = {"Accept", accept};
 	const struct http_request request = {
@@ -452,7 +438,6 @@ uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, in
 		.header_count = 1,
 		.timeout_us = timeout_us,
 		.no_redirect = true,
-		.event = event,
 	};
 	kube->requests++;
 	return kube->transport->ops->send(kube->transport, &request, piece, done, owner, token);

@@ -33,17 +33,14 @@ struct kube_options {
 
 /* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT or EXISTS (409),
  * GONE (410), NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT;
- * the text is the server's own message. `object` is borrowed, but may be taken. */
+ * the text is the server's own message. `object` is borrowed. */
 struct kube_reply {
 	struct error error;
 	int status;
 	const cJSON *object;
-	cJSON **slot;	  /* private: where it is owned; NULL without an answer */
 	const char *text; /* the object as it came, borrowed */
 	size_t text_len;
 };
-/* The object, once: from then on the caller's, who frees. NULL when there is none. */
-cJSON *kube_reply_take(const struct kube_reply *reply);
 typedef void kube_done(void *owner, uint64_t token, const struct kube_reply *reply);
 
 struct kube *kube_new(struct loop *loop, struct http *transport, struct chance *chance,
@@ -67,13 +64,12 @@ uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, con
 void kube_cancel(struct kube *kube, uint64_t id);
 
 /* What kube/watch.h is made of: a GET whose reply is text alone (`object` is NULL), and one whose
- * body comes in pieces (or events), answered by the transport as it is and cancelled there.
- * `accept` is the media type. */
+ * body comes in pieces, answered by the transport as it is and cancelled there. `accept` is the
+ * media type. */
 uint64_t kube_get_text(struct kube *kube, const char *path, const char *accept, kube_done *done,
 		       void *owner, uint64_t token);
 uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, int64_t timeout_us,
-		     http_piece *piece, http_event *event, http_done *done, void *owner,
-		     uint64_t token);
+		     http_piece *piece, http_done *done, void *owner, uint64_t token);
 
 /* Calls of kube_send that were not answered yet. Who ends runs the loop until it is 0, so that what
  * is on its way arrives. */

@@ -306,13 +306,11 @@ void life_start(struct play *play)
 	play->kube = kube_new(play->loop, &play->api.http, &play->chance, &kube_options);
 	play->policies = policies_new();
 	play->alerts = alerts_new(play->kube, &play->receivers.http, &alerts);
-	play->posts = posts_new(play->loop, &play->hooks.http);
 	play->world = (struct tick_world){
 		.asks = {play->kube, &play->hooks.http, &play->metrics.metrics, always, NULL},
 		.workload = {labels, prefixes, true},
 		.policies = play->policies,
 		.alerts = play->alerts,
-		.posts = play->posts,
 		.metrics_server = "",
 		.component = "flagger",
 		.decisions = play->input->decisions,
@@ -328,7 +326,6 @@ void life_end(struct play *play)
 	engine_free(play->engine);
 	policies_free(play->policies);
 	alerts_free(play->alerts);
-	posts_free(play->posts);
 	kube_free(play->kube);
 	play->engine = NULL;
 }
@@ -358,8 +355,8 @@ void life_kill(struct play *play)
 
 void life_ports(struct play *play)
 {
-	play->api = (struct port_http){{&api_ops, true}, play};
-	play->hooks = (struct port_http){{.ops = &hook_ops}, play};
-	play->receivers = (struct port_http){{.ops = &receiver_ops}, play};
+	play->api = (struct port_http){{&api_ops}, play};
+	play->hooks = (struct port_http){{&hook_ops}, play};
+	play->receivers = (struct port_http){{&receiver_ops}, play};
 	play->metrics = (struct port_metrics){{&metric_ops}, play};
 }

@@ -40,7 +40,6 @@ struct play {
 	struct kube *kube;
 	struct policies *policies;
 	struct alerts *alerts;
-	struct posts *posts;
 	cJSON *alert; /* owned: what goes out next, or NULL */
 	struct engine *engine;
 	bool dead; /* nothing goes through any more */

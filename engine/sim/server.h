@@ -11,9 +11,7 @@
 struct exchange { /* a request under way, or a watch */
 	uint64_t id;
 	char *method, *url, *body, *content_type, *accept;
-	struct tree *json; /* instead of the body, or NULL */
 	http_piece *piece;
-	http_event *event;
 	http_done *done;
 	void *owner;
 	uint64_t token;
@@ -74,7 +72,7 @@ void exchange_end(struct cluster *cluster, uint64_t id);
 void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
 		     const struct error *err);
 /* The same with an object, as text or as it is. */
-void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, cJSON *owned_object);
+void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, const cJSON *object);
 void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref);
 /* Each watch is told what is new, after its own lag. */
 void watches_tell(struct cluster *cluster);

@@ -31,7 +31,6 @@ void exchange_end(struct cluster *cluster, uint64_t id)
 	free(exchange->method);
 	free(exchange->url);
 	free(exchange->body);
-	tree_drop(exchange->json);
 	free(exchange->content_type);
 	free(exchange->accept);
 	free(exchange);
@@ -59,11 +58,10 @@ void exchange_answer(struct cluster *cluster, uint64_t id, int status, const cha
 	answer(cluster, id, &reply);
 }
 
-void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, cJSON *owned_object)
+void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, const cJSON *object)
 {
 	size_t i = exchange_index(cluster, id);
-	SCOPED(json) cJSON *object = owned_object;
-	struct http_reply reply = {.status = status, .body = "", .json = &object};
+	struct http_reply reply = {.status = status, .body = "", .json = object};
 	if (i != SIZE_MAX && cluster->exchanges[i]->takes_json) {
 		answer(cluster, id, &reply);
 		return;
@@ -79,28 +77,21 @@ static void watch_over(void *owner, uint64_t id)
 
 /* ---- watches ---- */
 
-/* What a watch is told of: False when it is over. */
-static bool say(const struct exchange *watch, const char *type, cJSON *owned_object)
-{
-	if (watch->event != NULL)
-		return watch->event(watch->owner, watch->token, type, owned_object);
-	SCOPED(json) cJSON *object = owned_object;
-	SCOPED(buf) struct buf line;
-	buf_init(&line, SIZE_MAX);
-	buf_printf(&line, "{\"type\":\"%s\",\"object\":", type);
-	json_write(&line, object);
-	buf_puts(&line, "}\n");
-	return watch->piece(watch->owner, watch->token, line.text, line.len);
-}
-
 /* False when the watch is gone. */
-static bool tell(struct cluster *cluster, uint64_t id, const char *type, const cJSON *object)
+static bool tell_line(struct cluster *cluster, uint64_t id, const char *type, const char *object)
 {
 	size_t i = exchange_index(cluster, id);
 	if (i == SIZE_MAX)
 		return false;
-	const struct exchange *watch = cluster->exchanges[i];
-	if (say(watch, type, request_view(watch, object)))
+	SCOPED(buf) struct buf line;
+	buf_init(&line, SIZE_MAX);
+	buf_puts(&line, "{\"type\":\"");
+	buf_puts(&line, type);
+	buf_puts(&line, "\",\"object\":");
+	buf_puts(&line, object);
+	buf_puts(&line, "}\n");
+	const struct exchange *exchange = cluster->exchanges[i];
+	if (exchange->piece(exchange->owner, exchange->token, line.text, line.len))
 		return exchange_index(cluster, id) != SIZE_MAX;
 	struct error err;
 	error_set(&err, ERROR_CANCELLED, "ended by its reader");
@@ -137,14 +128,13 @@ static void tell_changes(void *owner, uint64_t id)
 		watch->cursor = next->version;
 		if (!request_is_of(&watch->ref, &next->ref))
 			continue;
-		/* The log may be packed meanwhile. */
-		const char *type = next->type;
-		struct tree *object = change_object(next);
-		bool wanted = !request_selects(watch) ||
-			      request_wants(watch, &watch->ref, &next->ref, object->json);
-		bool goes_on = !wanted || tell(cluster, id, type, object->json);
-		tree_drop(object);
-		if (!goes_on)
+		SCOPED(json) cJSON *object = NULL;
+		if (request_selects(watch))
+			object = json_parse(next->text, strlen(next->text), NULL);
+		if (object != NULL && !request_wants(watch, &watch->ref, &next->ref, object))
+			continue;
+		if (!tell_line(cluster, id, next->type,
+			       request_wants_metadata(watch) ? next->metadata : next->text))
 			return;
 	}
 }
@@ -166,7 +156,9 @@ static bool tell_all(struct cluster *cluster, const struct exchange *watch)
 		const struct stored *stored = cluster->store.items[i];
 		if (!request_wants(watch, &watch->ref, &stored->ref, stored->object))
 			continue;
-		if (!tell(cluster, id, "ADDED", stored->object))
+		SCOPED(json) cJSON *object = request_view(watch, stored->object);
+		SCOPED(text) char *text = json_text(object);
+		if (!tell_line(cluster, id, "ADDED", text))
 			return false;
 	}
 	return true;

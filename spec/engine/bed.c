@@ -23,8 +23,14 @@ static void give_answer(void *owner, uint64_t i)
 	struct bed *bed = owner;
 	const struct bed_answer answer = bed->answers[i];
 	if (answer.http != NULL) {
-		const struct http_reply reply = {
-			.status = bed->hook_status, .body = "", .retry_after_us = -1};
+		struct http_reply reply = {
+			.status = answer.status, .body = "", .retry_after_us = -1};
+		if (answer.status == HOOK_IS_DOWN)
+			error_set(&reply.error, ERROR_UNAVAILABLE, "connection refused");
+		if (answer.status == HOOK_IS_SILENT)
+			error_set(&reply.error, ERROR_TIMEOUT, "no answer in time");
+		if (answer.status <= 0)
+			reply.status = 0;
 		answer.http(answer.owner, answer.token, &reply);
 	} else if (answer.metric != NULL) {
 		const struct sample sample = {
@@ -33,11 +39,10 @@ static void give_answer(void *owner, uint64_t i)
 	}
 }
 
-static struct bed_answer *answer_soon(struct bed *bed, void *owner, uint64_t token)
+static struct bed_answer *new_answer(struct bed *bed, void *owner, uint64_t token)
 {
 	size_t i = bed->answered++ % ARRAY_LEN(bed->answers);
 	bed->answers[i] = (struct bed_answer){.owner = owner, .token = token};
-	loop_ready(bed->loop, give_answer, bed, i);
 	return &bed->answers[i];
 }
 
@@ -45,9 +50,16 @@ static uint64_t hook(struct http *http, const struct http_request *request, http
 		     http_done *done, void *owner, uint64_t token)
 {
 	struct bed *bed = container_of(http, struct bed, http);
-	(void)request;
 	(void)piece;
-	answer_soon(bed, owner, token)->http = done;
+	struct bed_answer *answer = new_answer(bed, owner, token);
+	int64_t after_us = 0;
+	answer->http = done;
+	answer->status =
+		bed->on_hook == NULL ? bed->hook_status : bed->on_hook(bed->hook_owner, request);
+	if (answer->status == HOOK_IS_SILENT)
+		after_us = request->timeout_us;
+	loop_at(bed->loop, loop_now(bed->loop) + after_us, give_answer, bed,
+		(uint64_t)(answer - bed->answers));
 	return bed->answered;
 }
 
@@ -62,7 +74,9 @@ static uint64_t query(struct metrics *metrics, const struct metric_query *asked,
 {
 	struct bed *bed = container_of(metrics, struct bed, metrics);
 	(void)asked;
-	answer_soon(bed, owner, token)->metric = done;
+	struct bed_answer *answer = new_answer(bed, owner, token);
+	answer->metric = done;
+	loop_ready(bed->loop, give_answer, bed, (uint64_t)(answer - bed->answers));
 	return bed->answered;
 }
 

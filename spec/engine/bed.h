@@ -17,6 +17,9 @@ struct bed {
 	struct tick_world world;
 	struct engine *engine;
 	int hook_status;
+	/* What a webhook or a receiver answers; NULL: hook_status to all. */
+	int (*on_hook)(void *owner, const struct http_request *request);
+	void *hook_owner;
 	double success;	       /* percent, what the metric store says */
 	enum sample_kind kind; /* of all samples */
 	struct http http;
@@ -26,9 +29,13 @@ struct bed {
 		metric_done *metric;
 		void *owner;
 		uint64_t token;
-	} answers[64];
+		int status;
+	} answers[256];
 	size_t answered;
 };
+
+/* Other answers than a status. */
+enum { HOOK_IS_DOWN = 0, HOOK_IS_SILENT = -1 };
 
 extern const char bed_canary[], bed_target[], bed_primary[], bed_apex[], bed_router[];
 
