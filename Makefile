@@ -193,7 +193,8 @@ test-torture: $(OUT)/spec-torture ## what if just this allocation, this reply ha
 # Without what takes five of the six seconds of CPU time of all specs, or counts it: 50 times slower here (SPEC_TIMES=1 tells).
 VALGRIND := valgrind -q --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible \
 	--suppressions=spec/valgrind.supp --num-callers=20 --error-exitcode=99
-TOO_SLOW := "-any command is given" "-garbage in a route" "-of a random route" "-golden: releases" "-storm of conflicts" "-weights set are weights read" \
+TOO_SLOW := "-any command is given" "-garbage in a route" "-of a random route" "-golden: releases" "-storm of conflicts" \
+	"-weights set are weights read" \
 	"-policy: whatever" "-what loops or hoards" "-hold ends at holdTimeout" "-one that never ends" "-no text takes long" \
 	"-hooks of one tick may" "-string and table do what the stock"
 test-valgrind: $(OUT)/sluice $(OUT)/spec-engine ## unit specs but the slowest, and a rehearsal, under memcheck

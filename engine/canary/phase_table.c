@@ -26,8 +26,8 @@ static const struct phase_facts facts[PHASES] = {
 			       "hook"},
 	[PHASE_WAITING_PROMOTION] =
 		{"the confirm-promotion hooks, while checks go on",
-		 "threshold failed checks, or holdTimeout held by metrics or "
-		 "the policy: rolled back",
+		 "threshold failed checks, holdTimeout held by metrics or the policy, or "
+		 "progressDeadlineSeconds without ready pods: rolled back; none for people",
 		 "sluice abort, the target at the promoted revision, or a rollback "
 		 "hook"},
 	[PHASE_PROMOTING] = {"a primary that is ready with the new revision, then traffic's way "

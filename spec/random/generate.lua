@@ -28,10 +28,13 @@ local function weights(analysis, provider)
   if provider == "istio" and chance(0.3) then analysis.mirror = true end
 end
 
+local tells_apart <const> = { istio = true, ["appmesh:v1beta2"] = true, contour = true }
+
 local function strategy_of(case)
   local analysis = case.analysis
   local kind = pick({ "weights", "weights", "weights", "ab", "bluegreen", "bluegreen", "skip" })
   if case.provider == "kubernetes" and kind ~= "skip" then kind = "bluegreen" end
+  if kind == "ab" and not tells_apart[case.provider] then kind = "weights" end
   case.strategy = kind
   if kind == "ab" then
     analysis.match = true
@@ -174,11 +177,14 @@ local function faults(case)
   if chance(0.3) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
 end
 
+local providers <const> = { "istio", "istio", "appmesh:v1beta2", "appmesh:v1beta2", "kubernetes", "linkerd", "traefik",
+  "contour" }
+
 ---@param seed integer
 ---@return table case
 function M.case(seed)
   math.randomseed(seed)
-  local case = { seed = seed, provider = pick({ "istio", "istio", "appmesh:v1beta2", "kubernetes" }), metrics = {},
+  local case = { seed = seed, provider = pick(providers), metrics = {},
     hooks = {}, streams = {}, answers = {}, outages = {}, faults = {}, lag = 0, limit = 1200,
     images = { { at = 0, image = "podinfo:2" } } }
   case.analysis = { interval = pick({ 10, 15, 20, 30, 60 }), threshold = math.random(1, 4) }
