@@ -143,10 +143,7 @@ static bool is_untouched(const struct tick *tick)
 static bool begins_with_all(const struct tick *tick)
 {
 	const struct memory *memory = &tick->status.memory;
-	for (size_t i = 0; i < memory->history_count; i++)
-		if (strcmp(memory->history[i].verdict, "pass") == 0)
-			return false;
-	return memory->split.canary == 100;
+	return memory->split.canary == 100 && memory->steps == 0;
 }
 
 /* Leaves all as it is for an interval, after which it is measured. */
@@ -481,8 +478,10 @@ enum step decide_analysis(struct tick *tick, const struct policy_chain *policies
 		}
 	}
 	snprintf(tick->verdict, sizeof(tick->verdict), "pass");
-	if (with_all)
+	if (with_all) {
+		tick->move.live = true; /* its first step, in which nothing moves */
 		return let_it_run(tick);
+	}
 	bool stays = false;
 	if (!is_untouched(tick))
 		step = pace(tick, policies, rollout, &stays);

@@ -442,7 +442,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_ROUTE:
 		next_owe_advance(next, situation, move, checksum);
-		if (!split_equal(&status->memory.split, &move->split) ||
+		if (move->live || !split_equal(&status->memory.split, &move->split) ||
 		    (move->has_iteration && move->iteration != status->iterations)) {
 			next->memory.steps++;
 			next->memory.stepped_us = now;

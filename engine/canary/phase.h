@@ -65,7 +65,7 @@ struct move {
 	bool give_up;	       /* SETTLE: at rest, what was held is no release any more */
 	bool at_once;	       /* BEGIN: without an analysis */
 	bool scaled_down;      /* SETTLE: the target, in its time */
-	bool live;	       /* SETTLE: the step counts from now */
+	bool live;	       /* SETTLE: the step counts from now; ROUTE: it is one, as it is */
 	bool by_hook;	       /* ROLL_BACK: a rollback webhook said so */
 	bool restores;	       /* ROLL_BACK: the primary has the revision, and gives it back */
 	int64_t due_us;	       /* when to decide again; 0: the usual time of the move */

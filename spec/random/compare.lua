@@ -88,6 +88,34 @@ local function trouble_before(case, at)
   return false
 end
 
+--- How it ends is what the last status says: {at, wanted, got}; nil when it is.
+local function wrong_end(transcript)
+  local target, primary = transcript.left.podinfo, transcript.left["podinfo-primary"]
+  local is_promoted = target.image == primary.image
+  local function found(wanted)
+    return { before = {}, wanted = wanted, got = string.format("%s, %d of %s, primary %s", transcript.phase,
+      target.replicas, target.image, primary.image) }
+  end
+  if transcript.phase == "Succeeded" and not is_promoted then return found("a primary that runs what was promoted") end
+  local rests = transcript.phase == "Succeeded" or transcript.phase == "Failed"
+  if rests and target.replicas > 0 then return found("a target that was scaled down") end
+  local route
+  for _, item in ipairs(transcript.items) do route = item.kind == "route" and item.split or route end
+  if rests and route and route ~= "100/0" then return found("traffic on the primary, not " .. route) end
+  return nil
+end
+
+--- Who came first in wild trouble decides what comes; but it ends, and right.
+function M.wild(case, transcript)
+  local is_shut = false
+  for _, hook in ipairs(case.hooks) do is_shut = is_shut or string.find(hook.type, "confirm", 1, true) ~= nil end
+  local rests = transcript.phase == "Succeeded" or transcript.phase == "Failed" or transcript.phase == "Initialized"
+  if not rests and not is_shut then
+    return { before = {}, wanted = "an end", got = transcript.phase .. " after " .. case.limit .. "s" }
+  end
+  return wrong_end(transcript) or missed_receiver(case, transcript)
+end
+
 --- Where they differ first: {wanted, wanted_at, got, got_at, before}; nil: nowhere.
 function M.differ(case, transcript, model)
   local items, at, before = told_by_engine(case, transcript), 1, {}
@@ -112,14 +140,16 @@ function M.differ(case, transcript, model)
     if math.abs(late) < 0.01 then return true end
     if not troubled then return false end
     if late > 0 and late < case.lag * REQUESTS then return true end
-    if wanted.looked and late > 0 and late <= LOOK_AGAIN then return true end
+    if wanted.looked and math.abs(late) <= LOOK_AGAIN then return true end
     return late > -EARLY and (late < 0 or (late < 4 + LATE and trouble_before(case, got.at)))
   end
 
   go_on()
   while true do
     local got = items[at]
-    if got == nil and (wanted == nil or wanted.at >= ends) then return missed_receiver(case, transcript) end
+    if got == nil and (wanted == nil or wanted.at >= ends) then
+      return wrong_end(transcript) or missed_receiver(case, transcript)
+    end
     if got and wanted and asks_the_same(got, wanted) then
       if troubled and is_in_time(got) then
         at = last_of(items, at)

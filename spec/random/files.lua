@@ -86,6 +86,8 @@ function M.scenario(case)
       scene(fault.at, { { "for", duration(fault.lasts) }, { "api", fault.api }, { "share", fault.share } })
     end
   end
+  -- The end of a rehearsal, once the daemon had the time to see everything.
+  if case.wild then scene(500, { { "image", case.images[#case.images].image } }) end
   if #scenes > 0 then lines[#lines + 1] = "scenes:" end
   table.sort(scenes, function(a, b) return a.at < b.at end)
   for _, item in ipairs(scenes) do lines[#lines + 1] = "  - " .. item.text end

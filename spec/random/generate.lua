@@ -156,15 +156,18 @@ local function outages(case)
   end
 end
 
---- Of the daemon and of the API server; not when a new image comes: what is due at that time may or may not see it.
+--- Of the daemon and of the API server; not when a new image comes, unless it is wild: what is due at that time may or
+--- may not see it.
 local function faults(case)
   for _ = 1, math.random(1, 3) do
     local fault = { at = odd_time(240, "fault"), lasts = 0 }
+    if case.wild and #case.images > 1 then fault.at = pick(case.images).at + math.random(-3, 3) + fractions.fault end
+    fault.at = math.max(fault.at, 1)
     if chance(0.4) then
       fault.crash = true
     else
       fault.api = pick({ "409", "429", "500", "503", "timeout", "down", "410" })
-      fault.lasts = math.random(1, 4)
+      fault.lasts = math.random(1, case.wild and 40 or 4)
       if chance(0.5) then fault.share = pick({ 0.2, 0.5, 0.8 }) end
     end
     local alone = true
@@ -172,7 +175,7 @@ local function faults(case)
       local at = case.images[i].at
       alone = alone and (at < fault.at - 2 or at > fault.at + fault.lasts + 20)
     end
-    if alone then case.faults[#case.faults + 1] = fault end
+    if alone or case.wild then case.faults[#case.faults + 1] = fault end
   end
   if chance(0.3) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
 end
@@ -196,7 +199,8 @@ function M.case(seed)
   hooks(case)
   for _, metric in ipairs(case.metrics) do stream(case, metric) end
   images(case)
-  if chance(0.35) then
+  case.wild = chance(0.1)
+  if case.wild or chance(0.35) then
     faults(case)
     steady_answers(case)
   else

@@ -272,6 +272,25 @@ static cJSON *read_objects(const char *path, struct error *err)
 	return objects;
 }
 
+/* How the workloads were left. */
+static cJSON *left(const struct rehearsal_result *result)
+{
+	cJSON *workloads = cJSON_CreateObject();
+	const cJSON *object;
+	cJSON_ArrayForEach(object, result->objects)
+	{
+		if (!text_equal(json_string(object, "kind"), "Deployment"))
+			continue;
+		cJSON *workload = cJSON_AddObjectToObject(
+			workloads, json_string_or(object, "metadata.name", ""));
+		json_put_number(workload, "replicas", json_number(object, "spec.replicas", -1));
+		json_put_string(
+			workload, "image",
+			json_string_or(object, "spec.template.spec.containers[0].image", ""));
+	}
+	return workloads;
+}
+
 static bool play(const char *folder, int64_t lag_us, int64_t limit_us, cJSON *told,
 		 struct error *err)
 {
@@ -296,6 +315,7 @@ static bool play(const char *folder, int64_t lag_us, int64_t limit_us, cJSON *to
 	if (good) {
 		json_put_string(told, "phase", result.phase);
 		json_put_number(told, "took", (double)result.took_us / 1e6);
+		json_put(told, "left", left(&result));
 	}
 	if (recording != NULL)
 		rehearsal_result_fini(&result);
@@ -304,7 +324,8 @@ static bool play(const char *folder, int64_t lag_us, int64_t limit_us, cJSON *to
 	return good;
 }
 
-/* engine.rehearse(folder, lag in seconds, limit in seconds): {items, phase, took}, or nil and why.
+/* engine.rehearse(folder, lag in seconds, limit in seconds): {items, phase, took, left}, or nil and
+ * why.
  */
 static int lua_rehearse(lua_State *L)
 {
