@@ -1,63 +1,31 @@
 # commands of an operator; then a canary is handed to a real Flagger, releases there, comes back, and is not worked on by both
 
 given_cluster flagger all
-kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n team "$@"; }
-flagger=${FLAGGER:-$(command -v flagger || true)} # of `go install github.com/fluxcd/flagger/cmd/flagger@v1.44.0`
-export KUBECONFIG=$BED/admin.kubeconfig
+# shellcheck source=tools/e2e/control/flagger.sh
+. "$here/control/flagger.sh"
+given_store
+given_team
 
-# There is no kubelet: whatever is asked for is ready.
-make_ready() {
-	local name generation replicas
-	while read -r name generation replicas; do
-		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
-			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
-			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
-	done < <(kube get deployments -o json | jq -r '.items[] | "\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
-}
-phase() { kube get canary web -o jsonpath='{.status.phase}'; }
-weight() { kube get virtualservices.networking.istio.io web -o json | jq -r '.spec.http[0].route[] |
-	select(.destination.host | test("canary")) | .weight'; }
-messages() { kube get events -o json | jq -r '.items[].message'; }
+# ---- one canary at a time
 
-# until SECONDS WHAT COMMAND...: it succeeds
-until_it() {
-	local deadline=$((SECONDS + $1)) what=$2
-	shift 2
-	while [ $SECONDS -lt $deadline ]; do
-		make_ready
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.3
-	done
-	wrong "$what: phase $(phase), weight $(weight)"
-	messages | tail -20
-	return 1
-}
-in_phase() { [ "$(phase)" = "$1" ]; }
-has_weight() { [ "$(weight)" = "$1" ]; }
-says() { messages | grep -qF "$1"; }
-release() { kube set image deployment/web c="c:$1" >/dev/null; }
-primary_runs() { [ "$(kube get deployment web-primary -o jsonpath='{.spec.template.spec.containers[0].image}')" = "c:$1" ]; }
-sluice() { "$PROGRAMS/sluice" "$@"; }
-
-"$PROGRAMS/sluice" sim --port 0 >"$folder/store" 2>&1 & # its metric store
-store=$!
-kube create namespace team >/dev/null
-kube apply -f - >"$folder/given" 2>&1 <<'END' || wrong "$(cat "$folder/given")"
-{"apiVersion":"v1","kind":"List","items":[
-{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":1,"selector":{"matchLabels":{"app":
-"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"c:1"}]}}}},
-{"apiVersion":"flagger.app/v1beta1","kind":"Canary","metadata":{"name":"web"},"spec":{"provider":"istio","targetRef":
-{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"service":{"port":80},"analysis":{"interval":"10s","threshold":3,
-"maxWeight":50,"stepWeight":25}}}]}
-END
-address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
-"$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --metrics-server "$address" --port 0 >"$folder/daemon.log" 2>&1 &
-daemon=$!
+start_daemon --mesh-provider istio --selector moved=yes
+for _ in $(seq 10); do
+	make_ready
+	sleep 0.5
+done
+[ -z "$(phase)" ] || wrong "a canary without the label was taken: $(phase)"
+kube label canary web moved=yes >/dev/null
+until_it 30 "it is not initialized once it has the label" in_phase Initialized
+kube label canary web moved- >/dev/null
+release 2
+sleep 3
+in_phase Initialized || wrong "a canary that has lost the label is worked on: $(phase)"
+end "$daemon"
+say "one canary at a time, by its label"
+start_daemon --mesh-provider istio
 
 # ---- commands
 
-until_it 30 "it is not initialized" in_phase Initialized
-release 2
 until_it 30 "no first step" has_weight 25
 sluice pause team/web >/dev/null || wrong "it cannot be paused"
 until_it 5 "nobody says that it is paused" says "Command pause of web.team by "
@@ -83,11 +51,6 @@ until_it 15 "not handed back" sluice handback team/web
 if [ -z "$flagger" ]; then
 	say "no flagger in the PATH or \$FLAGGER: what it makes of the canary was not tried"
 else
-	start_flagger() {
-		"$flagger" -kubeconfig="$BED/admin.kubeconfig" -metrics-server="$address" -mesh-provider=istio -port=18089 \
-			>>"$folder/flagger.log" 2>&1 &
-		other=$!
-	}
 	start_flagger
 	until_it 60 "Flagger does not initialise it" in_phase Initialized
 	primary_runs 2 || wrong "Flagger changed the primary"
