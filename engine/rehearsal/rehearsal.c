@@ -179,10 +179,9 @@ static bool make_address(struct play *play, const cJSON *provider)
 static bool is_there(const struct play *play, const cJSON *canary, const cJSON *alert)
 {
 	char path[KUBE_PATH_MAX];
-	const char *namespace = json_string_or(alert, "providerRef.namespace", "");
-	if (namespace[0] == '\0')
-	namespace = json_string_or(canary, "metadata.namespace", "default");
-	return kube_path(path, &kube_alert_provider, namespace,
+	const char *elsewhere = json_string_or(alert, "providerRef.namespace", "");
+	const char *own = json_string_or(canary, "metadata.namespace", "default");
+	return kube_path(path, &kube_alert_provider, elsewhere[0] == '\0' ? own : elsewhere,
 			 json_string_or(alert, "providerRef.name", "")) &&
 	       cluster_get(play->cluster, path) != NULL;
 }

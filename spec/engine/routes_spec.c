@@ -118,7 +118,7 @@ static void find_differences(struct buf *text, const char *place, const cJSON *t
 	bool lists = cJSON_IsArray(theirs) && cJSON_IsArray(ours);
 	if (json_equal(theirs, ours))
 		return;
-	if (!objects && !lists) {
+	if (theirs == NULL || ours == NULL || (!objects && !lists)) {
 		tell_difference(text, place, theirs, ours);
 		return;
 	}
