@@ -32,7 +32,8 @@ enum {
 	HERALD_LETTERS_MAX = 16,     /* events of a canary that wait for their receivers */
 	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
 	FORMER_TEMPLATE_MAX =
-		64 * KIB, /* in an annotation, of which the API server takes 256 KiB */
+		64 * KIB,	  /* in an annotation, of which the API server takes 256 KiB */
+	PODS_TEXT_MAX = 16 * KIB, /* a pattern for the names of some pods */
 	QUERY_MAX = 64 * KIB,
 	RAW_SAMPLE_MAX = 64 * KIB, /* of an answer that is shared or written down */
 	LOG_LINE_MAX = 16 * KIB,

@@ -96,16 +96,18 @@ static enum step compare_copies(struct tick *tick)
 enum step converge_observe(struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
-	const cJSON *target, *primary;
+	const cJSON *target, *primary = NULL;
 	const struct kube_kind *kind = &spec->target->kube;
 	enum step first = converge_look_at(tick, kind, spec->target_name, &target);
-	enum step second = converge_look_at(tick, kind, spec->primary_target, &primary);
+	enum step second = spec->target->is_own_primary
+				   ? first
+				   : converge_look_at(tick, kind, spec->primary_target, &primary);
 	if (first == STEP_END || second == STEP_END)
 		return STEP_END;
 	if (first == STEP_WAIT || second == STEP_WAIT)
 		return STEP_WAIT;
 	tick->target = target;
-	tick->primary = primary;
+	tick->primary = spec->target->is_own_primary ? target : primary;
 	if (target == NULL)
 		return STEP_ON;
 	converge_divert(tick);
@@ -217,7 +219,8 @@ static enum step copy_target(struct tick *tick)
 
 enum step converge_initial(struct tick *tick)
 {
-	if (tick->beside != NULL || converge_is_promoted(tick))
+	if (tick->beside != NULL || tick->spec->target->driver != NULL ||
+	    converge_is_promoted(tick))
 		return STEP_ON;
 	return copy_target(tick);
 }
@@ -321,6 +324,8 @@ enum step converge_promotion(struct tick *tick)
 			  "the target is not what was analysed: nothing is copied to the primary");
 		return tick_trouble(tick, &err);
 	}
+	if (tick->spec->target->driver != NULL)
+		return STEP_ON; /* its own split makes all pods follow */
 	enum step step = copy_target(tick);
 	return step == STEP_ON ? scaler_follow(tick) : step;
 }

@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "canary/abroad.h"
 #include "canary/contest.h"
 #include "canary/endpoints.h"
+#include "canary/ordinals.h"
+#include "canary/target.h"
 #include "kube/split.h"
 
 /* What the driver wants to see, asked again until it asks for nothing more. */
@@ -68,8 +71,10 @@ static enum step write_routes(struct tick *tick, const cJSON *desired, const cha
 	cJSON_ArrayForEach(item, json_get(desired, "edit"))
 	{
 		const char *path = json_string_or(item, "path", "");
-		enum step step = contest_look(
-			tick, path, json_string_or(tick->spec->json, "routeRef.kind", ""), NULL);
+		/* A target is written by its team, as releases. */
+		bool adopted = tick->spec->target->driver == NULL;
+		const char *kind = json_string_or(tick->spec->json, "routeRef.kind", "");
+		enum step step = adopted ? contest_look(tick, path, kind, NULL) : STEP_ON;
 		if (step == STEP_ON)
 			step = converge_write(tick, KUBE_JSON_PATCH, path, json_get(item, "patch"));
 		if (step != STEP_ON)
@@ -109,6 +114,24 @@ static enum traffic_state says_split(const struct traffic_view *view, const cJSO
 	return (state == TRAFFIC_LIVE || state == TRAFFIC_PENDING) && same ? state : TRAFFIC_BROKEN;
 }
 
+static const int64_t unseen_us = 10 * DURATION_SECOND;
+
+/* A split that is the target's own takes as long as its pods, and they as long as a release may;
+ * nothing is said of that before the step is due. */
+static enum step await_own_pods(struct tick *tick, const struct error *why)
+{
+	/* Until its controller has seen it, nobody knows of which revision what is. */
+	tick->unseen = !partition_is_seen(tick->target);
+	int64_t due_us = tick->status.memory.due_us;
+	if (tick->unseen)
+		due_us = (due_us == 0 ? tick->now_us : due_us) + unseen_us;
+	tick->due_us = due_us;
+	if (tick->now_us < due_us)
+		return STEP_END;
+	tick->unreached = !tick->unseen;
+	return tick_halt(tick, "%s", why->text);
+}
+
 /* What was written is read back: a step counts from when its split is in force. */
 static enum step await_routes(struct tick *tick, const struct traffic_view *view,
 			      const cJSON *paths)
@@ -122,7 +145,8 @@ static enum step await_routes(struct tick *tick, const struct traffic_view *view
 		break;
 	case TRAFFIC_PENDING:
 		tick->pending = true;
-		return tick_halt(tick, "%s", why.text);
+		return tick->spec->target->driver == NULL ? tick_halt(tick, "%s", why.text)
+							  : await_own_pods(tick, &why);
 	case TRAFFIC_ABSENT:
 	case TRAFFIC_BROKEN:
 		return tick_halt(tick, "%s", why.text);
@@ -211,8 +235,8 @@ void converge_divert(struct tick *tick)
 {
 	if (tick->routes != NULL || tick->routes_done)
 		return;
-	tick->diverted = tick->driver != NULL && tick->driver->can_weigh &&
-			 tick->status.phase != PHASE_INITIALIZING &&
+	tick->diverted = tick->spec->target->driver == NULL && tick->driver != NULL &&
+			 tick->driver->can_weigh && tick->status.phase != PHASE_INITIALIZING &&
 			 tick->status.memory.split.canary > 0 && tick->primary != NULL &&
 			 converge_serves(tick, SIDE_PRIMARY) && !converge_serves(tick, SIDE_CANARY);
 }
@@ -228,6 +252,10 @@ enum step converge_routes(struct tick *tick)
 	tick->routing = true;
 	enum step step = route(tick);
 	tick->routing = false;
+	if (step == STEP_ON && tick->spec->target->is_own_primary) {
+		step = ordinals_revert(tick);
+		tick->unreached |= step == STEP_END;
+	}
 	const struct split carried = converge_split(tick);
 	if (step == STEP_ON)
 		endpoints_note_served(tick, &carried);

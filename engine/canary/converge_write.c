@@ -35,12 +35,13 @@ enum step converge_look_at(struct tick *tick, const struct kube_kind *kind, cons
 	return converge_look(tick, path, object);
 }
 
-/* A step that is due waits since then. */
+/* A step waits since it is due; before that, nobody does. */
 static int64_t waits_since_us(const struct tick *tick)
 {
 	const struct memory *memory = &tick->status.memory;
-	bool due = memory->due_us > memory->since_us && memory->due_us <= tick->now_us;
-	return due ? memory->due_us : memory->since_us;
+	if (memory->due_us <= memory->since_us)
+		return memory->since_us;
+	return memory->due_us < tick->now_us ? memory->due_us : tick->now_us;
 }
 
 /* While it is paused no deadline runs out. */
@@ -50,6 +51,7 @@ enum readiness converge_ready(const struct tick *tick, enum side side, struct er
 	const struct memory *memory = &tick->status.memory;
 	bool canary = side == SIDE_CANARY;
 	const struct ready_terms terms = {
+		.canary = canary,
 		.threshold = canary ? spec->canary_ready_threshold : spec->primary_ready_threshold,
 		.deadline_us = spec->progress_deadline_us + memory->paused_for_us,
 		.since_us = waits_since_us(tick),
@@ -82,7 +84,7 @@ static bool would_harm(struct tick *tick)
 	struct error why = {0};
 	const char *name = NULL;
 	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
-	    tick->target == NULL)
+	    tick->target == NULL || spec->target->driver != NULL)
 		return false;
 	if (split.primary > 0 && converge_serves(tick, SIDE_CANARY) &&
 	    !is_ready(tick, SIDE_PRIMARY, &why))
@@ -109,7 +111,7 @@ static enum step await_endpoints(struct tick *tick)
 		{SIDE_CANARY, split.canary > 0 || split.mirror, SIDE_PRIMARY},
 	};
 	if (tick->status.phase == PHASE_INITIALIZING || tick->primary == NULL ||
-	    tick->target == NULL)
+	    tick->target == NULL || tick->spec->target->driver != NULL)
 		return STEP_ON;
 	/* Routes that do not follow a move of ours are put back, and pods may be others since. */
 	if (!tick->moved)

@@ -153,9 +153,9 @@ static uint64_t digest_of(const cJSON *json)
 	return json == NULL ? 0 : json_digest(json);
 }
 
-/* The revision of what may be a target; the generation where there is one, with labels and
- * annotations; of an autoscaler, whose status moves all the time, that it is there; else the
- * version. Never 0. */
+/* The revision of what may be a target, and its own split; the generation where there is one, with
+ * labels and annotations; of an autoscaler, whose status moves all the time, that it is there; else
+ * the version. Never 0. */
 static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 {
 	if (watched->target != NULL) {
@@ -163,7 +163,10 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 		target_hash(watched->target, object, hash);
 		/* Pods where there were none, at rest, are somebody's doing (contest.h). */
 		uint64_t pods = watched->target->is_stopped(object) ? 0 : 2;
-		return (hash64(hash, strlen(hash)) ^ pods) | 1;
+		uint64_t split = watched->target->driver == NULL
+					 ? 0
+					 : digest_of(json_at(object, "spec.updateStrategy"));
+		return (hash64(hash, strlen(hash)) ^ pods ^ split) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)
 		return 1;
@@ -320,6 +323,7 @@ static bool is_kept(const struct kept *kept, const char *path, struct kube_ref *
 {
 	return kube_path_parse(path, ref) && ref->name[0] != '\0' &&
 	       strcmp(ref->plural, kube_event.plural) != 0 &&
+	       strcmp(ref->plural, kube_pod.plural) != 0 &&
 	       strcmp(ref->plural, kube_canary.plural) != 0 &&
 	       (kept->namespace == NULL || strcmp(kept->namespace, ref->namespace) == 0);
 }

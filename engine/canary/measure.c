@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "canary/hooks.h"
 #include "canary/target.h"
@@ -15,9 +16,13 @@ static const char *const kinds[] = {
 	[SAMPLE_STALE] = "stale", [SAMPLE_ERROR] = "error",
 };
 
-static void subject_of(const struct tick *tick, struct metric_subject *subject)
+static void subject_of(const struct tick *tick, struct metric_subject *subject, struct buf *pods)
 {
 	const struct canary_spec *spec = tick->spec;
+	const struct target_kind *kind = spec->target;
+	buf_init(pods, PODS_TEXT_MAX);
+	if (kind->name_pods != NULL)
+		kind->name_pods(tick->target, pods);
 	*subject = (struct metric_subject){
 		.name = spec->name,
 		.namespace = spec->namespace,
@@ -26,9 +31,12 @@ static void subject_of(const struct tick *tick, struct metric_subject *subject)
 		.ingress = spec->ingress_name == NULL ? spec->target_name : spec->ingress_name,
 		.route = spec->route_name == NULL ? spec->target_name : spec->route_name,
 		.provider = spec->metrics_provider,
-		.kind = spec->target->kube.kind,
-		.noun = spec->target->noun,
-		.pod_names = spec->target->pod_names,
+		.kind = kind->kube.kind,
+		.noun = kind->noun,
+		.by_service = kind->counted == COUNTED_BY_SERVICE,
+		.by_pod = kind->counted == COUNTED_BY_POD,
+		.revision = json_string_or(tick->target, "status.updateRevision", ""),
+		.pod_names = kind->name_pods != NULL ? pods->text : kind->pod_names,
 		.metrics_server = spec->metrics_server == NULL ? tick->world->metrics_server
 							       : spec->metrics_server,
 	};
@@ -104,8 +112,9 @@ static enum step take_sample(struct tick *tick, const char *label, const cJSON *
 	if (read_template(tick, check, &template, &secret, &err) == STEP_WAIT)
 		return STEP_WAIT;
 	struct metric_subject subject;
+	SCOPED(buf) struct buf pods = {0};
 	struct metric_request request;
-	subject_of(tick, &subject);
+	subject_of(tick, &subject, &pods);
 	if (tick->driver->query != NULL)
 		subject.own_query =
 			tick->driver->query(tick->driver, json_string_or(check, "name", ""));
@@ -312,8 +321,9 @@ static enum step template_online(struct tick *tick, size_t i, struct error *err)
 	if (read_template(tick, check, &template, &secret, err) == STEP_WAIT)
 		return STEP_WAIT;
 	struct metric_subject subject;
+	SCOPED(buf) struct buf pods = {0};
 	struct metric_request request;
-	subject_of(tick, &subject);
+	subject_of(tick, &subject, &pods);
 	if (err->kind != ERROR_NONE ||
 	    !metric_request_init(&request, &subject, check, template, secret, err))
 		return STEP_ON;

@@ -166,8 +166,12 @@ static void fail(struct status *next, const struct situation *situation, const c
 
 static void promote_text(const struct canary_spec *spec, char text[DEBT_TEXT_MAX])
 {
-	snprintf(text, DEBT_TEXT_MAX, "Copying %s.%s template spec to %s.%s", spec->target_name,
-		 spec->namespace, spec->primary_target, spec->namespace);
+	if (strcmp(spec->target_name, spec->primary_target) == 0)
+		snprintf(text, DEBT_TEXT_MAX, "Rolling out %s.%s to all its pods",
+			 spec->target_name, spec->namespace);
+	else
+		snprintf(text, DEBT_TEXT_MAX, "Copying %s.%s template spec to %s.%s",
+			 spec->target_name, spec->namespace, spec->primary_target, spec->namespace);
 }
 
 static void skip(struct status *next, const struct situation *situation, const char *checksum)

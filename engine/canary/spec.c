@@ -119,6 +119,10 @@ static void read(struct canary_spec *spec, const struct spec_options *options,
 	read_deadline(spec, problems);
 	read_target(spec, problems);
 	spec_read_service(spec, problems);
+	if (spec->target != NULL && spec->target->driver != NULL)
+		spec->provider = spec->target->driver;
+	if (spec->target != NULL && spec->target->is_own_primary)
+		text_copy(spec->primary_target, sizeof(spec->primary_target), spec->target_name);
 	/* Routes lead to the copies themselves. */
 	if (spec->target != NULL && spec->target->copy != NULL)
 		text_copy(spec->primary_target, sizeof(spec->primary_target), spec->primary);

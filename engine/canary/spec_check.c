@@ -43,9 +43,12 @@ static struct abilities check_provider(const struct canary_spec *spec,
 static void check_pods(const struct canary_spec *spec, struct spec_problems *problems)
 {
 	static const char *const words[] = {"request-success-rate", "request-duration"};
-	if (spec->target == NULL || spec->target->pod_names != NULL)
+	if (spec->target == NULL || spec->target->counted == COUNTED_BY_WORKLOAD)
 		return;
-	if (text_starts(spec->provider, "appmesh"))
+	bool by_pod = spec->target->counted == COUNTED_BY_POD;
+	if (by_pod)
+		; /* its split is its own */
+	else if (text_starts(spec->provider, "appmesh"))
 		problem_error(problems, "spec.provider",
 			      "App Mesh finds pods by their labels, which a %s does not have",
 			      spec->target->kube.kind);
@@ -59,13 +62,18 @@ static void check_pods(const struct canary_spec *spec, struct spec_problems *pro
 		bool built_in =
 			metric->query == NULL && metric->template_name == NULL &&
 			(text_equal(metric->name, words[0]) || text_equal(metric->name, words[1]));
-		if (!built_in || builtin_query_of_service(spec->metrics_provider, metric->name))
+		const char *query =
+			by_pod ? builtin_query_of_pods(spec->metrics_provider, metric->name)
+			       : builtin_query_of_service(spec->metrics_provider, metric->name);
+		if (!built_in || query != NULL)
 			continue;
 		char path[PROBLEM_PATH_MAX];
 		problem_index(path, "spec.analysis.metrics", i);
 		problem_error(problems, path,
-			      "the built-in query of %s selects pods by the name of their "
-			      "workload, which a %s does not know: use a templateRef",
+			      by_pod ? "the built-in query of %s cannot tell one pod of a %s from "
+				       "another: use a templateRef"
+				     : "the built-in query of %s selects pods by the name of their "
+				       "workload, which a %s does not know: use a templateRef",
 			      spec->metrics_provider, spec->target->kube.kind);
 	}
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "canary/shape.h"
 #include "canary/spec_parts.h"
+#include "canary/target.h"
 
 /* The names derive from the apex; each is the name of a Service, so a label of DNS. */
 static void read_names(struct canary_spec *spec, struct spec_problems *problems)
@@ -63,7 +64,8 @@ void spec_read_service(struct canary_spec *spec, struct spec_problems *problems)
 {
 	spec->service = json_get(spec->json, "service");
 	if (!cJSON_IsObject(spec->service)) {
-		if (spec->service == NULL || cJSON_IsNull(spec->service))
+		bool needed = spec->target == NULL || spec->target->driver == NULL;
+		if (needed && (spec->service == NULL || cJSON_IsNull(spec->service)))
 			problem_error(problems, "spec.service",
 				      "is required: Services route to %s and its primary",
 				      spec->target_name[0] == '\0' ? "the target"

@@ -420,7 +420,7 @@ static const struct shape analysis[] = {
 
 static const struct shape target_ref[] = {
 	API_VERSION,
-	KIND("Deployment", "DaemonSet", "Service"), /* those of target.c */
+	KIND("Deployment", "DaemonSet", "Service", "StatefulSet"), /* those of target.c */
 	NAME,
 	{.kind = SHAPE_END},
 };

@@ -10,6 +10,7 @@ static const struct target_kind *const kinds[] = {
 	&target_deployment,
 	&target_daemon_set,
 	&target_service,
+	&target_stateful_set,
 };
 
 const struct target_kind *target_find(const char *api_version, const char *kind)

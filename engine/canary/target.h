@@ -17,12 +17,16 @@ struct pod_counts {
 };
 
 struct ready_terms {
-	int threshold;	     /* percent of updated pods that must be available */
+	bool canary;   /* of an object that is its own primary: its new pods are asked about */
+	int threshold; /* percent of updated pods that must be available */
 	int64_t deadline_us; /* how long it may make no progress */
 	int64_t since_us;    /* when waiting for it began, or the phase */
 	bool rests;	     /* no release waits for it */
 	int64_t now_us;
 };
+
+/* What tells the canary's requests from the others'. */
+enum counted { COUNTED_BY_WORKLOAD, COUNTED_BY_SERVICE, COUNTED_BY_POD };
 
 struct target_kind {
 	struct kube_kind kube;
@@ -32,9 +36,14 @@ struct target_kind {
 	bool runs_pods;	  /* from a template: configs are tracked, Services are made to lead to them
 			   */
 	bool rewrites_affinity; /* of its primary's pods: what keeps off the target's own */
-	/* How the names of its pods go on after the target's and a dash: a regular expression.
-	 * NULL: it does not know its pods. */
+	/* Its split is its own, and this driver carries it; NULL: the provider's. */
+	const char *driver;
+	bool is_own_primary; /* there is one object, which runs both revisions */
+	enum counted counted;
+	/* How the names of its pods go on after the target's and a dash: a regular expression, or
+	 * what makes one of the canary's. NULL: it does not know its pods. */
 	const char *pod_names;
+	void (*name_pods)(const cJSON *target, struct buf *pattern);
 	/* Fields of spec beside the template that the primary takes over; NULL-terminated. */
 	const char *const *copied;
 
@@ -62,12 +71,21 @@ struct target_kind {
 	cJSON *(*scale)(const cJSON *workload, long replicas);
 };
 
-extern const struct target_kind target_deployment, target_daemon_set, target_service;
+extern const struct target_kind target_deployment, target_daemon_set, target_service,
+	target_stateful_set;
 
 /* The kind of a spec.targetRef; NULL when it is none of ours. */
 const struct target_kind *target_find(const char *api_version, const char *kind);
 /* The one whose objects are in that collection; or NULL. */
 const struct target_kind *target_of(const char *api_version, const char *plural);
+
+/* Of a StatefulSet: its partition; how many pods are below it, which are of the stable revision;
+ * what the partition shall be. At rest no pod follows the template, however many there will be. */
+enum { PARTITION_REST = INT32_MAX };
+long partition_of(const cJSON *set);
+bool partition_is_seen(const cJSON *set); /* what its controller says is about what it says */
+long partition_stable_pods(const cJSON *set);
+long partition_wanted(const cJSON *set, const struct status *status, const struct split *split);
 
 /* The revision: 16 hex digits over what a release changes. */
 void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX]);

@@ -98,6 +98,7 @@ static cJSON *scale(const cJSON *service, long replicas)
 const struct target_kind target_service = {
 	.kube = {"v1", "Service", "services", false},
 	.noun = "service",
+	.counted = COUNTED_BY_SERVICE,
 	.template = template,
 	.copy = copy,
 	.same = same,

@@ -61,7 +61,7 @@ void tick_forget_run(struct tick *tick)
 	tick->pending = tick->status.memory.pending;
 	tick->landed = false;
 	tick->commanded = false;
-	tick->unreached = false;
+	tick->unreached = tick->unseen = false;
 	tick->policy_news = false;
 	text_copy(tick->policy, sizeof(tick->policy), tick->status.memory.policy);
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
@@ -268,7 +268,7 @@ static void look_after_alerts(struct tick *tick)
  * must not stand in the way of the revision that mends it. */
 static bool a_fix_waits(const struct tick *tick)
 {
-	return tick->trouble.kind == ERROR_NONE && tick->objects_done &&
+	return tick->trouble.kind == ERROR_NONE && tick->objects_done && !tick->unseen &&
 	       phase_is_at_rest(tick->status.phase) && tick_target_changed(tick) &&
 	       !tick_target_is_promoted(tick);
 }
@@ -361,7 +361,10 @@ static enum step run(struct tick *tick)
 		tick->move.note_count = said;
 		tick->notice[0] = '\0';
 		tick->due_us = 0;
-		return tick_decide(tick);
+		step = tick_decide(tick);
+		if (step == STEP_END && tick->unreached && tick->due_us == 0)
+			tick->due_us = tick->now_us + look_again_us;
+		return step;
 	}
 	if (step == STEP_ON && is_late(tick))
 		return wait_anew(tick);
@@ -514,7 +517,9 @@ enum tick_result tick_run(struct tick *tick)
 	int64_t due_us = memory->paused_us == 0 ? memory->due_us : 0;
 	bool settle = (has_settled(tick) || tick->told_count > 0) && due_us == 0;
 	bool forgets = tick->command_seen[0] == '\0' && memory->command[0] != '\0';
-	bool worth = step == STEP_ON || settle || forgets || tick->policy_news ||
+	/* A step counts from when it is in force, so it is remembered that it was not. */
+	bool waits = tick->pending && !memory->pending;
+	bool worth = step == STEP_ON || settle || waits || forgets || tick->policy_news ||
 		     tick->contested[0] != '\0' || tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);

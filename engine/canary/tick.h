@@ -125,6 +125,7 @@ struct tick {
 	uint64_t reached[SIDES];
 
 	bool moved;	/* this run follows a move of the same tick */
+	bool unseen;	/* of this run: the target is newer than its status */
 	bool unreached; /* of this run: the routes wait for endpoints */
 	bool wrote;	/* since this was false */
 	/* What the policy said in an earlier run of this tick; it would say the same again. */

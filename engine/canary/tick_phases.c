@@ -82,6 +82,8 @@ bool tick_target_changed(const struct tick *tick)
 bool tick_primary_is_broken(struct tick *tick)
 {
 	struct error why = {0};
+	if (tick->spec->target->driver != NULL)
+		return false; /* there is no canary beside it */
 	return tick->status.memory.split.canary == 100 && primary_ready(tick, &why) != READY;
 }
 
@@ -89,7 +91,7 @@ bool tick_primary_is_lost(struct tick *tick)
 {
 	struct error why = {0};
 	bool starts = tick->move.kind == MOVE_BEGIN || tick->move.kind == MOVE_RESTART;
-	if (primary_ready(tick, &why) != READY_NEVER)
+	if (tick->spec->target->driver != NULL || primary_ready(tick, &why) != READY_NEVER)
 		return false;
 	return starts ||
 	       (!tick->spec->target->is_stopped(tick->target) && canary_ready(tick, &why) == READY);
@@ -235,6 +237,8 @@ static enum step primary_took_over(struct tick *tick, bool *failed)
 			      : unready_halt(tick, SIDE_PRIMARY, &why);
 	case READY_NEVER:
 		*failed = true;
+		if (tick->spec->target->driver != NULL && tick->status.phase == PHASE_PROMOTING)
+			return never_ready(tick, &why);
 		tick->move.reason = tick_words(tick, "%s", why.text);
 		return tick_move(tick, MOVE_PROMOTION_FAILED);
 	}

@@ -215,6 +215,12 @@ bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJ
 bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const char *revision)
 {
 	char id[40];
+	if (spec->target->is_own_primary) {
+		char hash[HASH_TEXT_MAX], now[HASH_TEXT_MAX];
+		target_hash(spec->target, primary, hash);
+		workload_revision(hash, NULL, now);
+		return strcmp(now, revision) == 0 && spec->target->same(primary, primary);
+	}
 	flagger_id(spec, revision, id);
 	const cJSON *of = spec->target->copy != NULL ? primary : json_at(primary, "spec.template");
 	return text_equal(json_string(of, id_path), id);

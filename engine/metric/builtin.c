@@ -16,6 +16,8 @@
 #define ISTIO_SERVICE                                                                              \
 	"reporter=\"destination\",destination_workload_namespace=\"{{ namespace }}\","             \
 	"destination_service_name=\"{{ service }}-canary\""
+/* As Prometheus names it that Istio and Linkerd come with. */
+#define POD "pod=~\"{{ pods }}\""
 #define LINKERD                                                                                    \
 	"namespace=\"{{ namespace }}\",{{ workload }}=~\"{{ target }}\",direction=\"inbound\""
 #define CONTOUR "envoy_cluster_name=~\"{{ namespace }}_{{ service }}-canary_[0-9a-zA-Z-]+\""
@@ -105,6 +107,26 @@ const char *builtin_query_of_service(const char *provider, const char *metric)
 	return strcmp(metric, "request-success-rate") == 0
 		       ? RATE("istio_requests_total", ISTIO_SERVICE, "response_code!~\"5.*\"")
 		       : P99("istio_request_duration_milliseconds_bucket{" ISTIO_SERVICE);
+}
+
+const char *builtin_query_of_pods(const char *provider, const char *metric)
+{
+	static const char *const by_name[] = {"appmesh", "kubernetes", "gatewayapi"};
+	bool success = strcmp(metric, "request-success-rate") == 0;
+	for (size_t i = 0; i < ARRAY_LEN(by_name); i++)
+		if (text_starts(provider, by_name[i]))
+			return builtin_query(provider, metric);
+	if (!success && strcmp(metric, "request-duration") != 0)
+		return NULL;
+	if (text_starts(provider, "linkerd"))
+		return success ? RATE("response_total", LINKERD "," POD,
+				      "classification!=\"failure\"")
+			       : P99("response_latency_ms_bucket{" LINKERD "," POD);
+	if (text_starts(provider, "istio"))
+		return success ? RATE("istio_requests_total", ISTIO "," POD,
+				      "response_code!~\"5.*\"")
+			       : P99("istio_request_duration_milliseconds_bucket{" ISTIO "," POD);
+	return NULL;
 }
 
 bool builtin_wants_words(const char *provider)

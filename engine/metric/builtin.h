@@ -14,6 +14,9 @@ const char *builtin_query(const char *provider, const char *metric);
 /* The same for a target that is a Service: NULL too where only a workload's name tells its pods. */
 const char *builtin_query_of_service(const char *provider, const char *metric);
 
+/* The same for a target some of whose pods are the canary's: NULL too where a pod is not told. */
+const char *builtin_query_of_pods(const char *provider, const char *metric);
+
 /* Skipper names its routes by what is left of names when all but letters and digits became "_". */
 bool builtin_wants_words(const char *provider);
 void builtin_words(char *text);

@@ -30,6 +30,8 @@ static cJSON *template_values(const struct metric_subject *subject, const cJSON 
 	}
 	cJSON_AddStringToObject(values, "kind", subject->kind);
 	cJSON_AddStringToObject(values, "workload", subject->noun);
+	if (subject->revision != NULL && subject->revision[0] != '\0')
+		cJSON_AddStringToObject(values, "revision", subject->revision);
 	if (subject->pod_names != NULL) {
 		SCOPED(text) char *pods = xasprintf("%s-%s", subject->target, subject->pod_names);
 		cJSON_AddStringToObject(values, "pods", pods);
@@ -157,8 +159,10 @@ static const char *query_text(const struct metric_subject *subject, const cJSON 
 		text = json_string(metric_template, "spec.query");
 	else if (subject->own_query != NULL)
 		text = subject->own_query;
-	else if (subject->pod_names == NULL)
+	else if (subject->by_service)
 		text = builtin_query_of_service(subject->provider, name);
+	else if (subject->by_pod)
+		text = builtin_query_of_pods(subject->provider, name);
 	else
 		text = builtin_query(subject->provider, name);
 	if (text == NULL)

@@ -16,8 +16,10 @@ struct metric_subject {
 	const char *kind, *noun; /* of the target: "Deployment", "deployment" */
 	const char *pod_names; /* of its pods, after the target's name and a dash: a pattern; NULL:
 				* it does not know its pods */
-	const char *provider;  /* of the mesh: selects the built-in queries */
-	const char *own_query; /* what the mesh's driver has for this metric, or NULL */
+	bool by_service, by_pod; /* tell its requests from others', not the workload's name */
+	const char *revision;	 /* of the canary's pods, as the label controller-revision-hash */
+	const char *provider;	 /* of the mesh: selects the built-in queries */
+	const char *own_query;	 /* what the mesh's driver has for this metric, or NULL */
 	const char *metrics_server; /* where built-in and inline queries go */
 };
 

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-static bool never_ready(const cJSON *workload)
+bool workload_never_ready(const cJSON *workload)
 {
 	const char *image = json_string_or(workload, "spec.template.spec.containers[0].image", "");
 	return text_equal(json_string(workload,
@@ -16,7 +16,7 @@ static bool never_ready(const cJSON *workload)
 	       strstr(image, ":never-ready") != NULL;
 }
 
-static bool is_down(const cJSON *workload)
+bool workload_is_down(const cJSON *workload)
 {
 	return text_equal(json_string(workload, "metadata.annotations[\"sim.sluice.dev/down\"]"),
 			  "true");
@@ -92,7 +92,7 @@ static cJSON *daemon_set_status(const cJSON *daemon_set, bool available)
 	bool stuck = !available && wanted > 0 && before == wanted;
 	long updated = stuck ? 1 : wanted;
 	long serve = available ? wanted : stuck ? wanted - 1 : 0;
-	if (is_down(daemon_set))
+	if (workload_is_down(daemon_set))
 		serve = 0;
 	cJSON *status = cJSON_CreateObject();
 	json_put_number(status, "observedGeneration",
@@ -117,11 +117,13 @@ static bool is_deployment(const cJSON *object)
 	return text_equal(json_string(object, "kind"), kube_deployment.kind);
 }
 
+static const struct kube_kind kube_stateful_set = {"apps/v1", "StatefulSet", "statefulsets", false};
 static const struct kube_kind kube_daemon_set = {"apps/v1", "DaemonSet", "daemonsets", false};
 
 const struct kube_kind *workload_kind(size_t i)
 {
-	static const struct kube_kind *const kinds[] = {&kube_deployment, &kube_daemon_set};
+	static const struct kube_kind *const kinds[] = {&kube_deployment, &kube_daemon_set,
+							&kube_stateful_set};
 	return i < ARRAY_LEN(kinds) ? kinds[i] : NULL;
 }
 
@@ -137,7 +139,7 @@ cJSON *workload_rolled(const cJSON *workload, int64_t now_us)
 {
 	bool observed = json_int(workload, "status.observedGeneration", 0) ==
 			json_int(workload, "metadata.generation", 0);
-	bool down = is_down(workload), never = never_ready(workload),
+	bool down = workload_is_down(workload), never = workload_never_ready(workload),
 	     daemons = is_daemon_set(workload);
 	long available = json_int(
 		workload, daemons ? "status.numberAvailable" : "status.availableReplicas", 0);
@@ -157,5 +159,7 @@ void workload_pods(const cJSON *workload, char prefix[KUBE_NAME_MAX], long *avai
 		return;
 	}
 	snprintf(prefix, KUBE_NAME_MAX, "%.200s", json_string_or(workload, "metadata.name", ""));
-	*available = json_int(workload, "status.numberAvailable", 0);
+	*available = json_int(
+		workload,
+		is_daemon_set(workload) ? "status.numberAvailable" : "status.availableReplicas", 0);
 }

@@ -1,6 +1,7 @@
 /*
  * controllers.h - the small part of a controller manager that rollouts need: Deployments and
- * DaemonSets become ready, and (slices.c) the EndpointSlices of Services follow.
+ * DaemonSets become ready, StatefulSets pod by pod (stateful.c), and (slices.c) the EndpointSlices
+ * of Services follow.
  *
  * Annotations of a workload say how: `sim.sluice.dev/ready-after: 5s`;
  * `sim.sluice.dev/never-ready: "true"` or an image that contains `:never-ready` for new pods that
@@ -21,6 +22,8 @@ enum { SIM_NODES = 3 };
 /* The kinds that roll out; NULL after the last. */
 const struct kube_kind *workload_kind(size_t i);
 bool workload_rolls(const struct kube_ref *ref);
+bool workload_never_ready(const cJSON *workload);
+bool workload_is_down(const cJSON *workload);
 /* Its status once its new pods are available, or cannot be; NULL when it says so already. The
  * caller frees. */
 cJSON *workload_rolled(const cJSON *workload, int64_t now_us);

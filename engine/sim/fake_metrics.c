@@ -20,7 +20,8 @@ static bool asks_about(const char *query, const cJSON *workload)
 	const char *namespace = json_string_or(workload, "metadata.namespace", "");
 	return says(query, "\"", namespace, "\"") &&
 	       (says(query, "\"", name, "\"") || says(query, "\"", name, "-[") ||
-		says(query, "-", name, "-[") || says(query, "\"", name, "-canary\""));
+		says(query, "\"", name, "-(") || says(query, "-", name, "-[") ||
+		says(query, "\"", name, "-canary\""));
 }
 
 static const char *image_asked(const cJSON *workloads, const char *query)
@@ -41,8 +42,11 @@ char *fake_metrics_answer(const struct cluster *cluster, const char *query, int6
 	SCOPED(json) cJSON *deployments = cluster_list(cluster, "/apis/apps/v1/deployments");
 	SCOPED(json) cJSON *daemon_sets = cluster_list(cluster, "/apis/apps/v1/daemonsets");
 	const char *image = image_asked(deployments, query);
+	SCOPED(json) cJSON *stateful_sets = cluster_list(cluster, "/apis/apps/v1/statefulsets");
 	if (image == NULL)
 		image = image_asked(daemon_sets, query);
+	if (image == NULL)
+		image = image_asked(stateful_sets, query);
 	double value = 1, noise = chance_unit(chance);
 	if (image != NULL && strstr(image, ":silent") != NULL)
 		return xstrdup("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\","

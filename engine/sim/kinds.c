@@ -17,6 +17,7 @@ static const struct sim_kind builtin[] = {
 	{"v1", "ServiceAccount", "serviceaccounts", "serviceaccount", "sa", false},
 	{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
 	 "customresourcedefinition", "crd", true},
+	{"apps/v1", "ControllerRevision", "controllerrevisions", "controllerrevision", "", false},
 	{"apps/v1", "DaemonSet", "daemonsets", "daemonset", "ds", false},
 	{"apps/v1", "Deployment", "deployments", "deployment", "deploy", false},
 	{"apps/v1", "ReplicaSet", "replicasets", "replicaset", "rs", false},

@@ -63,16 +63,17 @@ static cJSON *metadata_only(const cJSON *object)
 	return partial;
 }
 
-/* "a=b,c=d" and "a==b" only. */
+/* "a=b,c=d", "a==b" and "a!=b" only. */
 static bool selected(const cJSON *object, const char *selector)
 {
 	const cJSON *labels = json_at(object, "metadata.labels");
 	while (selector != NULL && *selector != '\0') {
 		size_t len = strcspn(selector, ","), key = strcspn(selector, "=");
-		SCOPED(text) char *name = xstrndup(selector, key);
+		bool not = key > 0 && key < len && selector[key - 1] == '!';
+		SCOPED(text) char *name = xstrndup(selector, key - not );
 		SCOPED(text)
 		char *value = key < len ? xstrndup(selector + key + 1, len - key - 1) : xstrdup("");
-		if (!text_equal(cJSON_GetStringValue(json_get(labels, name)), value))
+		if (text_equal(cJSON_GetStringValue(json_get(labels, name)), value) == not )
 			return false;
 		selector += len + (selector[len] == ',');
 	}

@@ -83,6 +83,13 @@ void watches_tell(struct cluster *cluster);
 void slices_follow(struct cluster *cluster, const struct kube_ref *ref, const char *path);
 void slices_fini(struct cluster *cluster);
 
+/* stateful.c: StatefulSets, which have pods. */
+
+/* The next step of its controller. */
+void stateful_step(struct cluster *cluster, struct stored *stored);
+/* The path of the set that a pod may be of, by its name: "web-3" is of "web". */
+bool stateful_owner(const char *pod, char path[KUBE_PATH_MAX]);
+
 /* keda.c: ScaledObjects. */
 
 void keda_follow(struct cluster *cluster, const cJSON *object);

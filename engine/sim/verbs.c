@@ -35,6 +35,17 @@ static void roll(struct cluster *cluster, const char *path, const cJSON *workloa
 		rolled, cluster, slot);
 }
 
+/* So that its StatefulSet looks at it; one that is gone tells by its name. */
+static void pod_changed(struct cluster *cluster, const char *path)
+{
+	char owner[KUBE_PATH_MAX];
+	if (!stateful_owner(path, owner))
+		return;
+	const struct stored *stored = store_find(&cluster->store, owner);
+	if (stored != NULL)
+		roll(cluster, owner, stored->object);
+}
+
 /* Something changed, or went (NULL): watches, controllers and whoever listens are told. */
 static void changed(struct cluster *cluster, const struct kube_ref *ref, const char *path,
 		    const cJSON *object)
@@ -42,9 +53,10 @@ static void changed(struct cluster *cluster, const struct kube_ref *ref, const c
 	watches_tell(cluster);
 	if (cluster->on_write != NULL)
 		cluster->on_write(cluster->on_write_owner, path, object);
-	bool rolls = workload_rolls(ref);
-	if (rolls && object != NULL)
+	if (workload_rolls(ref) && object != NULL)
 		roll(cluster, path, object);
+	if (strcmp(ref->plural, kube_pod.plural) == 0)
+		pod_changed(cluster, path);
 	if (object != NULL)
 		keda_follow(cluster, object);
 	if (cluster->options.slices)
@@ -59,6 +71,10 @@ static void rolled(void *owner, uint64_t slot)
 	struct stored *stored = store_find(&cluster->store, path);
 	if (stored == NULL)
 		return;
+	if (strcmp(stored->ref.plural, "statefulsets") == 0) {
+		stateful_step(cluster, stored);
+		return;
+	}
 	cJSON *status = workload_rolled(stored->object, loop_now(cluster->loop));
 	if (status == NULL)
 		return;
@@ -384,6 +400,17 @@ static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
 	return answered;
 }
 
+/* Of a DELETE with DeleteOptions. */
+static bool meets_preconditions(const struct exchange *exchange, const cJSON *object)
+{
+	SCOPED(json)
+	cJSON *options = exchange->body == NULL
+				 ? NULL
+				 : json_parse(exchange->body, strlen(exchange->body), NULL);
+	const char *uid = json_string(options, "preconditions.uid");
+	return uid == NULL || text_equal(uid, json_string(object, "metadata.uid"));
+}
+
 cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
 		  int *code)
 {
@@ -407,6 +434,8 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 	if (strcmp(exchange->method, "DELETE") == 0) {
 		if (stored == NULL)
 			return refuse_not_found(ref, code);
+		if (!meets_preconditions(exchange, stored->object))
+			return refuse_conflict(ref, code);
 		cJSON *copy = json_copy(stored->object);
 		verb_delete(cluster, stored);
 		*code = 200;

@@ -14,10 +14,9 @@ static const struct {
 	const char *provider;
 	const struct traffic_driver *driver;
 } native[] = {
-	{"appmesh", &traffic_appmesh_v1beta1},
-	{"appmesh:v1beta2", &traffic_appmesh_v1beta2},
-	{"kubernetes", &traffic_kubernetes},
-	{"none", &traffic_kubernetes},
+	{"appmesh", &traffic_appmesh_v1beta1}, {"appmesh:v1beta2", &traffic_appmesh_v1beta2},
+	{"kubernetes", &traffic_kubernetes},   {"none", &traffic_kubernetes},
+	{"partition", &traffic_partition},
 };
 
 /* Loaded ones, for ever, each once; and the names that they were asked for by. A user may make up

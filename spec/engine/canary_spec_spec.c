@@ -366,7 +366,8 @@ SPEC("canary spec: null is as good as nothing")
 SPEC("canary spec: only what this version can roll out is taken")
 {
 	parse((struct given){.target = "{apiVersion: apps/v1, kind: ReplicaSet, name: agent}"});
-	EXPECT_TOLD("spec.targetRef.kind: must be one of Deployment, DaemonSet, Service, is "
+	EXPECT_TOLD("spec.targetRef.kind: must be one of Deployment, DaemonSet, Service, "
+		    "StatefulSet, is "
 		    "\"ReplicaSet\"\n");
 	parse((struct given){.target = "{apiVersion: apps/v1, kind: Deployment}"});
 	EXPECT_TOLD("spec.targetRef.name: is required\n");
@@ -411,6 +412,31 @@ SPEC("canary spec: a Service does not know its pods: the mesh must, and its quer
 		.target = target, .top = "  provider: appmesh:v1beta2\n", .analysis = analysis});
 	EXPECT_TOLD_OF("spec.provider: App Mesh finds pods by their labels, which a Service does "
 		       "not have\n");
+	forget();
+}
+
+SPEC("canary spec: a StatefulSet has a split of its own, and no Services")
+{
+	static const char target[] = "{apiVersion: apps/v1, kind: StatefulSet, name: db}";
+	parse((struct given){
+		.target = target,
+		.service = "~",
+		.top = "  provider: linkerd\n",
+		.analysis = "    interval: 1m\n    stepWeight: 25\n    metrics:\n"
+			    "      - {name: request-success-rate, thresholdRange: {min: 99}}\n"});
+	EXPECT_TOLD("");
+	EXPECT_TEXT(spec->provider, "partition");
+	EXPECT_TEXT(spec->metrics_provider, "linkerd");
+	EXPECT_TEXT(spec->primary_target, "db");
+	parse((struct given){
+		.target = target,
+		.top = "  provider: nginx\n",
+		.analysis = "    interval: 1m\n    iterations: 5\n    metrics:\n"
+			    "      - {name: request-duration, thresholdRange: {max: 1}}\n"});
+	EXPECT_TOLD_OF("spec.analysis.iterations: cannot be of a StatefulSet, whose new pods have "
+		       "traffic as soon as they are ready: use stepWeight or stepWeights\n");
+	EXPECT_TOLD_OF("spec.analysis.metrics[0]: the built-in query of nginx cannot tell one pod "
+		       "of a StatefulSet from another: use a templateRef\n");
 	forget();
 }
 

@@ -261,6 +261,7 @@ SPEC("query: the built-in queries of a Service go by the Service, or there are n
 	of_service.kind = "Service";
 	of_service.noun = "service";
 	of_service.pod_names = NULL;
+	of_service.by_service = true;
 	of_service.provider = "istio";
 	EXPECT(metric_request_init(&request, &of_service, check, NULL, NULL, &err));
 	EXPECT(strstr(request.query.query, "destination_service_name=\"podinfo-canary\"") != NULL);
@@ -274,4 +275,34 @@ SPEC("query: the built-in queries of a Service go by the Service, or there are n
 	EXPECT(!metric_request_init(&request, &of_service, check, NULL, NULL, &err));
 	EXPECT_TEXT(err.text, "metric request-success-rate has no query, and there is no built-in "
 			      "one for linkerd");
+}
+
+SPEC("query: the built-in queries of a StatefulSet match the pods of the new revision")
+{
+	struct metric_subject of_pods = subject;
+	of_pods.target = "db";
+	of_pods.kind = "StatefulSet";
+	of_pods.noun = "statefulset";
+	of_pods.pod_names = "(2|3)";
+	of_pods.revision = "db-77f9";
+	of_pods.by_pod = true;
+	static const struct {
+		const char *provider, *part;
+	} cases[] = {
+		{"kubernetes", "kubernetes_pod_name=~\"db-(2|3)\""},
+		{"gatewayapi:v1", "kubernetes_pod_name=~\"db-(2|3)\""},
+		{"istio", "destination_workload=~\"db\",pod=~\"db-(2|3)\""},
+		{"linkerd", "statefulset=~\"db\",direction=\"inbound\",pod=~\"db-(2|3)\""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct metric_request request;
+		struct error err = {0};
+		SCOPED(json) cJSON *check = cJSON_Parse("{\"name\":\"request-duration\"}");
+		of_pods.provider = cases[i].provider;
+		EXPECT(metric_request_init(&request, &of_pods, check, NULL, NULL, &err));
+		if (strstr(request.query.query, cases[i].part) == NULL)
+			spec_fail(__FILE__, __LINE__, "%s: %s", cases[i].provider,
+				  request.query.query);
+		metric_request_fini(&request);
+	}
 }

@@ -3,6 +3,7 @@
  */
 #include "canary/target.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -324,5 +325,191 @@ SPEC("target: what the cluster gives to a Service is no revision")
 		  "{\"spec\":{\"healthCheckNodePort\":31000,\"loadBalancerIP\":\"192.0.2.1\"}}");
 	bed_run(&bed, 30);
 	EXPECT_TEXT(bed_says(&bed, shop_canary, "status.phase"), "Initialized");
+	bed_end(&bed);
+}
+
+/* ---- StatefulSets ---- */
+
+static const char db[] = "/apis/apps/v1/namespaces/test/statefulsets/db";
+static const char db_canary[] = "/apis/flagger.app/v1beta1/namespaces/test/canaries/db";
+#define PARTITION "spec.updateStrategy.rollingUpdate.partition"
+#define REST "2147483647"
+
+static void put_db(struct bed *bed, int replicas)
+{
+	SCOPED(text)
+	char *set = xasprintf(
+		"{\"apiVersion\":\"apps/"
+		"v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"db\","
+		"\"namespace\":\"test\"},\"spec\":{\"replicas\":%d,\"selector\":{\"matchLabels\":{"
+		"\"app\":\"db\"}},\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":"
+		"{"
+		"\"maxUnavailable\":1}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"db\"}},"
+		"\"spec\":{\"containers\":[{\"name\":\"db\",\"image\":\"db:1\"}]}}}}",
+		replicas);
+	bed_put(bed, set);
+	bed_put(bed,
+		"{\"apiVersion\":\"flagger.app/v1beta1\",\"kind\":\"Canary\",\"metadata\":{"
+		"\"name\":\"db\",\"namespace\":\"test\"},\"spec\":{\"provider\":\"istio\","
+		"\"targetRef\":{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"name\":"
+		"\"db\"},\"progressDeadlineSeconds\":60,\"analysis\":{\"interval\":\"10s\","
+		"\"threshold\":2,\"stepWeights\":[25,60,100],\"metrics\":[{\"name\":\"rate\","
+		"\"query\":\"up{{ pods }}{{ revision }}\",\"thresholdRange\":{\"min\":99}}]}}}");
+	bed_start_engine(bed);
+}
+
+static void release_db(struct bed *bed, const char *image)
+{
+	SCOPED(text)
+	char *patch =
+		xasprintf("{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"db\","
+			  "\"image\":\"%s\"}]}}}}",
+			  image);
+	bed_merge(bed, db, patch);
+}
+
+static bool db_reaches(struct bed *bed, const char *path, const char *value)
+{
+	for (int i = 0; i < 600; i++) {
+		if (strcmp(bed_says(bed, db_canary, path), value) == 0)
+			return true;
+		bed_run(bed, 1);
+	}
+	return false;
+}
+
+static void expect_images(const struct bed *bed, const char *images)
+{
+	char all[200] = "";
+	for (int i = 0; i < 8; i++) {
+		SCOPED(text) char *path = xasprintf("/api/v1/namespaces/test/pods/db-%d", i);
+		const cJSON *pod = cluster_get(bed->cluster, path);
+		size_t len = strlen(all);
+		if (pod != NULL)
+			snprintf(all + len, sizeof(all) - len, "%s%s", len == 0 ? "" : " ",
+				 json_string_or(pod, "spec.containers[0].image", "?") + 3);
+	}
+	EXPECT_TEXT(all, images);
+}
+
+SPEC("target: at rest no pod of a StatefulSet follows its template")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 4);
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	EXPECT_TEXT(bed_says(&bed, db, PARTITION), REST);
+	EXPECT_TEXT(bed_says(&bed, db, "spec.updateStrategy.rollingUpdate.maxUnavailable"), "1");
+	bed_merge(&bed, db,
+		  "{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}}}}");
+	bed_run(&bed, 15);
+	EXPECT_TEXT(bed_says(&bed, db, PARTITION), REST);
+	bed_end(&bed);
+}
+
+SPEC("target: a weight is so many pods of a StatefulSet, rounded down, but one, and never all")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 5);
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	release_db(&bed, "db:2");
+	EXPECT(db_reaches(&bed, "status.canaryWeight", "25"));
+	bed_run(&bed, 5);
+	expect_images(&bed, "1 1 1 1 2");
+	EXPECT(db_reaches(&bed, "status.canaryWeight", "60"));
+	bed_run(&bed, 8);
+	expect_images(&bed, "1 1 2 2 2");
+	EXPECT(db_reaches(&bed, "status.canaryWeight", "100"));
+	bed_run(&bed, 5);
+	expect_images(&bed, "1 2 2 2 2");
+	EXPECT(db_reaches(&bed, "status.phase", "Succeeded"));
+	expect_images(&bed, "2 2 2 2 2");
+	EXPECT_TEXT(bed_says(&bed, db, PARTITION), REST);
+	bed_end(&bed);
+}
+
+SPEC("target: a StatefulSet that failed runs the stable revision again, and keeps its template")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 4);
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	release_db(&bed, "db:2");
+	EXPECT(db_reaches(&bed, "status.canaryWeight", "60"));
+	bed_run(&bed, 5);
+	bed.success = 0;
+	EXPECT(db_reaches(&bed, "status.phase", "Failed"));
+	bed_run(&bed, 30);
+	expect_images(&bed, "1 1 1 1");
+	EXPECT_TEXT(bed_says(&bed, db, "status.readyReplicas"), "4");
+	EXPECT_TEXT(bed_says(&bed, db, "spec.template.spec.containers[0].image"), "db:2");
+	EXPECT_TEXT(bed_says(&bed, db_canary, "status.phase"), "Failed");
+	bed.success = 100;
+	release_db(&bed, "db:3");
+	EXPECT(db_reaches(&bed, "status.phase", "Succeeded"));
+	expect_images(&bed, "3 3 3 3");
+	bed_end(&bed);
+}
+
+SPEC("target: a promotion of a StatefulSet that gets stuck goes back")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 4);
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	release_db(&bed, "db:2");
+	EXPECT(db_reaches(&bed, "status.canaryWeight", "100"));
+	bed_run(&bed, 5);
+	EXPECT(db_reaches(&bed, "status.phase", "Promoting"));
+	bed_merge(&bed, db,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/never-ready\":\"true\"}}}");
+	EXPECT(db_reaches(&bed, "status.phase", "Failed"));
+	bed_run(&bed, 60);
+	expect_images(&bed, "1 1 1 1");
+	bed_end(&bed);
+}
+
+SPEC("target: a StatefulSet of one pod has none to spare")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 1);
+	bed_run(&bed, 10);
+	EXPECT_INT(bed_events(&bed,
+			      "statefulset db.test must have two replicas, so that one can be "
+			      "the canary, but has 1"),
+		   1);
+	EXPECT_TEXT(bed_says(&bed, db, PARTITION), "");
+	bed_end(&bed);
+}
+
+SPEC("target: without an analysis a StatefulSet rolls out as it would by itself")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 3);
+	bed_merge(&bed, db_canary, "{\"spec\":{\"skipAnalysis\":true}}");
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	release_db(&bed, "db:2");
+	EXPECT(db_reaches(&bed, "status.phase", "Succeeded"));
+	bed_run(&bed, 30);
+	expect_images(&bed, "2 2 2");
+	EXPECT_TEXT(bed_says(&bed, db, PARTITION), REST);
+	bed_end(&bed);
+}
+
+SPEC("target: a StatefulSet whose Canary reverts it follows its template again when that goes")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 3);
+	bed_merge(&bed, db_canary, "{\"spec\":{\"revertOnDeletion\":true}}");
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	bed_run(&bed, 2);
+	bed_delete(&bed, db_canary);
+	bed_run(&bed, 20);
+	EXPECT(cluster_get(bed.cluster, db_canary) == NULL);
+	EXPECT_TEXT(bed_says(&bed, db, PARTITION), "0");
 	bed_end(&bed);
 }

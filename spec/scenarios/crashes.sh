@@ -55,6 +55,9 @@ release "an operator aborts" 2 -f canary.yaml --scenario an_operator_aborts/scen
 release "a DaemonSet is promoted" 0 -f daemon_set.yaml
 release "a DaemonSet is rolled back" 2 -f daemon_set.yaml --scenario a_daemonset_that_never_becomes_ready_is_rolled_back/scenario.yaml
 release "a Service is promoted" 0 -f service.yaml --scenario a_service_that_leads_to_another_workload_is_promoted/scenario.yaml
+release "a StatefulSet is promoted by partition" 0 -f stateful_set.yaml
+release "a StatefulSet goes back pod by pod" 2 -f stateful_set.yaml --metrics $errors
+release "a StatefulSet gets a newer revision in mid-run" 0 -f stateful_set.yaml --scenario a_newer_revision_of_a_statefulset_starts_from_the_stable_one/scenario.yaml
 release "without an analysis" 0 -f skip.yaml
 release "a canary that KEDA scales is promoted" 0 -f keda.yaml
 release "a canary that KEDA scales is rolled back" 2 -f keda.yaml --metrics $errors

@@ -1,0 +1,146 @@
+/*
+ * partition.c - the split of a StatefulSet, which is its own: a weight is a number of ordinals.
+ *
+ * Traffic follows the pods, through whatever Services the team has. There is one object, the
+ * team's, of which nothing is written but spec.updateStrategy.
+ */
+#include "base/json.h"
+#include "base/mem.h"
+#include "canary/problems.h"
+#include "canary/target.h"
+#include "kube/path.h"
+#include "traffic/drivers.h"
+
+static bool path_of(const struct traffic_view *view, char path[KUBE_PATH_MAX])
+{
+	return kube_path(path, &target_stateful_set.kube, view->spec->namespace,
+			 view->spec->target_name);
+}
+
+static const cJSON *set_of(const struct traffic_view *view, const cJSON *objects)
+{
+	char path[KUBE_PATH_MAX];
+	const cJSON *set = path_of(view, path) ? json_get(objects, path) : NULL;
+	return cJSON_IsObject(set) ? set : NULL;
+}
+
+static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *paths,
+		  struct error *err)
+{
+	char path[KUBE_PATH_MAX];
+	(void)objects;
+	(void)err;
+	if (cJSON_GetArraySize(paths) == 0 && path_of(view, path))
+		cJSON_AddItemToArray(paths, cJSON_CreateString(path));
+	return true;
+}
+
+static cJSON *operation(const char *op, const char *path, cJSON *owned_value)
+{
+	cJSON *operation = cJSON_CreateObject();
+	cJSON_AddStringToObject(operation, "op", op);
+	cJSON_AddStringToObject(operation, "path", path);
+	cJSON_AddItemToObject(operation, "value", owned_value);
+	return operation;
+}
+
+/* What else the strategy says stays. */
+static cJSON *move_to(const cJSON *set, const char *path, long partition)
+{
+	cJSON *desired = cJSON_CreateObject(), *edit = cJSON_CreateObject();
+	cJSON *patch = cJSON_CreateArray();
+	cJSON *strategy = json_copy(json_at(set, "spec.updateStrategy"));
+	if (strategy == NULL)
+		strategy = cJSON_CreateObject();
+	json_put_string(strategy, "type", "RollingUpdate");
+	json_put_number(strategy, "rollingUpdate.partition", (double)partition);
+	cJSON_AddItemToArray(
+		patch,
+		operation("test", "/metadata/resourceVersion",
+			  cJSON_CreateString(json_string_or(set, "metadata.resourceVersion", ""))));
+	cJSON_AddItemToArray(patch, operation("add", "/spec/updateStrategy", strategy));
+	cJSON_AddStringToObject(edit, "path", path);
+	cJSON_AddItemToObject(edit, "patch", patch);
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(desired, "edit"), edit);
+	return desired;
+}
+
+static cJSON *desired(const struct traffic_view *view, const struct split *split,
+		      const cJSON *objects, struct error *err)
+{
+	char path[KUBE_PATH_MAX];
+	const cJSON *set = set_of(view, objects);
+	if (set == NULL || !path_of(view, path)) {
+		error_set(err, ERROR_NOT_FOUND, "statefulset %s.%s get query error: not found",
+			  view->spec->target_name, view->spec->namespace);
+		return NULL;
+	}
+	long partition = partition_wanted(set, view->status, split);
+	return partition == partition_of(set) ? cJSON_CreateObject()
+					      : move_to(set, path, partition);
+}
+
+/* In force once the pods of the canary are what they shall be, and ready: the step counts from
+ * then. */
+static enum traffic_state observed(const struct traffic_view *view, const cJSON *objects,
+				   struct split *split, struct error *why)
+{
+	const cJSON *set = set_of(view, objects);
+	*split = view->status->memory.split;
+	if (set == NULL) {
+		error_set(why, ERROR_NOT_FOUND, "statefulset %s.%s get query error: not found",
+			  view->spec->target_name, view->spec->namespace);
+		return TRAFFIC_ABSENT;
+	}
+	long wanted = partition_wanted(set, view->status, split);
+	if (partition_of(set) != wanted) {
+		error_set(why, ERROR_CONFLICT, "the partition of statefulset %s.%s is %ld, not %ld",
+			  view->spec->target_name, view->spec->namespace, partition_of(set),
+			  wanted);
+		return TRAFFIC_BROKEN;
+	}
+	if (!partition_is_seen(set)) {
+		error_set(
+			why, ERROR_UNAVAILABLE,
+			"waiting for rollout to finish: observed statefulset generation less than "
+			"desired generation");
+		return TRAFFIC_PENDING;
+	}
+	/* A promotion is waited for as such; without an analysis there is none. */
+	bool skipped = wanted == 0 && view->status->phase == PHASE_SUCCEEDED;
+	bool releases = wanted > 0 && wanted < PARTITION_REST;
+	const struct ready_terms terms = {
+		.canary = releases, .threshold = view->spec->canary_ready_threshold, .rests = true};
+	return (releases || skipped) && target_stateful_set.ready(set, &terms, why) != READY
+		       ? TRAFFIC_PENDING
+		       : TRAFFIC_LIVE;
+}
+
+/* All pods follow the template again, as if there had been no canary. */
+static cJSON *restore(const struct traffic_view *view, const cJSON *objects, struct error *err)
+{
+	char path[KUBE_PATH_MAX];
+	const cJSON *set = set_of(view, objects);
+	(void)err;
+	return set == NULL || !path_of(view, path) || partition_of(set) == 0
+		       ? cJSON_CreateObject()
+		       : move_to(set, path, 0);
+}
+
+static void check(const struct traffic_view *view, struct spec_problems *problems)
+{
+	if (view->spec->iterations > 0)
+		problem_error(problems, "spec.analysis.iterations",
+			      "cannot be of a StatefulSet, whose new pods have traffic as soon as "
+			      "they are ready: use stepWeight or stepWeights");
+}
+
+const struct traffic_driver traffic_partition = {
+	.name = "partition",
+	.can_weigh = true,
+	.needs = needs,
+	.desired = desired,
+	.observed = observed,
+	.restore = restore,
+	.check = check,
+};
