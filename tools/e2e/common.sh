@@ -1,4 +1,4 @@
-# What run.sh and bench.sh have in common. $kubectl is set by who sources it.
+# What run.sh, control.sh and bench.sh have in common. $kubectl is set by who sources it.
 # shellcheck shell=bash disable=SC2154
 
 # as_service_account NAMESPACE NAME FILE: a kubeconfig with a token of it, and of nobody else.
@@ -11,4 +11,16 @@ as_service_account() {
 	for user in $("$kubectl" --kubeconfig "$3" config get-users | tail -n +2); do
 		[ "$user" = e2e ] || "$kubectl" --kubeconfig "$3" config delete-user "$user" >/dev/null
 	done
+}
+
+# need PROGRAM…: says which are missing, all at once, and how to get them.
+need() {
+	local program missing=
+	for program; do
+		command -v "$program" >/dev/null || missing="$missing $program"
+	done
+	[ -z "$missing" ] || {
+		echo "$(basename "$0"): there is no$missing: tools/setup.sh e2e installs what is missing" >&2
+		return 1
+	}
 }

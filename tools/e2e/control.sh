@@ -29,12 +29,9 @@ if [ "${1:-}" = --inside ]; then
 	inside "$2"
 fi
 
-for program in jq curl gzip openssl ip unshare; do
-	command -v $program >/dev/null || {
-		echo "control.sh: there is no $program: tools/setup.sh e2e installs it" >&2
-		exit 1
-	}
-done
+# shellcheck source=tools/e2e/common.sh
+. "$here/common.sh"
+need jq curl gzip openssl ip unshare || exit 1
 "$here/binary.sh" etcd kube-apiserver kube-controller-manager kubectl >/dev/null || exit 1
 
 # shellcheck source=tools/e2e/stories.sh

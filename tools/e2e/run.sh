@@ -10,6 +10,11 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 export PROGRAMS=${PROGRAMS:-$root/build/release}
+# shellcheck source=tools/e2e/common.sh
+. "$here/common.sh"
+need hey h2load jq lua5.4 prometheus curl ss || exit 1
+[ -n "${KUBECONFIG:-}" ] || need openssl ip unshare || exit 1
+"$here/envoy.sh" >/dev/null || exit 1
 # One at a time in this folder: bed and data plane are in build/e2e.
 if [ -z "${LOCKED:-}" ]; then
 	mkdir -p "$root/build/e2e"
@@ -26,16 +31,8 @@ plane=${PLANE:-$root/build/e2e/plane}
 sluice=$PROGRAMS/sluice
 kubectl=$("$here/binary.sh" kubectl) || exit 1
 
-# shellcheck source=tools/e2e/common.sh
-. "$here/common.sh"
 # shellcheck source=tools/e2e/stories.sh
 . "$here/stories.sh"
-for program in hey h2load jq lua5.4 prometheus; do
-	command -v $program >/dev/null || {
-		echo "run.sh: there is no $program: tools/setup.sh e2e installs it" >&2
-		exit 1
-	}
-done
 # The daemon never runs as admin: daemon_kubeconfig is that of the ServiceAccount and the roles that we ship.
 if [ -n "${BED:-}" ]; then
 	"$here/bed.sh" install || exit 1
