@@ -82,6 +82,13 @@ tell() (
 	exit $((failures > 0))
 )
 
+# A step has 3,200 requests in 4 s; where others work, fewer come.
+read -r busy _ </proc/loadavg
+if [ -z "${INTERVAL:-}" ] && [ "${busy%.*}" -ge $((2 * $(nproc))) ]; then
+	echo "e2e: this machine is busy (load $busy on $(nproc) cores): a step lasts 8 s instead of 4"
+	INTERVAL=8s
+fi
+interval=${INTERVAL:-4s}
 lanes=${LANES:-2}
 wanted_stories "$here/stories" "$@"
 tell_all "data plane" "$root/build/e2e/stories"

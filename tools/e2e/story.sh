@@ -240,7 +240,7 @@ expect_no_loss() {
 shorten() {
 	grep -vE "^(canary deployment )?[^ ]+ not ready: ${meanwhile:+|$meanwhile}" |
 		sed -E 's/(success rate|request duration) [0-9.a-zµ]+/\1 …/; s/\b[0-9.]+(ms|%)? ([<>]) /… \2 /
-			s/(primary not ready:|not measured:) .*/\1 …/' | uniq
+			s/(primary not ready:|not measured:|progress deadline exceeded) .*/\1 …/' | uniq
 }
 # The last ones of before may come late.
 live_events() {
@@ -293,7 +293,7 @@ at_end() { :; }
 end_story() {
 	local name
 	for name in "$folder"/*.pid; do
-		kill "$(cat "$name")" 2>/dev/null
+		[ ! -e "$name" ] || kill "$(cat "$name")" 2>/dev/null
 	done
 	at_end
 	cat "$plane/counts/$ns".* >"$folder/counts" 2>/dev/null

@@ -4,7 +4,7 @@
 
 given_a_bed "its API server is not killed"
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 30
 stepWeight: 10"

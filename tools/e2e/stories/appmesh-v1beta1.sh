@@ -20,7 +20,7 @@ APPMESH=v1beta1 "$here/plane.sh" start mesh
 
 provider=appmesh
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 30
 stepWeight: 10"

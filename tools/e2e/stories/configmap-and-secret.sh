@@ -6,7 +6,7 @@ value_of() { kube get "$1" podinfo-primary -o "jsonpath={.data.$2}"; }
 given_object ConfigMap podinfo "colour: blue"
 given_object Secret podinfo "password: $(printf one | base64)"
 given_podinfo 6.0.0 <<<"envFrom: [{configMapRef: {name: podinfo}}, {secretRef: {name: podinfo}}]"
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 20
 stepWeight: 10"

@@ -8,7 +8,7 @@ at_end() { "$here/bed.sh" install; }
 "$kubectl" get crd canaries.flagger.app -o json >"$folder/crd"
 ! grep -q '"onGoodRevision"' "$folder/crd" || wrong "it is our CRD"
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 30
 stepWeight: 10"

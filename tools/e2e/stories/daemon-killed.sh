@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 5
 maxWeight: 50
 stepWeight: 10"

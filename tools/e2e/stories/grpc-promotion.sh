@@ -3,7 +3,7 @@
 
 protocol=grpc
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 30
 stepWeight: 10"

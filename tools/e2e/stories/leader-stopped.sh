@@ -13,7 +13,7 @@ writers() {
 
 daemon_flags=(--enable-leader-election --leader-election-namespace sluice-system)
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 30
 stepWeight: 10"

@@ -9,7 +9,7 @@ end }\n' "$1"; }
 given_object ConfigMap curve "policy.lua: |
 $(steps_of 10 | sed 's/^/    /')"
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 policy: {configMap: {name: curve}}"
 

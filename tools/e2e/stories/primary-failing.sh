@@ -4,7 +4,7 @@
 deadline=8
 weights='jsonpath={.spec.routes[0].httpRoute.action.weightedTargets[0].weight} {.spec.routes[0].httpRoute.action.weightedTargets[1].weight}'
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 3
 maxWeight: 20
 stepWeight: 10"

@@ -4,7 +4,7 @@
 "$here/plane.sh" start another-prometheus
 metrics=$another_prometheus
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 5
 maxWeight: 30
 stepWeight: 10"

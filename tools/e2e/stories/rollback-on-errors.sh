@@ -3,7 +3,7 @@
 
 fault podinfo 6.0.2 errors=20
 given_podinfo 6.0.0
-given_canary "interval: 4s
+given_canary "interval: $interval
 threshold: 2
 maxWeight: 50
 stepWeight: 10"
