@@ -2,7 +2,7 @@
 # Tells stories of the daemon on a real control plane, each in a test bed of its own; metric store, webhooks and readiness
 # are scripted (spec/cluster). Usage: tools/e2e/control.sh [WORD…]: stories whose names have one of the words.
 #
-# $LANES (2) stories are told at a time. $PROGRAMS is the folder of sluice and spec-cluster (build/release). What a story leaves is in build/e2e/control/NAME:
+# $LANES (4) stories are told at a time: they wait for most of it. $PROGRAMS is the folder of sluice and spec-cluster (build/release). What a story leaves is in build/e2e/control/NAME:
 # what was compared, the audit log, the log of the daemon.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -44,6 +44,6 @@ tell() {
 	mkdir -p "$root/build/e2e/control/$name"
 	BED=$bed "$here/bed.sh" in "$here/control.sh" --inside "$1" && rm -rf "$bed"
 }
-lanes=${LANES:-2}
+lanes=${LANES:-4}
 wanted_stories "$here/control" "$@"
 tell_all "control plane" "$root/build/e2e/control"

@@ -88,7 +88,7 @@ if [ -z "${INTERVAL:-}" ] && [ "${busy%.*}" -ge $((2 * $(nproc))) ]; then
 	echo "e2e: this machine is busy (load $busy on $(nproc) cores): a step lasts 8 s instead of 4"
 	INTERVAL=8s
 fi
-interval=${INTERVAL:-4s}
+export interval=${INTERVAL:-4s} # of the analysis
 lanes=${LANES:-2}
 wanted_stories "$here/stories" "$@"
 tell_all "data plane" "$root/build/e2e/stories"

@@ -1,7 +1,8 @@
 # How stories are told: side by side, each with its time. run.sh and control.sh source it.
 #
-# A story is a file whose first line is what it says. One with a line "# Alone: why" is told when no other one is. $lanes: so
-# many at a time; what a story prints comes when it has ended, or at once with one lane.
+# A story is a file whose first line is what it says. One with a line "# Alone: why" is told when no other one is, one with
+# "# First: why" before the others. $lanes: so many at a time; what a story prints comes when it has ended, or at once with
+# one lane.
 # shellcheck shell=bash disable=SC2154
 
 passed=0
@@ -28,6 +29,8 @@ wanted_stories() {
 		is_wanted "$(basename "$story" .sh)" "${@:2}" || continue
 		if grep -q '^# Alone: ' "$story"; then
 			alone+=("$story")
+		elif grep -q '^# First: ' "$story"; then
+			beside=("$story" "${beside[@]}")
 		else
 			beside+=("$story")
 		fi

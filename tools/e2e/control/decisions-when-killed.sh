@@ -1,4 +1,5 @@
 # eighty releases under a daemon that is killed -9 at forty random moments: its decisions, asked again, are the same
+# First: it takes minutes.
 
 given_cluster
 export HARM=killed TIMES=40 TOLD=$folder/harm DECISIONS=$folder/decisions

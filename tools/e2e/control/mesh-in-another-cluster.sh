@@ -1,4 +1,5 @@
 # the mesh is in a second real cluster: routes are there and stay there, all else is here, and nobody needs more than he gets
+# First: it takes minutes.
 
 given_cluster ours
 mesh=$folder/mesh

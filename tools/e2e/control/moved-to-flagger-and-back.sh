@@ -1,4 +1,5 @@
 # commands of an operator; then a canary is handed to a real Flagger, releases there, comes back, and is not worked on by both
+# First: it takes minutes.
 
 given_cluster flagger all
 # shellcheck source=tools/e2e/control/flagger.sh

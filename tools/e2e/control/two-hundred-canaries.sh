@@ -1,4 +1,5 @@
 # two hundred canaries are released at once
+# First: it takes minutes.
 
 given_cluster
 releases --only seed-promotion --copies 200 --together --interval 5s --limit 9m "$PROGRAMS/sluice"

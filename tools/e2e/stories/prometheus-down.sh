@@ -1,4 +1,5 @@
 # Prometheus is down for two minutes in mid-analysis: the release waits, and goes on when it is back
+# First: it takes minutes.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 "$here/plane.sh" start another-prometheus
