@@ -11,6 +11,27 @@ static char *copy_text(const char *text)
 	return memcpy(cell_take(size), text, size);
 }
 
+cJSON *json_new(int type)
+{
+	cJSON *json = cell_take(sizeof(*json));
+	*json = (cJSON){.type = type};
+	return json;
+}
+
+cJSON *json_new_string(const char *text)
+{
+	cJSON *json = json_new(cJSON_String);
+	json->valuestring = copy_text(text);
+	return json;
+}
+
+cJSON *json_new_number(double number)
+{
+	cJSON *json = json_new(cJSON_Number);
+	cJSON_SetNumberHelper(json, number);
+	return json;
+}
+
 cJSON *json_copy(const cJSON *json)
 {
 	if (json == NULL)

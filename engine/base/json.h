@@ -51,6 +51,10 @@ cJSON *json_copy(const cJSON *json);
 void json_free(cJSON *owned_json);
 
 cJSON *json_get(const cJSON *object, const char *key);
+/* Quicker than cJSON's own. */
+cJSON *json_new(int type);
+cJSON *json_new_string(const char *text);
+cJSON *json_new_number(double number);
 
 /* Sets the member at a path, creating the objects on the way; consumes the value. */
 void json_put(cJSON *root, const char *path, cJSON *owned_value);

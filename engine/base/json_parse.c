@@ -48,20 +48,13 @@ static void skip_space(struct reader *reader)
 	}
 }
 
-static cJSON *node(int type)
-{
-	cJSON *item = cell_take(sizeof(*item));
-	*item = (cJSON){.type = type};
-	return item;
-}
-
 static cJSON *read_word(struct reader *reader, const char *word, int type)
 {
 	size_t len = strlen(word);
 	if (reader->len - reader->at < len || memcmp(reader->text + reader->at, word, len) != 0)
 		return refuse(reader, "expected a value");
 	reader->at += len;
-	cJSON *item = node(type);
+	cJSON *item = json_new(type);
 	item->valueint = type == cJSON_True;
 	return item;
 }
@@ -164,7 +157,7 @@ static cJSON *read_number(struct reader *reader)
 		reader->at = from;
 		return refuse(reader, "the number is too large");
 	}
-	cJSON *item = node(cJSON_Number);
+	cJSON *item = json_new(cJSON_Number);
 	cJSON_SetNumberHelper(item, number);
 	if (reader->at - from > EXACT_DIGITS)
 		item->valuestring = exact_text(reader->text + from, reader->at - from, number);
@@ -326,7 +319,7 @@ static cJSON *read_container(struct reader *reader, int type, char closing)
 {
 	if (++reader->depth > JSON_DEPTH_MAX)
 		return refuse(reader, "nested too deeply");
-	cJSON *parent = node(type);
+	cJSON *parent = json_new(type);
 	reader->at++;
 	skip_space(reader);
 	bool ok = true, closed = peek(reader) == closing;
@@ -385,7 +378,7 @@ static cJSON *read_value(struct reader *reader)
 		char *text = read_string(reader);
 		if (text == NULL)
 			return NULL;
-		item = node(cJSON_String);
+		item = json_new(cJSON_String);
 		item->valuestring = text;
 		break;
 	}

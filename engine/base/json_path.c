@@ -207,12 +207,18 @@ static void name_it(cJSON *item, const struct json_step *step)
 /* Adds at a place that is not there yet: a new member, or the end of the list. */
 static void add_at(cJSON *parent, const struct json_step *step, cJSON *owned_value)
 {
-	if (step->key == NULL) {
-		cJSON_AddItemToArray(parent, owned_value);
+	if (step->key != NULL)
+		name_it(owned_value, step);
+	/* The first one's `prev` is the last one, which is how cJSON finds the end. */
+	cJSON *first = parent->child;
+	owned_value->next = NULL;
+	if (first == NULL) {
+		parent->child = owned_value->prev = owned_value;
 		return;
 	}
-	name_it(owned_value, step);
-	cJSON_AddItemToArray(parent, owned_value); /* which appends to objects as well */
+	owned_value->prev = first->prev;
+	first->prev->next = owned_value;
+	first->prev = owned_value;
 }
 
 /* In the place of `child`, whose key it gets. */
@@ -246,7 +252,7 @@ void json_put(cJSON *root, const char *path, cJSON *owned_value)
 			return;
 		}
 		if (child == NULL) {
-			child = cJSON_CreateObject();
+			child = json_new(cJSON_Object);
 			add_at(here, &step, child);
 		}
 		here = child;
@@ -259,12 +265,12 @@ void json_put_string(cJSON *root, const char *path, const char *value)
 	if (value == NULL)
 		json_remove(root, path);
 	else
-		json_put(root, path, cJSON_CreateString(value));
+		json_put(root, path, json_new_string(value));
 }
 
 void json_put_number(cJSON *root, const char *path, double value)
 {
-	json_put(root, path, cJSON_CreateNumber(value));
+	json_put(root, path, json_new_number(value));
 }
 
 void json_put_bool(cJSON *root, const char *path, bool value)
