@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/cells.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -14,10 +15,15 @@ static bool is_leaf(const cJSON *set)
 	return set->child == NULL;
 }
 
+/* `owned_below` has no name yet. */
 static void put_field(cJSON *set, const char *name, cJSON *owned_below)
 {
-	SCOPED(text) char *key = xasprintf("f:%s", name);
-	cJSON_AddItemToObject(set, key, owned_below);
+	static const char prefix[] = "f:";
+	size_t before = sizeof(prefix) - 1, size = strlen(name) + 1;
+	owned_below->string = cell_take(before + size);
+	memcpy(owned_below->string, prefix, before);
+	memcpy(owned_below->string + before, name, size);
+	cJSON_AddItemToArray(set, owned_below); /* which appends to objects as well */
 }
 
 static cJSON *set_of(const cJSON *value)

@@ -107,13 +107,19 @@ static bool has_namespace(const struct cluster *cluster, const char *name)
 	return store_find(&cluster->store, path) != NULL;
 }
 
-/* Puts metadata.managedFields into a copy of the object. */
-static cJSON *with_managed(const struct stored *stored)
+/* Puts metadata.managedFields, which are taken, into a copy of the object. */
+static cJSON *with_these(const struct stored *stored, cJSON **managed)
 {
 	cJSON *copy = json_copy(stored->object);
-	json_put(copy, "metadata.managedFields",
-		 json_parse(stored->managed, strlen(stored->managed), NULL));
+	json_put(copy, "metadata.managedFields", *managed);
+	*managed = NULL;
 	return copy;
+}
+
+static cJSON *with_managed(const struct stored *stored)
+{
+	cJSON *managed = json_parse(stored->managed, strlen(stored->managed), NULL);
+	return with_these(stored, &managed);
 }
 
 /* Takes them out; NULL when there are none that make sense. */
@@ -169,7 +175,7 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 		store_add(&cluster->store, path, ref, owned_object, loop_now(cluster->loop));
 	stored->managed = json_text(managed);
 	*code = 201;
-	cJSON *copy = with_managed(stored);
+	cJSON *copy = with_these(stored, &managed);
 	changed(cluster, &stored->ref, stored->path, stored->object);
 	return copy;
 }
@@ -214,7 +220,7 @@ cJSON *verb_replace(struct cluster *cluster, struct stored *stored, cJSON *owned
 		store_touch(&cluster->store, stored);
 		wrote = true;
 	}
-	cJSON *copy = with_managed(stored);
+	cJSON *copy = with_these(stored, &managed);
 	if (wrote)
 		changed(cluster, &stored->ref, stored->path, stored->object);
 	if (json_string(stored->object, "metadata.deletionTimestamp") != NULL &&
