@@ -401,6 +401,13 @@ const struct answer *ask_http(struct asks *asks, const char *label,
 	return entry->here ? &entry->answer : NULL;
 }
 
+bool ask_knows_metric(const struct asks *asks, const char *label, const struct answer **answer)
+{
+	const struct entry *entry = find(asks, ABOUT_METRIC, label);
+	*answer = entry != NULL && entry->here ? &entry->answer : NULL;
+	return entry != NULL;
+}
+
 const struct answer *ask_metric(struct asks *asks, const char *label,
 				const struct metric_query *query)
 {

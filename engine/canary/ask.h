@@ -83,6 +83,8 @@ const struct answer *ask_http(struct asks *asks, const char *label,
 			      const struct http_request *request);
 const struct answer *ask_metric(struct asks *asks, const char *label,
 				const struct metric_query *query);
+/* Whether that was asked already; `*answer` is NULL until it has come. */
+bool ask_knows_metric(const struct asks *asks, const char *label, const struct answer **answer);
 /* An answer that comes after `us`. */
 const struct answer *ask_pause(struct asks *asks, const char *label, int64_t us);
 

@@ -55,6 +55,15 @@ static void hash_template(struct tick *tick)
 	text_copy(tick->hashed_version, sizeof(tick->hashed_version), version);
 }
 
+static void name_revision(struct tick *tick)
+{
+	bool alone = tick->tracked == NULL;
+	if (alone && tick->revised[0] != '\0' && strcmp(tick->revised, tick->template_hash) == 0)
+		return;
+	workload_revision(tick->template_hash, tick->tracked, tick->revision);
+	text_copy(tick->revised, sizeof(tick->revised), alone ? tick->template_hash : "");
+}
+
 /* Where pods are not the target's own, the label only names them in the mesh. */
 static bool converge_label(struct tick *tick, struct error *err)
 {
@@ -121,7 +130,7 @@ enum step converge_observe(struct tick *tick)
 	json_free(tick->tracked);
 	tick->tracked = workload_tracked(tick->configs);
 	hash_template(tick);
-	workload_revision(tick->template_hash, tick->tracked, tick->revision);
+	name_revision(tick);
 	return compare_copies(tick);
 }
 

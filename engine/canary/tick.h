@@ -84,7 +84,8 @@ struct tick {
 	cJSON *tracked;	  /* owned */
 	bool copies_same; /* of a foreign primary: its configs say what the target's say */
 	char template_hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
-	char hashed_version[64]; /* of the target that `template_hash` is of */
+	char hashed_version[64];     /* of the target that `template_hash` is of */
+	char revised[HASH_TEXT_MAX]; /* the template_hash that `revision` is of alone, or empty */
 
 	/* What the operator asks, when it was not taken yet; and what the annotation said when the
 	 * tick began. */
