@@ -83,6 +83,11 @@ static enum MHD_Result behave(struct MHD_Connection *connection, const struct as
 		return move(connection, asked, "127.0.0.1");
 	if (strcmp(manner, "away") == 0)
 		return move(connection, asked, "localhost");
+	if (strcmp(manner, "expired") == 0)
+		return answer(connection, 400,
+			      "{\"__type\":\"com.amazon.coral.service#ExpiredTokenException\","
+			      "\"message\":\"The security token included is expired\"}",
+			      NULL, NULL);
 	long status = strtol(manner, NULL, 10);
 	store_refusal(store, asked, said, sizeof(said));
 	if (status != 0)

@@ -11,6 +11,7 @@ here=spec/stores
 
 stores="graphite datadog newrelic dynatrace influxdb cloudwatch stackdriver splunk externalmetrics"
 moods="ok 401 403 404 429 500 slow half badjson empty nodata nan several moved away"
+declare -A more=([cloudwatch]=expired) # moods of its own
 receivers="slack discord rocket msteams gchat"
 receiver_moods="ok 401 404 429 500 slow half moved away"
 
@@ -68,7 +69,7 @@ alerted() {
 	for store in $stores; do
 		secret_of "$store" "${secret[$store]}"
 		names=
-		for mood in $moods; do
+		for mood in $moods ${more[$store]:-}; do
 			template "$store" "$store-$mood" "https://127.0.0.1:$port/${path[$store]:-$store}/$mood" "$store"
 			names="$names $store-$mood"
 		done
@@ -159,7 +160,7 @@ for _ in $(seq 100); do
 	fi
 	sleep 0.1
 done
-until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 6))
+until_measured all $(($(wc -w <<<"$stores") * $(wc -w <<<"$moods") + 7))
 for _ in $(seq 300); do # five ways to fail; each is told of twice, when it is initialized and when it is released
 	[ "$(given_up | wc -l)" -lt $((2 * (5 * 8 + 1))) ] || break
 	sleep 0.1

@@ -36,6 +36,21 @@ done
 say "canaries of transcripts that are taken as they are: $taken"
 [ "$taken" -gt 0 ] || wrong "there are none"
 
+# Nor does a mesh or a store of one's own (--lua DIR) need CRDs of one's own: those of lua/README.md.
+awk '/^```yaml/ { on = 1; next } /^```/ { on = 0 } on' "$root/lua/README.md" | sed 's/namespace: test/namespace: default/' |
+	kube create --dry-run=server -f - >"$folder/own" 2>&1 || wrong "a mesh of one's own: $(cat "$folder/own")"
+kube create --dry-run=server -f - >"$folder/own" 2>&1 <<'EOF' || wrong "a store of one's own: $(cat "$folder/own")"
+apiVersion: flagger.app/v1beta1
+kind: MetricTemplate
+metadata: {name: own, namespace: default}
+spec: {provider: {type: store, address: "http://store"}, query: hits}
+---
+apiVersion: flagger.app/v1beta1
+kind: AlertProvider
+metadata: {name: own, namespace: default}
+spec: {type: pigeon, address: "http://loft"}
+EOF
+
 # Each field has a description.
 undocumented=$(kube get crd -o json | jq -r '.items[] | select(.spec.group == "flagger.app") | .metadata.name as $crd |
 	.spec.versions[].schema.openAPIV3Schema | paths(type == "object" and has("type")) as $p |
