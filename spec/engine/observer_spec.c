@@ -386,6 +386,24 @@ SPEC("observer: a canary that is new is seen from the first status on")
 	end(&stand);
 }
 
+SPEC("observer: a target put back in mid-run cancels ours, and is rolled out there")
+{
+	struct stand stand;
+	begin(&stand, NULL, NULL);
+	SCOPED(text)
+	char *image = xstrdup(
+		bed_says(&stand.bed, bed_primary, "spec.template.spec.containers[0].image"));
+	release(&stand, "podinfo:2");
+	flagger(&stand, "Progressing", 5, 0, 0);
+	bed_release(&stand.bed, image);
+	flagger(&stand, "Progressing", 10, 0, 0);
+	expect_told(&stand, 2, 1);
+	EXPECT_INT(told(&stand, "\"move\":\"cancel\",\"reason\":\"the target is back at the "
+				"promoted revision\""),
+		   1);
+	end(&stand);
+}
+
 SPEC("observer: A/B tests and blue/green are followed by their iterations")
 {
 	static const char *const patches[] = {
