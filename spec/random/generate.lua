@@ -177,7 +177,7 @@ local function faults(case)
     end
     if alone or case.wild then case.faults[#case.faults + 1] = fault end
   end
-  if chance(0.3) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
+  if #case.images == 1 and chance(0.6) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
 end
 
 local providers <const> = { "istio", "istio", "appmesh:v1beta2", "appmesh:v1beta2", "kubernetes", "linkerd", "traefik",
