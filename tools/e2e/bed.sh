@@ -163,7 +163,7 @@ start() {
 			--tls-cert-file "$bed/api.crt" --tls-private-key-file "$bed/api.key" \
 			--service-account-issuer https://kubernetes.default.svc --service-account-key-file "$bed/sa.pub" \
 			--service-account-signing-key-file "$bed/sa.key" --audit-policy-file "$bed/audit.yaml" \
-			--audit-log-path "$bed/audit.log" --shutdown-delay-duration 0s
+			--audit-log-path "$bed/audit.log" --audit-log-maxsize 10000 --shutdown-delay-duration 0s
 		until_it kube-apiserver "the API server" curl -sf --cacert "$bed/ca.crt" --cert "$bed/admin.crt" \
 			--key "$bed/admin.key" "https://127.0.0.1:$api_port/readyz"
 		;;
