@@ -172,6 +172,15 @@ static struct entry *add(struct asks *asks, enum question question, const char *
 	return entry;
 }
 
+/* A check needs all its metrics, and they are asked for at once. */
+static bool misses_metrics(const struct asks *asks)
+{
+	for (size_t i = 0; i < asks->count; i++)
+		if (asks->entries[i]->question == ABOUT_METRIC && !asks->entries[i]->here)
+			return true;
+	return false;
+}
+
 static struct entry *arrived(struct asks *asks, uint64_t serial)
 {
 	for (size_t i = 0; i < asks->count; i++) {
@@ -180,7 +189,8 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 			continue;
 		entry->here = true;
 		asks->waiting--;
-		asks->wake(asks->owner, asks->token);
+		if (entry->question != ABOUT_METRIC || !misses_metrics(asks))
+			asks->wake(asks->owner, asks->token);
 		return entry;
 	}
 	return NULL;

@@ -17,6 +17,11 @@
 #include "canary/target.h"
 #include "kube/watch.h"
 
+struct ids {
+	uint64_t *items; /* owned */
+	size_t count, room;
+};
+
 struct engine {
 	const struct tick_world *world;
 	struct engine_options options;
@@ -25,8 +30,8 @@ struct engine {
 	struct watch *canaries;
 	struct kept *kept;
 	struct records records;
-	uint64_t *line; /* ids in the order in which they shall be ticked */
-	size_t line_len, line_room;
+	struct ids line;      /* of those that shall be ticked, in their order */
+	struct ids back;      /* of those that were away and have their answers, but no slot yet */
 	size_t running, away; /* ticks; of those, that hold no slot */
 	struct fleet fleet;   /* what ticks see of it */
 	bool owns;
@@ -60,7 +65,29 @@ static void forget(struct engine *engine, struct record *record)
 
 /* ---- the line ---- */
 
+static void ids_add(struct ids *ids, uint64_t id)
+{
+	if (ids->count == ids->room) {
+		ids->room = ids->room == 0 ? 64 : ids->room * 2;
+		ids->items = xrealloc(ids->items, ids->room * sizeof(*ids->items));
+	}
+	ids->items[ids->count++] = id;
+}
+
+static void ids_drop_first(struct ids *ids, size_t count)
+{
+	ids->count -= count;
+	if (ids->count > 0)
+		memmove(ids->items, ids->items + count, ids->count * sizeof(*ids->items));
+}
+
 static void work_off(void *owner, uint64_t token);
+
+static void make_use_of_room(struct engine *engine)
+{
+	if (engine->line.count > 0 || engine->back.count > 0)
+		loop_ready(engine->loop, work_off, engine, 0);
+}
 
 static void enqueue(struct engine *engine, struct record *record)
 {
@@ -71,11 +98,7 @@ static void enqueue(struct engine *engine, struct record *record)
 	if (record->queued || !engine->owns)
 		return;
 	record->queued = true;
-	if (engine->line_len == engine->line_room) {
-		engine->line_room = engine->line_room == 0 ? 64 : engine->line_room * 2;
-		engine->line = xrealloc(engine->line, engine->line_room * sizeof(*engine->line));
-	}
-	engine->line[engine->line_len++] = record->id;
+	ids_add(&engine->line, record->id);
 	loop_ready(engine->loop, work_off, engine, 0);
 }
 
@@ -265,8 +288,8 @@ static void set_away(struct engine *engine, struct record *record, bool away)
 		return;
 	record->away = away;
 	engine->away += away ? 1 : SIZE_MAX;
-	if (away && engine->line_len > 0)
-		loop_ready(engine->loop, work_off, engine, 0);
+	if (away)
+		make_use_of_room(engine);
 	/* Few that wait keep their trees; many keep only what they have been answered. */
 	if (!away || engine->away <= ENGINE_SLOTS)
 		return;
@@ -292,9 +315,9 @@ static bool take_up(struct engine *engine, struct record *record)
 	return true;
 }
 
-static bool has_room(const struct engine *engine)
+static bool has_slot(const struct engine *engine)
 {
-	return engine->running - engine->away < ENGINE_SLOTS && engine->away < ENGINE_AWAY;
+	return engine->running - engine->away < ENGINE_SLOTS;
 }
 
 static void go_on(struct engine *engine, struct record *record)
@@ -349,15 +372,22 @@ static void go_on(struct engine *engine, struct record *record)
 	}
 }
 
+static void resume(void *owner, uint64_t id);
+
 static void work_off(void *owner, uint64_t token)
 {
 	struct engine *engine = owner;
 	(void)token;
 	size_t taken = 0;
+	while (taken < engine->back.count && has_slot(engine))
+		resume(engine, engine->back.items[taken++]);
+	ids_drop_first(&engine->back, taken);
+	taken = 0;
 	/* Not before all are known: the older of two may be on the next page. */
-	while (taken < engine->line_len && has_room(engine) && engine->owns &&
-	       watch_is_synced(engine->canaries)) {
-		struct record *record = records_by_id(&engine->records, engine->line[taken++]);
+	while (taken < engine->line.count && has_slot(engine) && engine->away < ENGINE_AWAY &&
+	       engine->owns && watch_is_synced(engine->canaries)) {
+		struct record *record =
+			records_by_id(&engine->records, engine->line.items[taken++]);
 		if (record == NULL)
 			continue;
 		record->queued = false;
@@ -367,30 +397,34 @@ static void work_off(void *owner, uint64_t token)
 		if (record->tick != NULL)
 			go_on(engine, record);
 	}
-	engine->line_len -= taken;
-	if (engine->line_len > 0)
-		memmove(engine->line, engine->line + taken,
-			engine->line_len * sizeof(*engine->line));
+	ids_drop_first(&engine->line, taken);
 }
 
+/* Who was away works with the API server again, so it takes a slot; it has waited already, so it
+ * comes before those who have not begun. */
 static void resume(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
 	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL)
 		return;
+	if (record->away && record->tick != NULL && !has_slot(engine)) {
+		ids_add(&engine->back, id);
+		return;
+	}
 	record->waking = false;
 	if (record->tick == NULL)
 		return;
 	size_t before = engine->running;
+	set_away(engine, record, false);
 	if (record->spec == NULL && !take_up(engine, record)) {
 		end_tick(engine, record);
 		enqueue(engine, record);
 	} else {
 		go_on(engine, record);
 	}
-	if (engine->running < before && engine->line_len > 0)
-		loop_ready(engine->loop, work_off, engine, 0);
+	if (engine->running < before)
+		make_use_of_room(engine);
 }
 
 /* Not from inside the completion: the tick may free the asks that called. Once for all that come
@@ -597,7 +631,8 @@ void engine_free(struct engine *engine)
 	kept_free(engine->kept);
 	loop_drop(engine->loop, engine);
 	records_fini(&engine->records);
-	free(engine->line);
+	free(engine->line.items);
+	free(engine->back.items);
 	free(engine);
 }
 
@@ -619,7 +654,7 @@ void engine_own(struct engine *engine, bool owns)
 		}
 	}
 	if (!owns)
-		engine->line_len = 0;
+		engine->line.count = 0;
 }
 
 bool engine_is_ready(const struct engine *engine)
@@ -634,7 +669,7 @@ size_t engine_canaries(const struct engine *engine)
 
 size_t engine_running(const struct engine *engine)
 {
-	return engine->running + engine->line_len;
+	return engine->running + engine->line.count;
 }
 
 const struct error *engine_trouble(const struct engine *engine)

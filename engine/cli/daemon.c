@@ -31,6 +31,7 @@ static const char lease_name[] = "sluice-leader-election";
 /* What is under way at SIGTERM has this long: kubelet kills after 30 s. */
 static const int64_t grace_us = 5 * DURATION_SECOND;
 static const int64_t trim_us = DURATION_SECOND;
+enum { STORES_AT_ONCE = 20 }; /* what Prometheus works on at a time (--query.max-concurrency) */
 
 struct daemon {
 	struct loop *loop;
@@ -39,6 +40,7 @@ struct daemon {
 	bool mesh_apart; /* in another cluster */
 	struct chance chance;
 	struct http *transport, *http;
+	struct http *stores; /* of metrics */
 	struct kube *kube;
 	struct metrics *metrics;
 	struct policies *policies;
@@ -348,9 +350,11 @@ static void connect_ports(struct daemon *daemon)
 			daemon->transport, kube_transport_new(daemon->loop, &daemon->mesh_config));
 	daemon->kube = kube_new(daemon->loop, daemon->transport, &daemon->chance, &kube);
 	daemon->http = net_http_new(daemon->loop, &(struct net_http_options){0});
-	struct metrics *native = prometheus_new(daemon->loop, daemon->http);
+	daemon->stores =
+		net_http_new(daemon->loop, &(struct net_http_options){.most = STORES_AT_ONCE});
+	struct metrics *native = prometheus_new(daemon->loop, daemon->stores);
 	daemon->metrics = shared_metrics(
-		daemon->loop, lua_metrics(daemon->loop, daemon->http, daemon->transport, native));
+		daemon->loop, lua_metrics(daemon->loop, daemon->stores, daemon->transport, native));
 	daemon->policies = policies_new();
 	daemon->alerts = alerts_new(daemon->kube, daemon->http, &options->alerts);
 	daemon->exporter = exporter_new(options->mesh_provider);
@@ -481,6 +485,7 @@ void daemon_free(struct daemon *daemon)
 	serve_free(daemon->serve);
 	policies_free(daemon->policies);
 	daemon->metrics->ops->free(daemon->metrics);
+	daemon->stores->ops->free(daemon->stores);
 	daemon->http->ops->free(daemon->http);
 	kube_free(daemon->kube);
 	daemon->transport->ops->free(daemon->transport);

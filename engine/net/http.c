@@ -18,6 +18,7 @@
 enum {
 	LONGEST_RETRY_AFTER_S = 3600, /* whoever says more means "not today", or is broken */
 	CA_CACHE_S = 60,	      /* a CA file that was replaced is noticed after this */
+	SMALL_READ = 4096, /* bytes; libcurl's own would be 16 KiB for each that is under way */
 };
 
 /* Whoever cancels a request that has waited for so long without an answer does it for that. */
@@ -37,7 +38,7 @@ struct pool {
 struct transfer {
 	uint64_t id;
 	struct net_http *http;
-	struct pool *pool;
+	struct pool *pool; /* NULL: it waits in line, or never left it */
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf body;
@@ -47,7 +48,7 @@ struct transfer {
 	http_done *done;
 	void *owner;
 	uint64_t token;
-	int64_t began_us;
+	int64_t began_us, timeout_us;
 	bool shares; /* may be one of many on its connection */
 	bool over, stopped, too_long;
 	CURLcode result;
@@ -61,8 +62,9 @@ struct net_http {
 	char *ca_file, *cert_file, *key_file, *base, *proxy;
 	char *ca_pem, *cert_pem, *key_pem;
 	struct curl_slist *connect_to;
-	bool insecure;
-	struct transfer *transfers;
+	bool insecure, ending;
+	struct transfer *transfers; /* the newest first */
+	size_t most, under_way;
 	uint64_t ids;
 };
 
@@ -73,15 +75,9 @@ static void pool_free(struct pool *pool)
 	free(pool);
 }
 
-static void transfer_free(struct transfer *transfer)
+static void leave_pool(struct pool *pool)
 {
-	struct pool *pool = transfer->pool;
-	curl_multi_remove_handle(pool->multi, transfer->easy);
-	curl_easy_cleanup(transfer->easy);
-	curl_slist_free_all(transfer->headers);
-	buf_fini(&transfer->body);
-	free(transfer->place);
-	free(transfer);
+	pool->http->under_way--;
 	pool->transfers--;
 	if (pool->transfers > 0 || pool == pool->http->pools)
 		return;
@@ -90,6 +86,24 @@ static void transfer_free(struct transfer *transfer)
 		at = &(*at)->next;
 	*at = pool->next;
 	pool_free(pool);
+}
+
+static void start_next(struct net_http *http);
+
+static void transfer_free(struct transfer *transfer)
+{
+	struct net_http *http = transfer->http;
+	struct pool *pool = transfer->pool;
+	if (pool != NULL)
+		curl_multi_remove_handle(pool->multi, transfer->easy);
+	curl_easy_cleanup(transfer->easy);
+	curl_slist_free_all(transfer->headers);
+	buf_fini(&transfer->body);
+	free(transfer->place);
+	free(transfer);
+	if (pool != NULL)
+		leave_pool(pool);
+	start_next(http);
 }
 
 static struct transfer *take(struct net_http *http, uint64_t id)
@@ -128,7 +142,7 @@ static void pool_new(struct net_http *http);
 /* In plain HTTP a connection is one request's, and libcurl closes it. */
 static void leave_connections(const struct transfer *transfer)
 {
-	if (transfer->shares && transfer->pool == transfer->http->pools)
+	if (transfer->pool != NULL && transfer->shares && transfer->pool == transfer->http->pools)
 		pool_new(transfer->http);
 }
 
@@ -159,6 +173,37 @@ static void finish(void *owner, uint64_t id)
 		leave_connections(transfer);
 	transfer->done(transfer->owner, transfer->token, &reply);
 	transfer_free(transfer);
+}
+
+/* The time that it waited in line is of its own. */
+static void start(struct transfer *transfer)
+{
+	struct net_http *http = transfer->http;
+	if (transfer->timeout_us > 0 &&
+	    loop_now(http->loop) - transfer->began_us >= transfer->timeout_us) {
+		transfer->result = CURLE_OPERATION_TIMEDOUT;
+		transfer->over = true;
+		loop_ready(http->loop, finish, http, transfer->id);
+		return;
+	}
+	transfer->pool = http->pools;
+	transfer->pool->transfers++;
+	http->under_way++;
+	curl_multi_add_handle(transfer->pool->multi, transfer->easy);
+}
+
+/* O(n) of those that wait: of metrics, hundreds. */
+static void start_next(struct net_http *http)
+{
+	while (http->most > 0 && !http->ending && http->under_way < http->most) {
+		struct transfer *oldest = NULL;
+		for (struct transfer *each = http->transfers; each != NULL; each = each->next)
+			if (each->pool == NULL && !each->over)
+				oldest = each;
+		if (oldest == NULL)
+			return;
+		start(oldest);
+	}
 }
 
 static void collect(struct pool *pool)
@@ -363,7 +408,7 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	char *url = xasprintf("%s%s", http->base == NULL ? "" : http->base, request->url);
 	transfer->id = ++http->ids;
 	transfer->http = http;
-	transfer->pool = http->pools;
+	transfer->timeout_us = request->timeout_us;
 	transfer->began_us = loop_now(http->loop);
 	transfer->shares = text_starts(url, "https:");
 	transfer->easy = curl_easy_init();
@@ -389,8 +434,10 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	}
 	if (strcmp(request->method, "GET") != 0 || request->body != NULL)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-	transfer->pool->transfers++;
-	curl_multi_add_handle(transfer->pool->multi, easy);
+	if (http->most > 0)
+		curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)SMALL_READ);
+	if (http->most == 0 || http->under_way < http->most)
+		start(transfer);
 	return transfer->id;
 }
 
@@ -410,6 +457,7 @@ static void cancel(struct http *port, uint64_t id)
 static void http_free(struct http *port)
 {
 	struct net_http *http = (struct net_http *)port;
+	http->ending = true;
 	while (http->transfers != NULL)
 		transfer_free(take(http, http->transfers->id));
 	for (struct pool *pool = http->pools, *next; pool != NULL; pool = next) {
@@ -449,6 +497,7 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 	http->cert_pem = xstrdup(options->cert_pem);
 	http->key_pem = xstrdup(options->key_pem);
 	http->insecure = options->insecure;
+	http->most = options->most;
 	if (options->connect_to != NULL) {
 		SCOPED(text) char *rule = xasprintf("::%s", options->connect_to);
 		http->connect_to = curl_slist_append(NULL, rule);

@@ -22,6 +22,8 @@ struct net_http_options {
 	 * the base; or NULL. */
 	const char *connect_to;
 	bool insecure; /* do not verify the peer's certificate */
+	/* So many requests at a time, the others wait in line; 0: no bound. For small answers. */
+	size_t most;
 };
 
 /* A real loop only. The options are copied. Freed by ops->free, which cancels what is under way. */

@@ -78,7 +78,6 @@ SPEC("requests: a release of ten steps takes fewer than sixty, however its Deplo
 	EXPECT_TEXT(bed_phase(&counter.bed), "Succeeded");
 	EXPECT_INT(bed_events(&counter.bed, "Advance podinfo.test canary weight"), 10);
 	EXPECT_INT(bed_events(&counter.bed, "not ready"), 1); /* its first primary */
-	EXPECT(counter.requests < REQUESTS_A_RELEASE - 5);
 	if (counter.requests >= REQUESTS_A_RELEASE - 5)
 		spec_fail(__FILE__, __LINE__, "%d requests", counter.requests);
 	end(&counter);
