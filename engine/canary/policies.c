@@ -81,10 +81,15 @@ static struct kept *keep(struct policies *policies, const char *name, bool stock
 
 struct policy *policies_stock(struct policies *policies, const char *name, struct error *err)
 {
-	for (size_t i = 0; i < policies->count; i++)
-		if (policies->items[i].stock && strcmp(policies->items[i].name, name) == 0)
-			return policies->items[i].policy;
-	struct policy *policy = policy_new_stock(name, err);
+	struct policy *other = NULL;
+	for (size_t i = 0; i < policies->count; i++) {
+		if (!policies->items[i].stock)
+			continue;
+		other = policies->items[i].policy;
+		if (strcmp(policies->items[i].name, name) == 0)
+			return other;
+	}
+	struct policy *policy = policy_new_stock(name, other, err);
 	return policy == NULL ? NULL : keep(policies, name, true, "", policy)->policy;
 }
 
@@ -134,7 +139,7 @@ static bool call(struct policy *policy, struct policy_run **shared, enum policy_
 {
 	struct policy_run *run = shared == NULL ? NULL : *shared;
 	if (run == NULL)
-		run = policy_run_new(policy, err);
+		run = policy_run_new(policy, shared != NULL, err);
 	if (run == NULL)
 		return false;
 	bool called = policy_call(run, hook, rollout, extra, owned_result, err);

@@ -98,7 +98,7 @@ static void check_own_policy(struct check *check, const struct yaml_file *file, 
 		policy = policy_new("policy.lua", spec->text, strlen(spec->text), &err);
 	} else if (spec->source == POLICY_NAMED) {
 		path = "spec.analysis.policy.name";
-		policy = policy_new_stock(spec->name, &err);
+		policy = policy_new_stock(spec->name, NULL, &err);
 	}
 	policy_free(policy);
 	if (err.kind != ERROR_NONE)

@@ -15,31 +15,36 @@
 #include "script/bind.h"
 #include "script/embed.h"
 #include "script/meter.h"
+#include "script/pushed.h"
 #include "script/tokens.h"
 #include "script/value.h"
 
 enum { GARBAGE_MAX = 256 * KIB }; /* between two collections; one takes some 0.1 ms then */
 
-struct policy {
+/* A Lua state: of a user's policy alone, of the stock ones together. */
+struct box {
 	lua_State *L;
 	struct meter meter;
+	struct pushed pushed; /* for those that share */
+	size_t policies;      /* that are in it */
+	size_t bytes;	      /* once they were built */
+	int environment;      /* reference of the function that makes a fresh one */
+};
+
+struct policy {
+	struct box *box;
 	struct meter_allowance *allowance; /* of the calls to come, or NULL */
 	char *name, *text;
 	char hash[17];
-	size_t bytes; /* once it was built */
 	bool has[POLICY_HOOKS];
 	int lines[POLICY_HOOKS]; /* where each hook begins */
-	int environment;	 /* reference of the function that makes a fresh one */
 	int chunk;		 /* reference of the compiled main chunk */
 };
 
-/* Members of a rollout that are the same for all calls of a run, and most of what is pushed. */
-static const char *const lasting[] = {"spec", "analysis"};
-
 struct policy_run {
 	struct policy *policy;
-	int hooks;			 /* reference of the table that the main chunk returned */
-	int lasting[ARRAY_LEN(lasting)]; /* references of their tables; 0: not pushed yet */
+	int hooks; /* reference of the table that the main chunk returned */
+	bool shares;
 };
 
 static const char *const hook_names[POLICY_HOOKS] = {
@@ -82,8 +87,8 @@ static int traceback(lua_State *L)
 static bool protect(struct policy *policy, lua_CFunction function, struct call *call, int results,
 		    struct error *err)
 {
-	lua_State *L = policy->L;
-	struct meter *meter = &policy->meter;
+	lua_State *L = policy->box->L;
+	struct meter *meter = &policy->box->meter;
 	lua_settop(L, 0);
 	lua_pushcfunction(L, traceback);
 	lua_pushcfunction(L, function);
@@ -131,7 +136,7 @@ static int open_state(lua_State *L)
 	lua_createtable(L, 0, 6);
 	luaL_setfuncs(L, natives, 0);
 	lua_call(L, 1, 1);
-	call->policy->environment = luaL_ref(L, LUA_REGISTRYINDEX);
+	call->policy->box->environment = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
 
@@ -151,7 +156,7 @@ static int run_chunk(lua_State *L)
 {
 	struct call *call = lua_touserdata(L, 1);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, call->policy->chunk);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, call->policy->environment);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, call->policy->box->environment);
 	lua_call(L, 0, 1);
 	/* _ENV is the only upvalue of a main chunk. */
 	lua_setupvalue(L, -2, 1);
@@ -159,29 +164,17 @@ static int run_chunk(lua_State *L)
 	return 1;
 }
 
-static void push_member(lua_State *L, struct policy_run *run, const cJSON *member)
-{
-	for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
-		if (strcmp(member->string, lasting[i]) != 0)
-			continue;
-		if (run->lasting[i] == 0) {
-			value_push(L, member);
-			run->lasting[i] = luaL_ref(L, LUA_REGISTRYINDEX);
-		}
-		lua_rawgeti(L, LUA_REGISTRYINDEX, run->lasting[i]);
-		return;
-	}
-	value_push(L, member);
-}
-
-static void push_rollout(lua_State *L, struct policy_run *run, const cJSON *rollout)
+static void push_rollout(lua_State *L, const struct policy_run *run, const cJSON *rollout)
 {
 	const cJSON *member;
 	lua_createtable(L, 0, cJSON_GetArraySize(rollout));
 	cJSON_ArrayForEach(member, rollout)
 	{
 		lua_pushstring(L, member->string);
-		push_member(L, run, member);
+		if (run->shares)
+			pushed_push(&run->policy->box->pushed, L, member);
+		else
+			value_push(L, member);
 		lua_rawset(L, -3);
 	}
 }
@@ -201,7 +194,7 @@ static int call_hook(lua_State *L)
 
 static bool check_member(struct policy *policy, struct error *err)
 {
-	lua_State *L = policy->L;
+	lua_State *L = policy->box->L;
 	static const char *const words[] = {"start", "thresholds",  "match",	"judge",
 					    "step",  "pace",	    "rollback", "promotion",
 					    "name",  "description", "params",	NULL};
@@ -237,7 +230,7 @@ static bool check_member(struct policy *policy, struct error *err)
 /* What the main chunk returned is on top of the stack. */
 static bool check_hooks(struct policy *policy, struct error *err)
 {
-	lua_State *L = policy->L;
+	lua_State *L = policy->box->L;
 	if (lua_type(L, -1) != LUA_TTABLE)
 		return error_set(err, ERROR_INVALID,
 				 "%s: a policy must return a table of hooks, returned a %s",
@@ -255,7 +248,8 @@ static bool build(struct policy *policy, const char *text, size_t len, struct er
 	if (sandbox == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "lua/sandbox.lua is missing");
 	struct call call = {.policy = policy, .text = sandbox, .len = sandbox_len};
-	if (!protect(policy, open_state, &call, 0, err))
+	bool opened = policy->box->policies > 1;
+	if (!opened && !protect(policy, open_state, &call, 0, err))
 		return false;
 	call.text = text;
 	call.len = len;
@@ -264,13 +258,22 @@ static bool build(struct policy *policy, const char *text, size_t len, struct er
 	if (!protect(policy, compile, &call, 0, err) ||
 	    !protect(policy, run_chunk, &call, 1, err) || !check_hooks(policy, err))
 		return false;
-	lua_settop(policy->L, 0);
-	meter_collect(&policy->meter);
-	policy->bytes = policy->meter.bytes;
+	lua_settop(policy->box->L, 0);
+	meter_collect(&policy->box->meter);
+	policy->box->bytes = policy->box->meter.bytes;
 	return true;
 }
 
-struct policy *policy_new(const char *name, const char *text, size_t len, struct error *err)
+static struct box *box_new(void)
+{
+	struct box *box = xcalloc(1, sizeof(*box));
+	box->L = meter_open(&box->meter);
+	return box;
+}
+
+/* In a state of its own, or in that of another one. */
+static struct policy *policy_in(struct policy *other, const char *name, const char *text,
+				size_t len, struct error *err)
 {
 	if (len > POLICY_TEXT_MAX) {
 		error_set(err, ERROR_INVALID, "%s: longer than %d bytes", name, POLICY_TEXT_MAX);
@@ -283,14 +286,21 @@ struct policy *policy_new(const char *name, const char *text, size_t len, struct
 	text_copy(policy->hash, sizeof(policy->hash), hex);
 	policy->name = xstrdup(name);
 	policy->text = xstrndup(text, len);
-	policy->L = meter_open(&policy->meter);
+	policy->box = other == NULL ? box_new() : other->box;
+	policy->box->policies++;
+	policy->chunk = LUA_NOREF;
 	if (build(policy, text, len, err))
 		return policy;
 	policy_free(policy);
 	return NULL;
 }
 
-struct policy *policy_new_stock(const char *name, struct error *err)
+struct policy *policy_new(const char *name, const char *text, size_t len, struct error *err)
+{
+	return policy_in(NULL, name, text, len, err);
+}
+
+struct policy *policy_new_stock(const char *name, struct policy *beside, struct error *err)
 {
 	char path[100];
 	snprintf(path, sizeof(path), "policies/%.60s.lua", name);
@@ -303,14 +313,20 @@ struct policy *policy_new_stock(const char *name, struct error *err)
 		error_set(err, ERROR_NOT_FOUND, "there is no stock policy \"%s\"", name);
 		return NULL;
 	}
-	return policy_new(path, text, len, err);
+	return policy_in(beside, path, text, len, err);
 }
 
 void policy_free(struct policy *policy)
 {
 	if (policy == NULL)
 		return;
-	lua_close(policy->L);
+	struct box *box = policy->box;
+	luaL_unref(box->L, LUA_REGISTRYINDEX, policy->chunk);
+	if (--box->policies == 0) {
+		lua_close(box->L);
+		pushed_fini(&box->pushed);
+		free(box);
+	}
 	free(policy->name);
 	free(policy->text);
 	free(policy);
@@ -353,23 +369,24 @@ void policy_blame(const struct policy *policy, enum policy_hook hook, struct err
 
 size_t policy_bytes(const struct policy *policy)
 {
-	return policy->meter.bytes;
+	return policy->box->meter.bytes;
 }
 
-struct policy_run *policy_run_new(struct policy *policy, struct error *err)
+struct policy_run *policy_run_new(struct policy *policy, bool shares, struct error *err)
 {
 	struct call call = {.policy = policy};
 	if (!protect(policy, run_chunk, &call, 1, err))
 		return NULL;
-	if (lua_type(policy->L, -1) != LUA_TTABLE) {
+	if (lua_type(policy->box->L, -1) != LUA_TTABLE) {
 		error_set(err, ERROR_SCRIPT, "%s: returned no table of hooks", policy->name);
-		lua_settop(policy->L, 0);
+		lua_settop(policy->box->L, 0);
 		return NULL;
 	}
 	struct policy_run *run = xcalloc(1, sizeof(*run));
 	run->policy = policy;
-	run->hooks = luaL_ref(policy->L, LUA_REGISTRYINDEX);
-	lua_settop(policy->L, 0);
+	run->shares = shares;
+	run->hooks = luaL_ref(policy->box->L, LUA_REGISTRYINDEX);
+	lua_settop(policy->box->L, 0);
 	return run;
 }
 
@@ -378,12 +395,9 @@ void policy_run_free(struct policy_run *run)
 	if (run == NULL)
 		return;
 	struct policy *policy = run->policy;
-	luaL_unref(policy->L, LUA_REGISTRYINDEX, run->hooks);
-	for (size_t i = 0; i < ARRAY_LEN(lasting); i++)
-		if (run->lasting[i] != 0)
-			luaL_unref(policy->L, LUA_REGISTRYINDEX, run->lasting[i]);
-	if (policy->meter.bytes > policy->bytes + GARBAGE_MAX)
-		meter_collect(&policy->meter);
+	luaL_unref(policy->box->L, LUA_REGISTRYINDEX, run->hooks);
+	if (policy->box->meter.bytes > policy->box->bytes + GARBAGE_MAX)
+		meter_collect(&policy->box->meter);
 	free(run);
 }
 
@@ -399,8 +413,9 @@ bool policy_call(struct policy_run *run, enum policy_hook hook, const cJSON *rol
 			policy_blame(policy, hook, err);
 		return false;
 	}
-	bool read = lua_isnil(policy->L, -1) || value_read(policy->L, -1, owned_result, err);
-	lua_settop(policy->L, 0);
+	bool read =
+		lua_isnil(policy->box->L, -1) || value_read(policy->box->L, -1, owned_result, err);
+	lua_settop(policy->box->L, 0);
 	if (!read)
 		policy_blame(policy, hook, err);
 	return read;
@@ -429,13 +444,13 @@ bool policy_trace(struct policy *policy, enum policy_hook hook, const cJSON *rol
 	struct error err = {0};
 	SCOPED(json) cJSON *answer = NULL;
 	*line = policy->lines[hook];
-	struct policy_run *run = policy_run_new(policy, &err);
+	struct policy_run *run = policy_run_new(policy, false, &err);
 	if (run == NULL)
 		return true;
-	policy->meter.traced = policy->lines[hook];
+	policy->box->meter.traced = policy->lines[hook];
 	bool good = policy_call(run, hook, rollout, extra, &answer, &err);
-	int last = policy->meter.traced_line;
-	policy->meter.traced = 0;
+	int last = policy->box->meter.traced_line;
+	policy->box->meter.traced = 0;
 	policy_run_free(run);
 	if (good && last >= *line)
 		*line = return_before(policy->text, *line, last);

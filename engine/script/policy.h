@@ -1,11 +1,11 @@
 /*
  * policy.h - a policy: Lua text that decides, in a sandbox that cannot hurt anybody.
  *
- * A policy text is compiled once into a Lua state of its own with a memory cap. Each run loads the
- * main chunk afresh, so nothing leaks from tick to tick or from canary to canary; hooks take a
- * table and return a table, and have no clock, no chance and no I/O. Every call is metered: a
- * policy that loops, allocates or works for ever ends in ERROR_SCRIPT with file and line within 50
- * ms, whatever it caught with pcall.
+ * A policy text is compiled once, into a Lua state with a memory cap: one of a user's into a state
+ * of its own. Each run loads the main chunk afresh, so nothing leaks from tick to tick or from
+ * canary to canary; hooks take a table and return a table, and have no clock, no chance and no I/O.
+ * Every call is metered: a policy that loops, allocates or works for ever ends in ERROR_SCRIPT with
+ * file and line within 50 ms, whatever it caught with pcall.
  */
 #ifndef SLUICE_SCRIPT_POLICY_H
 #define SLUICE_SCRIPT_POLICY_H
@@ -39,8 +39,10 @@ const char *policy_hook_name(enum policy_hook hook);
 struct policy *policy_new(const char *name, const char *text, size_t len,
 			  struct error *err) MUST_CHECK;
 /* A stock policy from the embedded (or overlaid) policies/: "canary", "blue-green", "ab-testing",
- * "defaults". ERROR_NOT_FOUND without it. */
-struct policy *policy_new_stock(const char *name, struct error *err) MUST_CHECK;
+ * "defaults". ERROR_NOT_FOUND without it. `beside` is another one, whose Lua state it is put into,
+ * or NULL. */
+struct policy *policy_new_stock(const char *name, struct policy *beside,
+				struct error *err) MUST_CHECK;
 void policy_free(struct policy *policy);
 const char *policy_name(const struct policy *policy);
 const char *policy_hash(const struct policy *policy); /* 16 hex digits of the text's SHA-256 */
@@ -57,10 +59,10 @@ void policy_allow(struct policy *policy, struct meter_allowance *allowance);
 void policy_blame(const struct policy *policy, enum policy_hook hook, struct error *err);
 size_t policy_bytes(const struct policy *policy); /* what its Lua state holds now */
 
-/* One tick's use of a policy: the main chunk runs in a fresh environment. `spec` and `analysis` of
- * the rollout are pushed at the first call and stay for the others, so a run that is used more than
- * once is for policies that leave them alone, and for one rollout. */
-struct policy_run *policy_run_new(struct policy *policy, struct error *err) MUST_CHECK;
+/* One tick's use of a policy: the main chunk runs in a fresh environment. Policies that `share` the
+ * tables of a rollout are given the same ones again while these say the same (script/pushed.h):
+ * they must leave them alone. */
+struct policy_run *policy_run_new(struct policy *policy, bool shares, struct error *err) MUST_CHECK;
 void policy_run_free(struct policy_run *run);
 /* Calls a hook: `hook(rollout)` or `hook(rollout, extra)`. `*owned_result` is the value it
  * returned, as JSON (NULL for nil); the caller frees. Functions, cycles, too deep or too large

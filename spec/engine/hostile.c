@@ -231,7 +231,7 @@ double hostile_run(const char *text, char *told, size_t size)
 	cJSON *result = NULL;
 	double begun = processor_ms();
 	struct policy *policy = policy_new("mine.lua", text, strlen(text), &err);
-	struct policy_run *run = policy == NULL ? NULL : policy_run_new(policy, &err);
+	struct policy_run *run = policy == NULL ? NULL : policy_run_new(policy, false, &err);
 	if (run != NULL && policy_call(run, HOOK_STEP, NULL, NULL, &result, &err))
 		cJSON_Delete(result);
 	policy_run_free(run);

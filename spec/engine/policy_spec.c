@@ -27,7 +27,7 @@ static char *step_of(const char *text, const char *rollout_text, struct error *e
 	SCOPED(json) cJSON *rollout = cJSON_Parse(rollout_text);
 	SCOPED(json) cJSON *result = NULL;
 	char *answer = NULL;
-	struct policy_run *run = policy_run_new(policy, err);
+	struct policy_run *run = policy_run_new(policy, false, err);
 	if (run != NULL && policy_call(run, HOOK_STEP, rollout, NULL, &result, err))
 		answer = result == NULL ? xstrdup("nil") : json_canonical(result);
 	policy_run_free(run);
@@ -156,7 +156,7 @@ SPEC("policy: nothing leaks from run to run")
 	struct policy *policy = made(text, &err);
 	for (int i = 0; i < 3; i++) {
 		SCOPED(json) cJSON *result = NULL;
-		struct policy_run *run = policy_run_new(policy, &err);
+		struct policy_run *run = policy_run_new(policy, false, &err);
 		EXPECT(policy_call(run, HOOK_STEP, NULL, NULL, &result, &err));
 		SCOPED(text) char *answer = json_canonical(result);
 		EXPECT_TEXT(answer, "{\"count\":1,\"g\":1}");
@@ -186,7 +186,7 @@ SPEC("policy: a stopped policy works again the next time")
 		"return {step = function(r) while r.loop do end return {ok = true} end}", &err);
 	SCOPED(json) cJSON *loop = cJSON_Parse("{\"loop\":true}");
 	SCOPED(json) cJSON *result = NULL;
-	struct policy_run *run = policy_run_new(policy, &err);
+	struct policy_run *run = policy_run_new(policy, false, &err);
 	EXPECT(!policy_call(run, HOOK_STEP, loop, NULL, &result, &err));
 	json_remove(loop, "loop");
 	EXPECT(policy_call(run, HOOK_STEP, loop, NULL, &result, &err));
@@ -237,16 +237,62 @@ SPEC("policy: what a policy leaves out or leaves open, the stock policy decides"
 	policies_free(policies);
 }
 
+/* What the hook `step` says of a rollout in a run of its own. */
+static char *told(struct policy *policy, bool shares, const char *rollout_text)
+{
+	struct error err = {0};
+	SCOPED(json) cJSON *rollout = cJSON_Parse(rollout_text);
+	SCOPED(json) cJSON *result = NULL;
+	struct policy_run *run = policy_run_new(policy, shares, &err);
+	EXPECT(policy_call(run, HOOK_STEP, rollout, NULL, &result, &err));
+	policy_run_free(run);
+	return json_canonical(result);
+}
+
+SPEC("policy: those that share tables see each change of a rollout, and a state of their own")
+{
+	static const char text[] =
+		"return { step = function(rollout)\n"
+		"  rollout.state.n = (rollout.state.n or 0) + 1\n"
+		"  rollout.spec.seen = (rollout.spec.seen or 0) + 1\n"
+		"  return { a = rollout.spec.a, seen = rollout.spec.seen,\n"
+		"    n = rollout.state.n, last = rollout.history[#rollout.history] }\n"
+		"end }";
+	static const struct {
+		const char *rollout, *alone, *sharing;
+	} calls[] = {
+		{"{\"spec\":{\"a\":1},\"history\":[1],\"state\":{\"n\":5}}",
+		 "{\"a\":1,\"last\":1,\"n\":6,\"seen\":1}",
+		 "{\"a\":1,\"last\":1,\"n\":6,\"seen\":1}"},
+		{"{\"spec\":{\"a\":1},\"history\":[1,2],\"state\":{\"n\":5}}",
+		 "{\"a\":1,\"last\":2,\"n\":6,\"seen\":1}",
+		 "{\"a\":1,\"last\":2,\"n\":6,\"seen\":2}"},
+		{"{\"spec\":{\"a\":2},\"history\":[1,2],\"state\":{}}",
+		 "{\"a\":2,\"last\":2,\"n\":1,\"seen\":1}",
+		 "{\"a\":2,\"last\":2,\"n\":1,\"seen\":1}"},
+	};
+	struct error err = {0};
+	struct policy *policy = made(text, &err);
+	EXPECT_TEXT(err.text, "");
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		SCOPED(text) char *alone = told(policy, false, calls[i].rollout);
+		SCOPED(text) char *sharing = told(policy, true, calls[i].rollout);
+		EXPECT_TEXT(alone, calls[i].alone);
+		EXPECT_TEXT(sharing, calls[i].sharing);
+	}
+	policy_free(policy);
+}
+
 static char *stock(const char *name, enum policy_hook hook, const char *rollout_text,
 		   const char *sample_text)
 {
 	struct error err = {0};
-	struct policy *policy = policy_new_stock(name, &err);
+	struct policy *policy = policy_new_stock(name, NULL, &err);
 	EXPECT_TEXT(err.text, "");
 	SCOPED(json) cJSON *rollout = cJSON_Parse(rollout_text);
 	SCOPED(json) cJSON *sample = sample_text == NULL ? NULL : cJSON_Parse(sample_text);
 	SCOPED(json) cJSON *result = NULL;
-	struct policy_run *run = policy_run_new(policy, &err);
+	struct policy_run *run = policy_run_new(policy, false, &err);
 	EXPECT(policy_call(run, hook, rollout, sample, &result, &err));
 	policy_run_free(run);
 	policy_free(policy);

@@ -36,7 +36,7 @@ static char *in_sandbox(const char *expression)
 	struct policy *policy = policy_new("mine.lua", text, strlen(text), &err);
 	EXPECT_TEXT(err.text, "");
 	SCOPED(json) cJSON *result = NULL;
-	struct policy_run *run = policy_run_new(policy, &err);
+	struct policy_run *run = policy_run_new(policy, false, &err);
 	EXPECT(policy_call(run, HOOK_STEP, NULL, NULL, &result, &err));
 	policy_run_free(run);
 	policy_free(policy);
@@ -236,7 +236,7 @@ SPEC("sandbox: what a run does to libraries and metatables is gone in the next")
 	struct policy *policy = policy_new("mine.lua", text, strlen(text), &err);
 	for (int i = 0; i < 3; i++) {
 		SCOPED(json) cJSON *result = NULL;
-		struct policy_run *run = policy_run_new(policy, &err);
+		struct policy_run *run = policy_run_new(policy, false, &err);
 		EXPECT(policy_call(run, HOOK_STEP, NULL, NULL, &result, &err));
 		SCOPED(text) char *answer = json_canonical(result);
 		EXPECT_TEXT(answer, "{\"m\":false,\"n\":0}");

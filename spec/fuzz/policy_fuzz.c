@@ -19,7 +19,7 @@ static void call_hooks(struct policy *policy)
 		"\"history\":[],\"state\":{\"seen\":[1,2,{\"a\":null}]},\"now\":1795412170}");
 	SCOPED(json) cJSON *sample = cJSON_Parse("{\"kind\":\"ok\",\"value\":99.5}");
 	struct error err = {0};
-	struct policy_run *run = policy_run_new(policy, &err);
+	struct policy_run *run = policy_run_new(policy, false, &err);
 	REQUIRE(run != NULL || err.text[0] != '\0');
 	for (int hook = 0; run != NULL && hook < POLICY_HOOKS; hook++) {
 		if (!policy_has(policy, (enum policy_hook)hook))

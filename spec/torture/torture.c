@@ -124,10 +124,10 @@ static bool use_policy(const char *name)
 	cJSON *sample = cJSON_Parse("{\"kind\":\"ok\",\"value\":99.5,\"metric\":{\"name\":"
 				    "\"request-success-rate\",\"thresholdRange\":{\"min\":99.9}}}");
 	struct error err = {0};
-	struct policy *policy = policy_new_stock(name, &err);
+	struct policy *policy = policy_new_stock(name, NULL, &err);
 	if (policy == NULL)
 		return is_told(&err);
-	struct policy_run *run = policy_run_new(policy, &err);
+	struct policy_run *run = policy_run_new(policy, false, &err);
 	bool good = run != NULL || is_told(&err);
 	for (int hook = 0; run != NULL && hook < POLICY_HOOKS; hook++) {
 		SCOPED(json) cJSON *result = NULL;
