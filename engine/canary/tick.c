@@ -95,6 +95,7 @@ void tick_free(struct tick *tick)
 	if (tick == NULL)
 		return;
 	tick_forget_run(tick);
+	policy_runs_fini(&tick->runs);
 	decision_free(tick->decision);
 	asks_free(tick->asks);
 	json_free(tick->checks);
@@ -127,6 +128,7 @@ void tick_look_again(struct tick *tick)
 void tick_shed(struct tick *tick)
 {
 	tick_forget_run(tick);
+	policy_runs_fini(&tick->runs);
 	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->route_done = 0;
@@ -148,6 +150,7 @@ void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);
 	tick->contested[0] = '\0';
+	policy_runs_fini(&tick->runs);
 	tick->rerouted = tick->went_on = false;
 	json_free(tick->checks);
 	tick->checks = NULL;

@@ -130,10 +130,11 @@ struct tick {
 	bool unreached; /* of this run: the routes wait for endpoints */
 	bool wrote;	/* since this was false */
 	/* What the policy said in an earlier run of this tick; it would say the same again. */
-	bool went_on;  /* `rollback`: no */
-	cJSON *checks; /* owned: `thresholds`, or NULL */
-	bool routing;  /* what is written now are routes */
-	bool rerouted; /* the routes were written since the last commit */
+	bool went_on;		 /* `rollback`: no */
+	cJSON *checks;		 /* owned: `thresholds`, or NULL */
+	struct policy_runs runs; /* since the last move */
+	bool routing;		 /* what is written now are routes */
+	bool rerouted;		 /* the routes were written since the last commit */
 
 	bool committing;
 	enum phase left;     /* of TICK_COMMITTED: the phase before */

@@ -304,12 +304,8 @@ static enum step decide_phase(struct tick *tick, const struct policy_chain *poli
 
 enum step tick_decide(struct tick *tick)
 {
-	struct policy_runs runs = {0};
-	struct policy_chain policies = {.runs = &runs};
+	struct policy_chain policies = {.runs = &tick->runs};
 	struct error policy_error = {0};
 	enum step step = pin_find(tick, &policies, &policy_error);
-	if (step == STEP_ON)
-		step = decide_phase(tick, &policies, &policy_error);
-	policy_runs_fini(&runs);
-	return step;
+	return step == STEP_ON ? decide_phase(tick, &policies, &policy_error) : step;
 }
