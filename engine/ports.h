@@ -45,7 +45,7 @@ struct http_reply {
 	struct error error;
 	const char *body; /* borrowed until the callback returns; terminated; never NULL */
 	size_t body_len;
-	const cJSON *json;	/* borrowed like the body, which is "" then; or NULL */
+	cJSON **json; /* instead of the body, which is "" then: who takes it leaves NULL; or NULL */
 	int64_t retry_after_us; /* -1 when the server did not say */
 	const char *location;	/* of a redirection that was not followed, absolute; or NULL */
 };

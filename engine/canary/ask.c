@@ -201,13 +201,13 @@ static bool is_abroad(const struct asks *asks, const char *path)
 	return asks->world.mesh_apart && split_is_mesh(path);
 }
 
-static cJSON *copy_of(const struct asks *asks, const char *path, const cJSON *object)
+static cJSON *take(const struct asks *asks, const char *path, const struct kube_reply *reply)
 {
-	cJSON *copy = json_copy(object);
+	cJSON *object = kube_reply_take(reply);
 	if (is_abroad(asks, path))
-		abroad_read(copy);
-	managed_trim(copy);
-	return copy;
+		abroad_read(object);
+	managed_trim(object);
+	return object;
 }
 
 static void know(struct asks *asks, const char *path, cJSON *owned_object)
@@ -234,7 +234,7 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 	const struct asks *asks = owner;
 	entry->answer.status = reply->status;
 	if (reply->error.kind == ERROR_NONE)
-		entry->answer.object = copy_of(asks, entry->label, reply->object);
+		entry->answer.object = take(asks, entry->label, reply);
 	else if (reply->error.kind != ERROR_NOT_FOUND)
 		entry->answer.error = reply->error;
 	if (entry->answer.error.kind == ERROR_NONE && asks->kept != NULL)
@@ -249,7 +249,7 @@ static void list_came(void *owner, uint64_t token, const struct kube_reply *repl
 	entry->answer.status = reply->status;
 	entry->answer.error = reply->error;
 	if (reply->error.kind == ERROR_NONE)
-		entry->answer.object = json_copy(reply->object);
+		entry->answer.object = kube_reply_take(reply);
 }
 
 static void write_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -273,8 +273,7 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 		}
 		return;
 	}
-	know(asks, entry->written,
-	     entry->deletes ? NULL : copy_of(asks, entry->written, reply->object));
+	know(asks, entry->written, entry->deletes ? NULL : take(asks, entry->written, reply));
 }
 
 static void http_came(void *owner, uint64_t token, const struct http_reply *reply)

@@ -453,7 +453,7 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 		back_off(engine, record);
 		return;
 	}
-	SCOPED(json) cJSON *object = json_copy(reply->object);
+	SCOPED(json) cJSON *object = kube_reply_take(reply);
 	(void)record_keep(record, object);
 	enqueue(engine, record);
 }

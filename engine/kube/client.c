@@ -311,23 +311,31 @@ static void on_reply(void *owner, uint64_t id, const struct http_reply *reply)
 	}
 	bool is_good = reply->status >= 200 && reply->status < 300;
 	SCOPED(json) cJSON *parsed = NULL;
-	const cJSON *object = reply->json;
-	if (object == NULL && (!is_good || !call->text_only)) {
+	cJSON **slot = reply->json != NULL ? reply->json : &parsed;
+	if (*slot == NULL && (!is_good || !call->text_only)) {
 		struct error why;
 		parsed = json_parse(reply->body, reply->body_len, &why);
-		object = parsed;
-		if (object == NULL && is_good)
+		slot = &parsed;
+		if (parsed == NULL && is_good)
 			error_set(&result.error, ERROR_UNAVAILABLE,
 				  "%s %s: the answer is not JSON: %s", method_of(call->verb),
 				  call->path, why.text);
 	}
 	if (!is_good)
-		refusal_error(object, reply->status, &result.error);
-	result.object = object;
+		refusal_error(*slot, reply->status, &result.error);
+	result.object = *slot;
+	result.slot = slot;
 	answer(kube, call, &result);
 }
 
 /* ---- the public face ---- */
+
+cJSON *kube_reply_take(const struct kube_reply *reply)
+{
+	cJSON *object = *reply->slot;
+	*reply->slot = NULL;
+	return object;
+}
 
 struct kube *kube_new(struct loop *loop, struct http *transport, struct chance *chance,
 		      const struct kube_options *options)

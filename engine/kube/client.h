@@ -33,14 +33,17 @@ struct kube_options {
 
 /* The reply of one request. `error.kind` is ERROR_NONE for 2xx; else CONFLICT or EXISTS (409),
  * GONE (410), NOT_FOUND, DENIED (401, 403), INVALID (400, 422), THROTTLED, UNAVAILABLE, TIMEOUT;
- * the text is the server's own message. `object` is borrowed. */
+ * the text is the server's own message. `object` is borrowed, but may be taken. */
 struct kube_reply {
 	struct error error;
 	int status;
 	const cJSON *object;
+	cJSON **slot;	  /* private: where it is owned; NULL without an answer */
 	const char *text; /* the object as it came, borrowed */
 	size_t text_len;
 };
+/* The object, once: from then on the caller's, who frees. NULL when there is none. */
+cJSON *kube_reply_take(const struct kube_reply *reply);
 typedef void kube_done(void *owner, uint64_t token, const struct kube_reply *reply);
 
 struct kube *kube_new(struct loop *loop, struct http *transport, struct chance *chance,

@@ -88,9 +88,10 @@ static void handle(void *owner, uint64_t id)
 		return;
 	}
 	int code;
-	SCOPED(json) cJSON *object = verb_serve(cluster, exchange, &ref, &code);
+	cJSON *object = verb_serve(cluster, exchange, &ref, &code);
 	if (fault == FAULT_AFTER) {
 		struct error err;
+		json_free(object);
 		error_set(&err, ERROR_UNAVAILABLE, "connection reset by peer");
 		exchange_answer(cluster, id, 0, "", &err);
 		return;

@@ -72,7 +72,7 @@ void exchange_end(struct cluster *cluster, uint64_t id);
 void exchange_answer(struct cluster *cluster, uint64_t id, int status, const char *text,
 		     const struct error *err);
 /* The same with an object, as text or as it is. */
-void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, const cJSON *object);
+void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, cJSON *owned_object);
 void watch_begin(struct cluster *cluster, struct exchange *exchange, const struct kube_ref *ref);
 /* Each watch is told what is new, after its own lag. */
 void watches_tell(struct cluster *cluster);

@@ -58,10 +58,11 @@ void exchange_answer(struct cluster *cluster, uint64_t id, int status, const cha
 	answer(cluster, id, &reply);
 }
 
-void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, const cJSON *object)
+void exchange_answer_object(struct cluster *cluster, uint64_t id, int status, cJSON *owned_object)
 {
 	size_t i = exchange_index(cluster, id);
-	struct http_reply reply = {.status = status, .body = "", .json = object};
+	SCOPED(json) cJSON *object = owned_object;
+	struct http_reply reply = {.status = status, .body = "", .json = &object};
 	if (i != SIZE_MAX && cluster->exchanges[i]->takes_json) {
 		answer(cluster, id, &reply);
 		return;
