@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/tree.h"
 
 /* ---- requests: the API server (url is a path from the root: "/apis/apps/v1/…") or any URL
  * ------------------------ */
@@ -23,6 +24,9 @@ struct http_header {
 	const char *value;
 };
 
+/* An event of a Kubernetes watch. False ends the stream, as for http_piece. */
+typedef bool http_event(void *owner, uint64_t token, const char *type, cJSON *owned_object);
+
 struct http_request {
 	const char *method; /* "GET", "POST", … */
 	const char *url;
@@ -30,11 +34,13 @@ struct http_request {
 	size_t header_count;
 	const char *body; /* copied by send */
 	size_t body_len;
+	struct tree *json;  /* instead of the body, where a port takes trees; or NULL */
 	size_t reply_max;   /* a longer reply is an error; 0 means HTTP_BODY_MAX */
 	int64_t timeout_us; /* of the whole exchange; 0 means none (streams) */
 	bool insecure_tls;  /* do not verify the peer's certificate */
 	bool no_redirect;
 	bool takes_json;   /* a reply may be `json` instead of a body, where a port has it so */
+	http_event *event; /* called instead of `piece`, where a port has it so; or NULL */
 	bool secret_url;   /* messages show no more of it than the host */
 	const char *proxy; /* instead of the port's own; or NULL */
 };
@@ -68,6 +74,7 @@ struct http_ops {
 };
 struct http {
 	const struct http_ops *ops; /* first member of every implementation */
+	bool takes_trees;	    /* requests may have `json` instead of a body */
 };
 
 static inline uint64_t http_send(struct http *http, const struct http_request *request,

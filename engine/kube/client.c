@@ -22,6 +22,7 @@ struct call {
 	char *path;
 	const char *accept;
 	char *body;
+	struct tree *json; /* instead, where the transport takes it */
 	kube_done *done;
 	void *owner;
 	uint64_t token;
@@ -122,6 +123,7 @@ static void call_free(struct call *call)
 {
 	free(call->path);
 	free(call->body);
+	tree_drop(call->json);
 	free(call);
 }
 
@@ -167,9 +169,10 @@ static void attempt(struct kube *kube, struct call *call)
 		.method = method_of(call->verb),
 		.url = call->path,
 		.headers = headers,
-		.header_count = call->body != NULL ? 2 : 1,
+		.header_count = call->body != NULL || call->json != NULL ? 2 : 1,
 		.body = call->body,
 		.body_len = call->body != NULL ? strlen(call->body) : 0,
+		.json = call->json,
 		.timeout_us = call->deadline > now ? call->deadline - now : 1,
 		.no_redirect = true,
 		.takes_json = !call->text_only,
@@ -417,7 +420,9 @@ uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, con
 		   kube_done *done, void *owner, uint64_t token)
 {
 	struct call *call = call_new(kube, verb, path, done, owner, token);
-	if (body != NULL)
+	if (body != NULL && kube->transport->takes_trees)
+		call->json = tree_new(json_copy(body));
+	else if (body != NULL)
 		call->body = json_text(body);
 	uint64_t id = call->id;
 	submit(kube, call);
@@ -436,7 +441,8 @@ uint64_t kube_get_text(struct kube *kube, const char *path, const char *accept, 
 }
 
 uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, int64_t timeout_us,
-		     http_piece *piece, http_done *done, void *owner, uint64_t token)
+		     http_piece *piece, http_event *event, http_done *done, void *owner,
+		     uint64_t token)
 {
 	const struct http_header header = {"Accept", accept};
 	const struct http_request request = {
@@ -446,6 +452,7 @@ uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, in
 		.header_count = 1,
 		.timeout_us = timeout_us,
 		.no_redirect = true,
+		.event = event,
 	};
 	kube->requests++;
 	return kube->transport->ops->send(kube->transport, &request, piece, done, owner, token);

@@ -67,12 +67,13 @@ uint64_t kube_send(struct kube *kube, enum kube_verb verb, const char *path, con
 void kube_cancel(struct kube *kube, uint64_t id);
 
 /* What kube/watch.h is made of: a GET whose reply is text alone (`object` is NULL), and one whose
- * body comes in pieces, answered by the transport as it is and cancelled there. `accept` is the
- * media type. */
+ * body comes in pieces (or events), answered by the transport as it is and cancelled there.
+ * `accept` is the media type. */
 uint64_t kube_get_text(struct kube *kube, const char *path, const char *accept, kube_done *done,
 		       void *owner, uint64_t token);
 uint64_t kube_stream(struct kube *kube, const char *path, const char *accept, int64_t timeout_us,
-		     http_piece *piece, http_done *done, void *owner, uint64_t token);
+		     http_piece *piece, http_event *event, http_done *done, void *owner,
+		     uint64_t token);
 
 /* Calls of kube_send that were not answered yet. Who ends runs the loop until it is 0, so that what
  * is on its way arrives. */

@@ -78,6 +78,28 @@ static bool kind_of(const char *type, enum line_kind *kind)
 	return true;
 }
 
+bool line_take(const char *type, cJSON *owned_object, struct line *line, struct error *err)
+{
+	SCOPED(json) cJSON *object = owned_object;
+	*line = (struct line){0};
+	if (!kind_of(type, &line->kind))
+		return error_set(err, ERROR_INVALID, "a watch event is of type \"%.40s\"",
+				 type != NULL ? type : "");
+	if (!cJSON_IsObject(object))
+		return error_set(err, ERROR_INVALID, "a watch event without an object");
+	if (line->kind == LINE_STATUS) {
+		refusal_error(object, 0, &line->status);
+		return true;
+	}
+	if (line->kind != LINE_BOOKMARK && json_string(object, "metadata.name") == NULL)
+		return error_set(err, ERROR_INVALID,
+				 "a watch event about an object without a name");
+	line->version = json_string(object, "metadata.resourceVersion");
+	line->object = object;
+	object = NULL;
+	return true;
+}
+
 bool line_decode(const char *text, size_t len, struct line *line, struct error *err)
 {
 	*line = (struct line){0};
@@ -89,21 +111,8 @@ bool line_decode(const char *text, size_t len, struct line *line, struct error *
 		refusal_error(event, 0, &line->status);
 		return true;
 	}
-	const char *type = json_string(event, "type");
-	if (!kind_of(type, &line->kind))
-		return error_set(err, ERROR_INVALID, "a watch event is of type \"%.40s\"",
-				 type != NULL ? type : "");
-	const cJSON *object = json_get(event, "object");
-	if (!cJSON_IsObject(object))
-		return error_set(err, ERROR_INVALID, "a watch event without an object");
-	if (line->kind == LINE_STATUS) {
-		refusal_error(object, 0, &line->status);
-		return true;
-	}
-	if (line->kind != LINE_BOOKMARK && json_string(object, "metadata.name") == NULL)
-		return error_set(err, ERROR_INVALID,
-				 "a watch event about an object without a name");
-	line->object = cJSON_DetachItemFromObjectCaseSensitive(event, "object");
-	line->version = json_string(line->object, "metadata.resourceVersion");
-	return true;
+	cJSON *object = json_get(event, "object");
+	if (object != NULL)
+		cJSON_DetachItemViaPointer(event, object);
+	return line_take(json_string(event, "type"), object, line, err);
 }

@@ -40,6 +40,9 @@ struct line {
 	struct error status; /* LINE_STATUS: ERROR_GONE means list again */
 };
 
+/* The same of an event that is no text. */
+bool line_take(const char *type, cJSON *owned_object, struct line *line,
+	       struct error *err) MUST_CHECK;
 bool line_decode(const char *text, size_t len, struct line *line, struct error *err) MUST_CHECK;
 
 #endif

@@ -262,24 +262,41 @@ static bool stop_stream(struct watch *watch, const struct error *why)
 	return false;
 }
 
+/* What a line said, unless it could not be read. */
+static bool take_line(struct watch *watch, bool read, const struct line *line,
+		      const struct error *why)
+{
+	if (!read)
+		return stop_stream(watch, why);
+	if (line->kind == LINE_STATUS)
+		return stop_stream(watch, &line->status);
+	SCOPED(json) cJSON *object = line->object;
+	if (line->version != NULL)
+		set_text(&watch->version, line->version);
+	note_progress(watch);
+	if (line->kind == LINE_PUT)
+		tell_put(watch, object);
+	else if (line->kind == LINE_DELETED)
+		tell_gone(watch, object);
+	return true;
+}
+
 static bool on_line(void *owner, const char *text, size_t len)
+{
+	struct line line;
+	struct error err;
+	bool read = line_decode(text, len, &line, &err);
+	return take_line(owner, read, &line, &err);
+}
+
+static bool on_event(void *owner, uint64_t token, const char *type, cJSON *owned_object)
 {
 	struct watch *watch = owner;
 	struct line line;
 	struct error err;
-	if (!line_decode(text, len, &line, &err))
-		return stop_stream(watch, &err);
-	if (line.kind == LINE_STATUS)
-		return stop_stream(watch, &line.status);
-	SCOPED(json) cJSON *object = line.object;
-	if (line.version != NULL)
-		set_text(&watch->version, line.version);
-	note_progress(watch);
-	if (line.kind == LINE_PUT)
-		tell_put(watch, object);
-	else if (line.kind == LINE_DELETED)
-		tell_gone(watch, object);
-	return true;
+	(void)token;
+	bool read = line_take(type, owned_object, &line, &err);
+	return take_line(watch, read, &line, &err) && watch->version != NULL;
 }
 
 static bool on_piece(void *owner, uint64_t token, const char *bytes, size_t len)
@@ -342,7 +359,7 @@ static void stream(struct watch *watch)
 			: "application/json";
 	watch->stream_began = loop_now(watch->loop);
 	watch->stream = kube_stream(watch->kube, url.text, accept,
-				    (seconds + WATCH_GRACE_S) * DURATION_SECOND, on_piece,
+				    (seconds + WATCH_GRACE_S) * DURATION_SECOND, on_piece, on_event,
 				    on_stream_end, watch, 0);
 }
 

@@ -355,8 +355,8 @@ void life_kill(struct play *play)
 
 void life_ports(struct play *play)
 {
-	play->api = (struct port_http){{&api_ops}, play};
-	play->hooks = (struct port_http){{&hook_ops}, play};
-	play->receivers = (struct port_http){{&receiver_ops}, play};
+	play->api = (struct port_http){{&api_ops, true}, play};
+	play->hooks = (struct port_http){{.ops = &hook_ops}, play};
+	play->receivers = (struct port_http){{.ops = &receiver_ops}, play};
 	play->metrics = (struct port_metrics){{&metric_ops}, play};
 }

@@ -22,6 +22,7 @@ static enum cluster_fault fault_of(struct cluster *cluster, const struct exchang
 		.url = exchange->url,
 		.body = exchange->body,
 		.body_len = exchange->body == NULL ? 0 : strlen(exchange->body),
+		.json = exchange->json,
 	};
 	return cluster->fault(cluster->fault_owner, &request);
 }
@@ -118,7 +119,9 @@ static uint64_t port_send(struct http *http, const struct http_request *request,
 	exchange->body = request->body == NULL ? NULL : xstrndup(request->body, request->body_len);
 	exchange->content_type = xstrdup(header_of(request, "Content-Type"));
 	exchange->accept = xstrdup(header_of(request, "Accept"));
+	exchange->json = request->json == NULL ? NULL : tree_hold(request->json);
 	exchange->piece = piece;
+	exchange->event = request->event;
 	exchange->done = done;
 	exchange->owner = owner;
 	exchange->token = token;
@@ -155,6 +158,7 @@ struct cluster *cluster_new(struct loop *loop, const struct cluster_options *opt
 {
 	struct cluster *cluster = xcalloc(1, sizeof(*cluster));
 	cluster->port.ops = &port_ops;
+	cluster->port.takes_trees = true;
 	cluster->loop = loop;
 	cluster->options = *options;
 	chance_seed(&cluster->chance, options->seed);

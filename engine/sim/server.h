@@ -11,7 +11,9 @@
 struct exchange { /* a request under way, or a watch */
 	uint64_t id;
 	char *method, *url, *body, *content_type, *accept;
+	struct tree *json; /* instead of the body, or NULL */
 	http_piece *piece;
+	http_event *event;
 	http_done *done;
 	void *owner;
 	uint64_t token;

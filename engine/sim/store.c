@@ -17,7 +17,7 @@ void store_init(struct store *store, uint64_t seed, size_t window)
 static void stored_free(struct stored *stored)
 {
 	free(stored->path);
-	json_free(stored->object);
+	tree_drop(stored->tree);
 	free(stored->managed);
 	free(stored);
 }
@@ -25,7 +25,7 @@ static void stored_free(struct stored *stored)
 static void change_fini(struct change *change)
 {
 	free(change->text);
-	free(change->metadata);
+	tree_drop(change->object);
 }
 
 void store_fini(struct store *store)
@@ -59,15 +59,21 @@ struct stored *store_find(const struct store *store, const char *path)
 	return NULL;
 }
 
-static char *metadata_text(const cJSON *object)
+struct tree *change_object(const struct change *change)
 {
-	struct buf text;
-	buf_init(&text, SIZE_MAX);
-	buf_puts(&text, "{\"apiVersion\":\"meta.k8s.io/v1\",\"kind\":\"PartialObjectMetadata\","
-			"\"metadata\":");
-	json_write(&text, json_get(object, "metadata"));
-	buf_putc(&text, '}');
-	return buf_take(&text);
+	return change->object != NULL
+		       ? tree_hold(change->object)
+		       : tree_new(json_parse(change->text, strlen(change->text), NULL));
+}
+
+/* Most watches have been told of a change soon. */
+enum { TREES_MAX = 256 };
+
+static void pack(struct change *change)
+{
+	change->text = json_text(change->object->json);
+	tree_drop(change->object);
+	change->object = NULL;
 }
 
 static void log_change(struct store *store, const struct stored *stored, const char *type)
@@ -90,9 +96,10 @@ static void log_change(struct store *store, const struct stored *stored, const c
 		.version = store->version,
 		.type = type,
 		.ref = stored->ref,
-		.text = json_text(stored->object),
-		.metadata = metadata_text(stored->object),
+		.object = tree_hold(stored->tree),
 	};
+	if (store->change_count > TREES_MAX)
+		pack(&store->changes[store->change_count - 1 - TREES_MAX]);
 }
 
 static void set_version(struct store *store, cJSON *object)
@@ -100,6 +107,20 @@ static void set_version(struct store *store, cJSON *object)
 	char text[24];
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)++store->version);
 	json_put_string(object, "metadata.resourceVersion", text);
+}
+
+static void put(struct stored *stored, cJSON *owned_object)
+{
+	tree_drop(stored->tree);
+	stored->tree = tree_new(owned_object);
+	stored->object = owned_object;
+}
+
+static void new_version(struct store *store, struct stored *stored)
+{
+	cJSON *object = json_copy(stored->object);
+	set_version(store, object);
+	put(stored, object);
 }
 
 static void give_uid(struct store *store, cJSON *object)
@@ -134,7 +155,7 @@ struct stored *store_add(struct store *store, const char *path, const struct kub
 	stored->path = xstrdup(path);
 	stored->ref = *ref;
 	stored->ref.subresource[0] = '\0';
-	stored->object = owned_object;
+	put(stored, owned_object);
 	size_t at = store_place(store, path);
 	memmove(store->items + at + 1, store->items + at,
 		(store->count - at) * sizeof(*store->items));
@@ -176,21 +197,20 @@ bool store_replace(struct store *store, struct stored *stored, cJSON *owned_obje
 		json_put_number(owned_object, "metadata.generation",
 				json_number(stored->object, "metadata.generation", 0) + 1);
 	set_version(store, owned_object);
-	json_free(stored->object);
-	stored->object = owned_object;
+	put(stored, owned_object);
 	log_change(store, stored, "MODIFIED");
 	return true;
 }
 
 void store_touch(struct store *store, struct stored *stored)
 {
-	set_version(store, stored->object);
+	new_version(store, stored);
 	log_change(store, stored, "MODIFIED");
 }
 
 void store_remove(struct store *store, struct stored *stored)
 {
-	set_version(store, stored->object);
+	new_version(store, stored);
 	log_change(store, stored, "DELETED");
 	size_t at = store_place(store, stored->path);
 	memmove(store->items + at, store->items + at + 1,

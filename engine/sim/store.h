@@ -9,13 +9,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/tree.h"
 #include "kube/path.h"
 
 struct stored {
 	char *path;
 	struct kube_ref ref;
-	cJSON *object;
-	char *managed; /* metadata.managedFields, which the object is kept without */
+	struct tree *tree;   /* with the log of changes */
+	const cJSON *object; /* what is in it */
+	char *managed;	     /* metadata.managedFields, which the object is kept without */
 };
 
 /* One change, for watches. */
@@ -23,8 +25,8 @@ struct change {
 	uint64_t version;
 	const char *type; /* ADDED, MODIFIED, DELETED */
 	struct kube_ref ref;
-	char *text;	/* the object */
-	char *metadata; /* of it alone, with the kind that this form has */
+	struct tree *object; /* NULL: it has been a while, and there is a text only */
+	char *text;
 };
 
 struct store {
@@ -51,6 +53,8 @@ struct stored *store_add(struct store *store, const char *path, const struct kub
 bool store_replace(struct store *store, struct stored *stored, cJSON *owned_object);
 /* A new version of the same: who owns its fields has changed. */
 void store_touch(struct store *store, struct stored *stored);
+/* What a change made of its object; the caller drops it. */
+struct tree *change_object(const struct change *change);
 void store_remove(struct store *store, struct stored *stored);
 
 #endif

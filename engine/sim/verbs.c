@@ -252,7 +252,7 @@ static const char patch_refused[] =
 	"the server rejected our request due to an error in our request";
 
 static cJSON *patch(struct cluster *cluster, const struct exchange *exchange, struct kube_ref *ref,
-		    const char *path, cJSON *body, struct writer *writer, int *code)
+		    const char *path, const cJSON *body, struct writer *writer, int *code)
 {
 	bool only_status = strcmp(ref->subresource, "status") == 0;
 	const char *type = exchange->content_type == NULL ? "" : exchange->content_type;
@@ -448,9 +448,10 @@ cJSON *verb_serve(struct cluster *cluster, const struct exchange *exchange, stru
 		return copy;
 	}
 	struct error err = {0};
+	const char *text = exchange->body == NULL ? "" : exchange->body;
 	SCOPED(json)
-	cJSON *body = json_parse(exchange->body == NULL ? "" : exchange->body,
-				 exchange->body == NULL ? 0 : strlen(exchange->body), &err);
+	cJSON *parsed = exchange->json == NULL ? json_parse(text, strlen(text), &err) : NULL;
+	const cJSON *body = exchange->json == NULL ? parsed : exchange->json->json;
 	if (body == NULL) {
 		*code = 400;
 		return refusal(400, "BadRequest", err.text);

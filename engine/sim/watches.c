@@ -31,6 +31,7 @@ void exchange_end(struct cluster *cluster, uint64_t id)
 	free(exchange->method);
 	free(exchange->url);
 	free(exchange->body);
+	tree_drop(exchange->json);
 	free(exchange->content_type);
 	free(exchange->accept);
 	free(exchange);
@@ -78,21 +79,28 @@ static void watch_over(void *owner, uint64_t id)
 
 /* ---- watches ---- */
 
+/* What a watch is told of: False when it is over. */
+static bool say(const struct exchange *watch, const char *type, cJSON *owned_object)
+{
+	if (watch->event != NULL)
+		return watch->event(watch->owner, watch->token, type, owned_object);
+	SCOPED(json) cJSON *object = owned_object;
+	SCOPED(buf) struct buf line;
+	buf_init(&line, SIZE_MAX);
+	buf_printf(&line, "{\"type\":\"%s\",\"object\":", type);
+	json_write(&line, object);
+	buf_puts(&line, "}\n");
+	return watch->piece(watch->owner, watch->token, line.text, line.len);
+}
+
 /* False when the watch is gone. */
-static bool tell_line(struct cluster *cluster, uint64_t id, const char *type, const char *object)
+static bool tell(struct cluster *cluster, uint64_t id, const char *type, const cJSON *object)
 {
 	size_t i = exchange_index(cluster, id);
 	if (i == SIZE_MAX)
 		return false;
-	SCOPED(buf) struct buf line;
-	buf_init(&line, SIZE_MAX);
-	buf_puts(&line, "{\"type\":\"");
-	buf_puts(&line, type);
-	buf_puts(&line, "\",\"object\":");
-	buf_puts(&line, object);
-	buf_puts(&line, "}\n");
-	const struct exchange *exchange = cluster->exchanges[i];
-	if (exchange->piece(exchange->owner, exchange->token, line.text, line.len))
+	const struct exchange *watch = cluster->exchanges[i];
+	if (say(watch, type, request_view(watch, object)))
 		return exchange_index(cluster, id) != SIZE_MAX;
 	struct error err;
 	error_set(&err, ERROR_CANCELLED, "ended by its reader");
@@ -129,13 +137,14 @@ static void tell_changes(void *owner, uint64_t id)
 		watch->cursor = next->version;
 		if (!request_is_of(&watch->ref, &next->ref))
 			continue;
-		SCOPED(json) cJSON *object = NULL;
-		if (request_selects(watch))
-			object = json_parse(next->text, strlen(next->text), NULL);
-		if (object != NULL && !request_wants(watch, &watch->ref, &next->ref, object))
-			continue;
-		if (!tell_line(cluster, id, next->type,
-			       request_wants_metadata(watch) ? next->metadata : next->text))
+		/* The log may be packed meanwhile. */
+		const char *type = next->type;
+		struct tree *object = change_object(next);
+		bool wanted = !request_selects(watch) ||
+			      request_wants(watch, &watch->ref, &next->ref, object->json);
+		bool goes_on = !wanted || tell(cluster, id, type, object->json);
+		tree_drop(object);
+		if (!goes_on)
 			return;
 	}
 }
@@ -157,9 +166,7 @@ static bool tell_all(struct cluster *cluster, const struct exchange *watch)
 		const struct stored *stored = cluster->store.items[i];
 		if (!request_wants(watch, &watch->ref, &stored->ref, stored->object))
 			continue;
-		SCOPED(json) cJSON *object = request_view(watch, stored->object);
-		SCOPED(text) char *text = json_text(object);
-		if (!tell_line(cluster, id, "ADDED", text))
+		if (!tell(cluster, id, "ADDED", stored->object))
 			return false;
 	}
 	return true;

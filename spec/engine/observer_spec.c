@@ -232,7 +232,7 @@ static uint64_t no_hook(struct http *http, const struct http_request *request, h
 SPEC("observer: webhooks are not called: what they said is what the other controller did")
 {
 	static const struct http_ops no_hooks = {.send = no_hook};
-	static struct http none = {&no_hooks};
+	static struct http none = {.ops = &no_hooks};
 	struct stand stand;
 	begin(&stand, hooks, NULL);
 	stand.bed.world.asks.http = &none;
