@@ -23,6 +23,7 @@ struct entry {
 	uint64_t serial; /* the token of its request: a completion finds the entry, or nobody */
 	uint64_t id;	 /* request under way */
 	struct answer answer;
+	struct tree *tree; /* owned: what its object is in, or NULL */
 };
 
 struct asks {
@@ -59,7 +60,7 @@ static void entry_free(struct asks *asks, struct entry *entry)
 			break;
 		}
 	}
-	json_free(entry->answer.object);
+	tree_drop(entry->tree);
 	free(entry->answer.body);
 	free(entry->label);
 	free(entry->written);
@@ -210,10 +211,17 @@ static cJSON *take(const struct asks *asks, const char *path, const struct kube_
 	return object;
 }
 
-static void know(struct asks *asks, const char *path, cJSON *owned_object)
+static void put_tree(struct entry *entry, struct tree *owned_tree)
+{
+	tree_drop(entry->tree);
+	entry->tree = owned_tree;
+	entry->answer.object = owned_tree == NULL ? NULL : owned_tree->json;
+}
+
+static void know(struct asks *asks, const char *path, struct tree *owned_tree)
 {
 	if (asks->kept != NULL)
-		kept_know(asks->kept, asks->keeping, path, owned_object);
+		kept_know(asks->kept, asks->keeping, path, owned_tree);
 	struct entry *entry = find(asks, ABOUT_OBJECT, path);
 	if (entry == NULL)
 		entry = add(asks, ABOUT_OBJECT, path);
@@ -222,8 +230,8 @@ static void know(struct asks *asks, const char *path, cJSON *owned_object)
 	if (!entry->here)
 		asks->waiting--;
 	entry->here = true;
-	json_free(entry->answer.object);
-	entry->answer = (struct answer){.object = owned_object};
+	entry->answer = (struct answer){0};
+	put_tree(entry, owned_tree);
 }
 
 static void object_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -234,11 +242,11 @@ static void object_came(void *owner, uint64_t token, const struct kube_reply *re
 	const struct asks *asks = owner;
 	entry->answer.status = reply->status;
 	if (reply->error.kind == ERROR_NONE)
-		entry->answer.object = take(asks, entry->label, reply);
+		put_tree(entry, tree_new(take(asks, entry->label, reply)));
 	else if (reply->error.kind != ERROR_NOT_FOUND)
 		entry->answer.error = reply->error;
 	if (entry->answer.error.kind == ERROR_NONE && asks->kept != NULL)
-		kept_know(asks->kept, asks->keeping, entry->label, entry->answer.object);
+		kept_know(asks->kept, asks->keeping, entry->label, entry->tree);
 }
 
 static void list_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -249,7 +257,7 @@ static void list_came(void *owner, uint64_t token, const struct kube_reply *repl
 	entry->answer.status = reply->status;
 	entry->answer.error = reply->error;
 	if (reply->error.kind == ERROR_NONE)
-		entry->answer.object = kube_reply_take(reply);
+		put_tree(entry, tree_new(kube_reply_take(reply)));
 }
 
 static void write_came(void *owner, uint64_t token, const struct kube_reply *reply)
@@ -273,7 +281,8 @@ static void write_came(void *owner, uint64_t token, const struct kube_reply *rep
 		}
 		return;
 	}
-	know(asks, entry->written, entry->deletes ? NULL : take(asks, entry->written, reply));
+	know(asks, entry->written,
+	     entry->deletes ? NULL : tree_new(take(asks, entry->written, reply)));
 }
 
 static void http_came(void *owner, uint64_t token, const struct http_reply *reply)
@@ -302,13 +311,20 @@ static void pause_over(void *owner, uint64_t token)
 	arrived(owner, token);
 }
 
+struct tree *ask_tree(struct asks *asks, const char *path)
+{
+	const struct entry *entry = find(asks, ABOUT_OBJECT, path);
+	return entry == NULL ? NULL : entry->tree;
+}
+
 const struct answer *ask_object(struct asks *asks, const char *path)
 {
+	struct tree *found;
 	struct entry *entry = find(asks, ABOUT_OBJECT, path);
 	if (entry == NULL) {
 		entry = add(asks, ABOUT_OBJECT, path);
-		if (asks->kept != NULL &&
-		    kept_find(asks->kept, asks->keeping, path, &entry->answer.object)) {
+		if (asks->kept != NULL && kept_find(asks->kept, asks->keeping, path, &found)) {
+			put_tree(entry, found);
 			entry->here = true;
 			asks->waiting--;
 			return &entry->answer;

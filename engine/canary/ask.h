@@ -63,6 +63,8 @@ bool asks_are_away(const struct asks *asks);
 /* The object at a path. `error` is NONE with a NULL object where there is none (404); other
  * failures say so. */
 const struct answer *ask_object(struct asks *asks, const char *path);
+/* What the object of an answer that has come is in, borrowed; NULL when there is none. */
+struct tree *ask_tree(struct asks *asks, const char *path);
 /* A list, as it is at the time of the first run: asked for anew after asks_clear. `path` may have a
  * query. */
 const struct answer *ask_list(struct asks *asks, const char *path);

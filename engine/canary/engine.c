@@ -48,10 +48,9 @@ static void end_tick(struct engine *engine, struct record *record)
 		memcpy(record->reached, record->tick->reached, sizeof(record->reached));
 	}
 	tick_free(record->tick);
-	canary_spec_free(record->spec);
+	record_end_spec(record);
 	record_grant(record, NULL);
 	record->tick = NULL;
-	record->spec = NULL;
 }
 
 static void forget(struct engine *engine, struct record *record)
@@ -194,6 +193,12 @@ static bool is_another_s(struct engine *engine, struct record *record,
 	return true;
 }
 
+/* Trees are for those who have few canaries: they are read at each tick. */
+static bool is_small(const struct engine *engine)
+{
+	return engine->records.count <= ENGINE_SLOTS;
+}
+
 static void woken(void *owner, uint64_t id);
 
 /* One at rest takes off what it owed for them; any other with its next move. */
@@ -217,23 +222,16 @@ static struct herald *herald_of(struct engine *engine, struct record *record)
 	return record->herald;
 }
 
-static void begin_tick(struct engine *engine, struct record *record)
+static void begin_tick_of(struct engine *engine, struct record *record, struct tree *tree)
 {
-	struct error err = {0};
-	SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
-	if (object == NULL) {
-		log_error(record->key, "%s", err.text);
-		return;
-	}
+	const cJSON *object = tree->json;
 	if (leave_is_asked(object) && !leave_is_held(object))
 		return;
 	struct spec_problems problems = {0};
-	record->spec = canary_spec_new(object, &engine->options.spec, &problems);
+	(void)record_spec(record, tree, &engine->options.spec, &problems);
 	if (record->spec != NULL &&
-	    (has_rival(engine, record, &problems) || is_another_s(engine, record, &problems))) {
-		canary_spec_free(record->spec);
-		record->spec = NULL;
-	}
+	    (has_rival(engine, record, &problems) || is_another_s(engine, record, &problems)))
+		record_end_spec(record);
 	if (record->spec == NULL)
 		complain(engine, record, object, &problems);
 	spec_problems_fini(&problems);
@@ -241,8 +239,7 @@ static void begin_tick(struct engine *engine, struct record *record)
 		return;
 	record->complained[0] = '\0';
 	if (complaint_take_back(engine->kube, object)) {
-		canary_spec_free(record->spec);
-		record->spec = NULL;
+		record_end_spec(record);
 		return;
 	}
 	if (strcmp(record->uid, record->spec->uid) != 0) {
@@ -251,7 +248,7 @@ static void begin_tick(struct engine *engine, struct record *record)
 		herald_free(record->herald);
 		record->herald = NULL;
 	}
-	kept_warm(engine->kept, &record->keeping, true);
+	kept_warm(engine->kept, &record->keeping, is_small(engine) ? WARMTH_TREE : WARMTH_TEXT);
 	record->resting = false;
 	record->tick = tick_new(engine->world, record->spec, engine->kept, &record->keeping, woken,
 				engine, record->id);
@@ -270,15 +267,45 @@ static void begin_tick(struct engine *engine, struct record *record)
 	tick_begin(record->tick, object);
 }
 
+static void begin_tick(struct engine *engine, struct record *record)
+{
+	struct tree *tree = record_tree(record);
+	if (tree != NULL)
+		begin_tick_of(engine, record, tree);
+	tree_drop(tree);
+}
+
+/* A Canary without managedFields. */
+static bool keep(struct engine *engine, struct record *record, struct tree *tree)
+{
+	return is_small(engine) ? record_keep_tree(record, tree) : record_keep(record, tree->json);
+}
+
+/* One that belongs to a watch, which frees it. */
+static bool keep_told(struct engine *engine, struct record *record, cJSON *object)
+{
+	if (!is_small(engine) || !record_is_news(record, object))
+		return record_keep(record, object);
+	record_trim(object);
+	struct tree *tree = tree_new(json_copy(object));
+	bool kept = record_keep_tree(record, tree);
+	tree_drop(tree);
+	return kept;
+}
+
+/* Until it is told of again it costs as little as it can. */
+static void rest(struct engine *engine, struct record *record)
+{
+	kept_warm(engine->kept, &record->keeping, WARMTH_NONE);
+	record_pack(record);
+}
+
 /* What the API server answered to the commit is the newest there is. */
 static void keep_committed(struct engine *engine, struct record *record)
 {
-	const struct answer *answer = ask_object(record->tick->asks, record->tick->path);
-	if (answer == NULL || answer->object == NULL)
-		return;
-	SCOPED(json) cJSON *object = json_copy(answer->object);
-	if (record_keep(record, object))
-		exporter_see(engine->world->exporter, object);
+	struct tree *tree = ask_tree(record->tick->asks, record->tick->path);
+	if (tree != NULL && keep(engine, record, tree))
+		exporter_see(engine->world->exporter, tree->json);
 }
 
 /* Who waits for a hook makes room for another. */
@@ -294,20 +321,20 @@ static void set_away(struct engine *engine, struct record *record, bool away)
 	if (!away || engine->away <= ENGINE_SLOTS)
 		return;
 	tick_shed(record->tick);
-	canary_spec_free(record->spec);
-	record->spec = NULL;
+	record_end_spec(record);
+	record_pack(record);
 	record->shed_version = record->version;
 }
 
 /* False when the canary has changed since: its answers are to questions of yesterday. */
 static bool take_up(struct engine *engine, struct record *record)
 {
-	struct error err = {0};
 	struct spec_problems problems = {0};
 	if (record->version == record->shed_version) {
-		SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
-		record->spec = canary_spec_new(object, &engine->options.spec, &problems);
+		struct tree *tree = record_tree(record);
+		(void)record_spec(record, tree, &engine->options.spec, &problems);
 		spec_problems_fini(&problems);
+		tree_drop(tree);
 	}
 	if (record->spec == NULL)
 		return false;
@@ -346,7 +373,7 @@ static void go_on(struct engine *engine, struct record *record)
 			end_tick(engine, record);
 			/* What came meanwhile is looked at with what is known. */
 			if (record->resting && !record->again)
-				kept_warm(engine->kept, &record->keeping, false);
+				rest(engine, record);
 			set_timer(engine, record, due_us);
 			if (record->again) {
 				record->again = false;
@@ -391,7 +418,7 @@ static void work_off(void *owner, uint64_t token)
 		if (record == NULL)
 			continue;
 		record->queued = false;
-		if (record->tick != NULL || record->text == NULL)
+		if (record->tick != NULL || !record_is_known(record))
 			continue;
 		begin_tick(engine, record);
 		if (record->tick != NULL)
@@ -453,8 +480,10 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 		back_off(engine, record);
 		return;
 	}
-	SCOPED(json) cJSON *object = kube_reply_take(reply);
-	(void)record_keep(record, object);
+	struct tree *tree = tree_new(kube_reply_take(reply));
+	record_trim(tree->json); /* which nobody else holds yet */
+	(void)keep(engine, record, tree);
+	tree_drop(tree);
 	enqueue(engine, record);
 }
 
@@ -476,7 +505,8 @@ static void drop_for_command(struct engine *engine, struct record *record, const
 
 static void look_for_others(struct engine *engine, struct record *record, const cJSON *object)
 {
-	if (!custody_look(&record->custody, object, record->text == NULL, loop_now(engine->loop)))
+	if (!custody_look(&record->custody, object, !record_is_known(record),
+			  loop_now(engine->loop)))
 		return;
 	record->complained[0] = '\0';
 	end_tick(engine, record);
@@ -507,7 +537,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	if (record == NULL)
 		record = records_add(&engine->records, key);
 	look_for_others(engine, record, object);
-	if (!record_keep(record, object))
+	if (!keep_told(engine, record, object))
 		return;
 	exporter_see(engine->world->exporter, object);
 	drop_for_command(engine, record, object);
@@ -553,9 +583,10 @@ static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char 
 		return NULL;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
 	const struct record *record = records_find(&engine->records, key);
-	return record == NULL || record->text == NULL
-		       ? NULL
-		       : json_parse(record->text, strlen(record->text), NULL);
+	struct tree *tree = record == NULL ? NULL : record_tree(record);
+	cJSON *canary = tree == NULL ? NULL : json_copy(tree->json);
+	tree_drop(tree);
+	return canary;
 }
 
 /* O(canaries), once when a release wants to begin. */

@@ -22,11 +22,15 @@ struct kept_entry {
 	uint64_t version; /* the newest that is known of */
 	uint64_t sense;	  /* digest of what matters of that version */
 	uint64_t noted;	  /* see kept_note; 0: nothing */
-	char *text;
-	uint32_t text_len;
+	union {		  /* what is kept of it, or NULL */
+		char *text;
+		struct tree *tree;
+	};
+	uint32_t size;	/* of that */
 	unsigned round; /* of the list that it was seen in last */
 	enum state state;
-	bool told;     /* its watch has spoken since it was last asked for */
+	bool told; /* its watch has spoken since it was last asked for */
+	bool is_tree;
 	bool outlives; /* see managed_outlive: to be read before it is applied */
 };
 
@@ -49,7 +53,7 @@ struct kept {
 	struct watched *watched;
 	struct kept_entry **buckets;
 	size_t bucket_count, count;
-	size_t text_bytes;
+	size_t kept_bytes;
 };
 
 struct kept *kept_new(struct kube *kube, const char *namespace, kept_changed *changed, void *owner)
@@ -81,26 +85,48 @@ void kept_free(struct kept *kept)
 
 /* ---- entries ---- */
 
-static void drop_text(struct kept *kept, struct kept_entry *entry)
+static void drop(struct kept *kept, struct kept_entry *entry)
 {
-	kept->text_bytes -= entry->text_len;
-	free(entry->text);
+	kept->kept_bytes -= entry->size;
+	if (entry->is_tree)
+		tree_drop(entry->tree);
+	else
+		free(entry->text);
 	entry->text = NULL;
-	entry->text_len = 0;
+	entry->size = 0;
+	entry->is_tree = false;
 }
 
-static void put_text(struct kept *kept, struct kept_entry *entry, const cJSON *object)
+/* About what a tree takes. */
+static size_t size_of(const cJSON *json)
 {
-	drop_text(kept, entry);
-	char *text = json_text(object);
-	size_t len = strlen(text);
-	if (kept->text_bytes + len > KEPT_TEXT_MAX) {
+	size_t size = sizeof(*json);
+	if (json->valuestring != NULL)
+		size += strlen(json->valuestring);
+	for (const cJSON *child = json->child; child != NULL; child = child->next)
+		size += size_of(child);
+	return size;
+}
+
+/* The object in a tree, or, while that is NULL, by itself. */
+static void keep(struct kept *kept, struct kept_entry *entry, struct tree *tree,
+		 const cJSON *object)
+{
+	drop(kept, entry);
+	bool is_tree = entry->keeping->warmth == WARMTH_TREE;
+	char *text = is_tree ? NULL : json_text(object);
+	size_t size = is_tree ? size_of(object) : strlen(text);
+	if (kept->kept_bytes + size > KEPT_TEXT_MAX) {
 		free(text);
 		return;
 	}
-	entry->text = text;
-	entry->text_len = (uint32_t)len;
-	kept->text_bytes += len;
+	if (is_tree)
+		entry->tree = tree != NULL ? tree_hold(tree) : tree_new(json_copy(object));
+	else
+		entry->text = text;
+	entry->is_tree = is_tree;
+	entry->size = (uint32_t)size;
+	kept->kept_bytes += size;
 }
 
 static struct kept_entry **bucket_of(const struct kept *kept, uint64_t hash)
@@ -197,13 +223,13 @@ static void put(struct kept *kept, struct kept_entry *entry, const struct watche
 		entry->noted = 0;
 	if (watched->target != NULL && version != 0) {
 		entry->state = IS_KNOWN;
-		if (entry->keeping->warm || matters)
-			put_text(kept, entry, object);
+		if (entry->keeping->warmth != WARMTH_NONE || matters)
+			keep(kept, entry, NULL, object);
 		else
-			drop_text(kept, entry);
+			drop(kept, entry);
 	} else {
 		entry->state = entry->noted != 0 ? IS_KNOWN : IS_UNKNOWN;
-		drop_text(kept, entry);
+		drop(kept, entry);
 	}
 	kept->changed(kept->owner, entry->keeping->id, &watched->kind, matters);
 }
@@ -221,7 +247,7 @@ static void gone(struct kept *kept, struct kept_entry *entry, const struct watch
 		entry->version = version;
 	entry->sense = 0;
 	entry->noted = 0;
-	drop_text(kept, entry);
+	drop(kept, entry);
 	kept->changed(kept->owner, entry->keeping->id, &watched->kind, true);
 }
 
@@ -363,8 +389,9 @@ void kept_expect(struct kept *kept, struct keeping *keeping, const char *path)
 		entry->told = false;
 }
 
-void kept_know(struct kept *kept, struct keeping *keeping, const char *path, const cJSON *object)
+void kept_know(struct kept *kept, struct keeping *keeping, const char *path, struct tree *tree)
 {
+	const cJSON *object = tree == NULL ? NULL : tree->json;
 	struct kept_entry *entry = entry_of(kept, keeping, path);
 	if (entry == NULL)
 		return;
@@ -374,7 +401,7 @@ void kept_know(struct kept *kept, struct keeping *keeping, const char *path, con
 		entry->state = entry->told ? IS_UNKNOWN : IS_ABSENT;
 		entry->sense = 0;
 		entry->noted = 0;
-		drop_text(kept, entry);
+		drop(kept, entry);
 		return;
 	}
 	uint64_t version = version_of(object);
@@ -387,10 +414,10 @@ void kept_know(struct kept *kept, struct keeping *keeping, const char *path, con
 	entry->version = version;
 	entry->sense = sense;
 	entry->outlives = managed_outlive(object);
-	if (keeping->warm && entry->noted == 0)
-		put_text(kept, entry, object);
+	if (keeping->warmth != WARMTH_NONE && entry->noted == 0)
+		keep(kept, entry, tree, object);
 	else
-		drop_text(kept, entry);
+		drop(kept, entry);
 }
 
 void kept_doubt(struct kept *kept, struct keeping *keeping, const char *path)
@@ -400,7 +427,7 @@ void kept_doubt(struct kept *kept, struct keeping *keeping, const char *path)
 		return;
 	entry->state = IS_UNKNOWN;
 	entry->noted = 0;
-	drop_text(kept, entry);
+	drop(kept, entry);
 }
 
 bool kept_has(const struct kept *kept, const struct keeping *keeping, const char *path)
@@ -412,15 +439,17 @@ bool kept_has(const struct kept *kept, const struct keeping *keeping, const char
 }
 
 bool kept_find(struct kept *kept, const struct keeping *keeping, const char *path,
-	       cJSON **owned_object)
+	       struct tree **owned_tree)
 {
 	const struct kept_entry *entry = find(keeping, path);
-	*owned_object = NULL;
+	*owned_tree = NULL;
 	if (!kept_has(kept, keeping, path))
 		return false;
-	if (entry->state == IS_KNOWN)
-		*owned_object = json_parse(entry->text, entry->text_len, NULL);
-	return entry->state == IS_ABSENT || *owned_object != NULL;
+	if (entry->state == IS_ABSENT)
+		return true;
+	*owned_tree = entry->is_tree ? tree_hold(entry->tree)
+				     : tree_new(json_parse(entry->text, entry->size, NULL));
+	return true;
 }
 
 void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uint64_t digest)
@@ -429,7 +458,7 @@ void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uin
 	if (entry == NULL || entry->state != IS_KNOWN)
 		return;
 	entry->noted = digest != 0 ? digest : 1;
-	drop_text(kept, entry);
+	drop(kept, entry);
 }
 
 bool kept_says(const struct kept *kept, const struct keeping *keeping, const char *path,
@@ -445,14 +474,14 @@ bool kept_says(const struct kept *kept, const struct keeping *keeping, const cha
 	return entry->noted == (digest != 0 ? digest : 1);
 }
 
-void kept_warm(struct kept *kept, struct keeping *keeping, bool warm)
+void kept_warm(struct kept *kept, struct keeping *keeping, enum warmth warmth)
 {
-	keeping->warm = warm;
-	if (warm)
+	keeping->warmth = warmth;
+	if (warmth != WARMTH_NONE)
 		return;
 	for (struct kept_entry *entry = keeping->first; entry != NULL;
 	     entry = entry->next_of_keeping)
-		drop_text(kept, entry);
+		drop(kept, entry);
 }
 
 void kept_forget(struct kept *kept, struct keeping *keeping)
@@ -463,7 +492,7 @@ void kept_forget(struct kept *kept, struct keeping *keeping)
 		while (*slot != entry)
 			slot = &(*slot)->next_in_bucket;
 		*slot = entry->next_in_bucket;
-		drop_text(kept, entry);
+		drop(kept, entry);
 		free(entry);
 		kept->count--;
 	}

@@ -8,7 +8,8 @@
  * may not be watched, another namespace) is not known.
  *
  * A canary at rest keeps versions and digests, about a hundred bytes an object; one that
- * progresses the texts too, KEPT_TEXT_MAX for all together: what does not fit is read again.
+ * progresses the texts too (or trees, while there are few canaries), KEPT_TEXT_MAX for all
+ * together: what does not fit is read again.
  */
 #ifndef SLUICE_CANARY_KEPT_H
 #define SLUICE_CANARY_KEPT_H
@@ -19,11 +20,14 @@
 struct kept;
 struct kept_entry;
 
+/* What is kept of an object besides its version: a tree takes five times as much as its text. */
+enum warmth { WARMTH_NONE, WARMTH_TEXT, WARMTH_TREE };
+
 /* What one canary has asked for. Embedded by its owner, which forgets it before it goes. */
 struct keeping {
 	struct kept_entry *first;
 	uint64_t id; /* the owner's */
-	bool warm;   /* texts are kept */
+	enum warmth warmth;
 };
 
 /* An object that a canary has asked for is not as it was. `matters`: in its spec, its content or
@@ -43,12 +47,12 @@ const struct error *kept_trouble(const struct kept *kept);
 /* The path is about to be read: changes are noticed from now on. */
 void kept_expect(struct kept *kept, struct keeping *keeping, const char *path);
 /* The object as the API server answered; NULL: there is none. */
-void kept_know(struct kept *kept, struct keeping *keeping, const char *path, const cJSON *object);
+void kept_know(struct kept *kept, struct keeping *keeping, const char *path, struct tree *tree);
 /* What is known may be wrong: a write failed. */
 void kept_doubt(struct kept *kept, struct keeping *keeping, const char *path);
-/* True when it is known; *owned_object is NULL when it is known not to exist. */
+/* True when it is known; *owned_tree is NULL when it is known not to exist. */
 bool kept_find(struct kept *kept, const struct keeping *keeping, const char *path,
-	       cJSON **owned_object);
+	       struct tree **owned_tree);
 
 /* Whether kept_find would find it now. */
 bool kept_has(const struct kept *kept, const struct keeping *keeping, const char *path);
@@ -61,8 +65,8 @@ void kept_note(struct kept *kept, struct keeping *keeping, const char *path, uin
 bool kept_says(const struct kept *kept, const struct keeping *keeping, const char *path,
 	       uint64_t digest, char version[24]);
 
-/* Texts are kept from now on, or all forgotten. */
-void kept_warm(struct kept *kept, struct keeping *keeping, bool warm);
+/* So much is kept from now on; with WARMTH_NONE what was kept is forgotten. */
+void kept_warm(struct kept *kept, struct keeping *keeping, enum warmth warmth);
 void kept_forget(struct kept *kept, struct keeping *keeping);
 
 #endif

@@ -81,7 +81,7 @@ static void settle(struct observer *observer, struct record *record)
 		when_us = now_us + interval_us;
 	bool rests = phase_is_at_rest(observed->before.phase);
 	end_look(observer, record);
-	kept_warm(observer->kept, &record->keeping, !rests);
+	kept_warm(observer->kept, &record->keeping, rests ? WARMTH_NONE : WARMTH_TEXT);
 	if (record->again)
 		when_us = now_us + settle_us;
 	record->again = false;
@@ -273,7 +273,7 @@ static void begin_look(struct observer *observer, struct record *record, const c
 				     &record->keeping, woken, observer, record->id);
 	record->tick = tick;
 	tick->fleet = &observer->fleet;
-	kept_warm(observer->kept, &record->keeping, true);
+	kept_warm(observer->kept, &record->keeping, WARMTH_TEXT);
 	tick_begin(tick, object);
 	status_read(&observed->beside.after, json_get(object, "status"));
 	observed->beside.acted = acted;

@@ -23,9 +23,10 @@ static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char 
 		return NULL;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
 	const struct record *record = records_find(&observer->records, key);
-	return record == NULL || record->text == NULL
-		       ? NULL
-		       : json_parse(record->text, strlen(record->text), NULL);
+	struct tree *tree = record == NULL ? NULL : record_tree(record);
+	cJSON *canary = tree == NULL ? NULL : json_copy(tree->json);
+	tree_drop(tree);
+	return canary;
 }
 
 /* The other controller knows no slots: whoever it has begun holds one. */

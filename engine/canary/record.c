@@ -65,6 +65,14 @@ struct record *records_add(struct records *records, const char *key)
 	return record;
 }
 
+static void drop_spare(struct record *record)
+{
+	canary_spec_free(record->spare);
+	record->spare = NULL;
+	tree_drop(record->spec_of);
+	record->spec_of = NULL;
+}
+
 void records_remove(struct records *records, struct record *record)
 {
 	assert(record->tick == NULL && record->spec == NULL);
@@ -78,6 +86,8 @@ void records_remove(struct records *records, struct record *record)
 	records->count--;
 	free(record->key);
 	free(record->text);
+	tree_drop(record->tree);
+	drop_spare(record);
 	free(record->target);
 	free(record->claim);
 	free(record->granted);
@@ -98,15 +108,19 @@ static struct claim *copy_claim(const struct claim *claim)
 	return copy;
 }
 
-bool record_keep(struct record *record, cJSON *object)
+bool record_is_news(const struct record *record, const cJSON *object)
 {
 	uint64_t version = version_of(object);
-	if (version != 0 && version <= record->version)
-		return false;
-	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
-	record->version = version;
+	return version == 0 || version > record->version;
+}
+
+static void note(struct record *record, const cJSON *object)
+{
+	record->version = version_of(object);
 	free(record->text);
-	record->text = json_text(object);
+	record->text = NULL;
+	tree_drop(record->tree);
+	record->tree = NULL;
 	free(record->claim);
 	struct claim claim;
 	record->claim = claim_read(&claim, object) ? copy_claim(&claim) : NULL;
@@ -116,7 +130,102 @@ bool record_keep(struct record *record, cJSON *object)
 	if (!time_parse(json_string_or(object, "metadata.creationTimestamp", ""),
 			&record->created_us, NULL))
 		record->created_us = 0;
+}
+
+void record_trim(cJSON *object)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(json_get(object, "metadata"), "managedFields");
+}
+
+bool record_keep(struct record *record, cJSON *object)
+{
+	if (!record_is_news(record, object))
+		return false;
+	record_trim(object);
+	note(record, object);
+	record->text = json_text(object);
 	return true;
+}
+
+bool record_keep_tree(struct record *record, struct tree *tree)
+{
+	if (!record_is_news(record, tree->json))
+		return false;
+	struct tree *held = tree_hold(tree);
+	note(record, tree->json);
+	record->tree = held;
+	return true;
+}
+
+bool record_is_known(const struct record *record)
+{
+	return record->text != NULL || record->tree != NULL;
+}
+
+struct tree *record_tree(const struct record *record)
+{
+	if (record->tree != NULL)
+		return tree_hold(record->tree);
+	cJSON *object =
+		record->text == NULL ? NULL : json_parse(record->text, strlen(record->text), NULL);
+	return object == NULL ? NULL : tree_new(object);
+}
+
+void record_pack(struct record *record)
+{
+	if (record->spec == NULL)
+		drop_spare(record);
+	if (record->tree == NULL)
+		return;
+	record->text = json_text(record->tree->json);
+	tree_drop(record->tree);
+	record->tree = NULL;
+}
+
+static bool tells(const char *member)
+{
+	return strcmp(member, "status") != 0 && strcmp(member, "resourceVersion") != 0 &&
+	       strcmp(member, "managedFields") != 0;
+}
+
+/* All that `a` tells of a spec, `b` tells too. */
+static bool is_told(const cJSON *a, const cJSON *b)
+{
+	const cJSON *member;
+	cJSON_ArrayForEach(member, a)
+	{
+		const cJSON *other = tells(member->string) ? json_get(b, member->string) : NULL;
+		bool same = strcmp(member->string, "metadata") == 0 ? is_told(member, other)
+								    : json_equal(member, other);
+		if (tells(member->string) && !same)
+			return false;
+	}
+	return true;
+}
+
+struct canary_spec *record_spec(struct record *record, struct tree *tree,
+				const struct spec_options *options, struct spec_problems *problems)
+{
+	bool same = record->spare != NULL && is_told(record->spec_of->json, tree->json) &&
+		    is_told(tree->json, record->spec_of->json);
+	if (!same) {
+		drop_spare(record);
+		record->spare = canary_spec_new(tree->json, options, problems);
+		if (record->spare != NULL && record->tree == tree)
+			record->spec_of = tree_hold(tree);
+	}
+	record->spec = record->spare;
+	record->spare = NULL;
+	return record->spec;
+}
+
+void record_end_spec(struct record *record)
+{
+	if (record->spec_of != NULL && record->spare == NULL)
+		record->spare = record->spec;
+	else
+		canary_spec_free(record->spec);
+	record->spec = NULL;
 }
 
 void record_grant(struct record *record, const struct claim *claim)

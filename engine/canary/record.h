@@ -2,21 +2,28 @@
  * record.h - the canaries that an engine knows: a record of each, found by its key or its id.
  *
  * A record outlives the ticks of its canary and is what it costs at rest. The Canary itself is
- * kept as text, as a watch or an answer told it last: a tree of it would be five times as large.
+ * kept as text, as a watch or an answer told it last: a tree of it would be five times as large,
+ * and is kept only while it is ticked and canaries are few.
  */
 #ifndef SLUICE_CANARY_RECORD_H
 #define SLUICE_CANARY_RECORD_H
 
 #include "base/hash.h"
+#include "base/tree.h"
 #include "canary/custody.h"
 #include "canary/kept.h"
 #include "canary/tick.h"
 
 struct record {
 	uint64_t id;
-	char *key;		  /* "namespace/name" */
-	char *text;		  /* the Canary as it was told last, without managedFields */
-	struct canary_spec *spec; /* while it is ticked */
+	char *key; /* "namespace/name" */
+	/* The Canary as it was told last, without managedFields: one of these, or nothing yet. */
+	char *text;
+	struct tree *tree;
+	struct canary_spec *spec;  /* while it is ticked */
+	struct canary_spec *spare; /* of the tick before, or NULL */
+	struct tree
+		*spec_of; /* what `spec` or `spare` was read from, when that was kept as a tree */
 	struct tick *tick;
 	struct keeping keeping; /* the objects that it asked for */
 	char uid[40];
@@ -31,8 +38,8 @@ struct record {
 	uint64_t timer;
 	int64_t backoff_us, began_us;
 	int64_t timer_us, due_us; /* when its timer fires; when the one that fired did, or 0 */
-	uint64_t shed_version;	  /* of `text` when its tick was shed */
-	uint64_t version;	  /* of `text`: what is older says nothing */
+	uint64_t shed_version;	  /* of what was known when its tick was shed */
+	uint64_t version;	  /* of what is known: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	struct custody custody;
 	bool queued, again, thorough, resting, away;
@@ -65,6 +72,21 @@ void records_remove(struct records *records, struct record *record);
 /* Keeps `object` as its Canary, without managedFields. False when it is known already, or older: a
  * watch tells of our own writes too, and lags. */
 bool record_keep(struct record *record, cJSON *object);
+bool record_is_news(const struct record *record, const cJSON *object);
+void record_trim(cJSON *object); /* takes managedFields out */
+/* The same as a tree, which has no managedFields. */
+bool record_keep_tree(struct record *record, struct tree *tree);
+bool record_is_known(const struct record *record); /* its Canary was told */
+/* The Canary, held for the caller; NULL when it was not told yet. */
+struct tree *record_tree(const struct record *record);
+/* As text from now on, and no spec of the last tick. */
+void record_pack(struct record *record);
+
+/* Its spec from `tree`: that of the last tick, if nothing but the status differs. */
+struct canary_spec *record_spec(struct record *record, struct tree *tree,
+				const struct spec_options *options, struct spec_problems *problems);
+/* Its tick is over, or lets go of it. */
+void record_end_spec(struct record *record);
 
 /* Copied; what was granted before is forgotten. NULL: nothing. */
 void record_grant(struct record *record, const struct claim *claim);

@@ -44,7 +44,7 @@ static void begin(struct bed *bed, const char *namespace)
 	const struct cluster_options cluster_options = {
 		.seed = 3, .watch_lag_us = 50000, .ready_us = 200000};
 	const struct kube_options kube_options = {0};
-	*bed = (struct bed){.keeping = {.id = 7, .warm = true}};
+	*bed = (struct bed){.keeping = {.id = 7, .warmth = WARMTH_TEXT}};
 	chance_seed(&bed->chance, 1);
 	bed->loop = loop_new_virtual(1700000000 * DURATION_SECOND);
 	bed->cluster = cluster_new(bed->loop, &cluster_options);
@@ -90,18 +90,54 @@ static void put_deployment(struct bed *bed, const char *image, int replicas)
 	put(bed, text);
 }
 
+/* What the API server answers now. */
+static void know(struct bed *bed, const char *path)
+{
+	const cJSON *object = cluster_get(bed->cluster, path);
+	struct tree *tree = object == NULL ? NULL : tree_new(json_copy(object));
+	kept_know(bed->kept, &bed->keeping, path, tree);
+	tree_drop(tree);
+}
+
 /* As a tick does it: asked for, and answered by the API server. */
 static void read_it(struct bed *bed, const char *path)
 {
 	kept_expect(bed->kept, &bed->keeping, path);
-	kept_know(bed->kept, &bed->keeping, path, cluster_get(bed->cluster, path));
+	know(bed, path);
 	settle(bed);
 }
 
 static bool knows(struct bed *bed, const char *path)
 {
-	SCOPED(json) cJSON *object = NULL;
-	return kept_find(bed->kept, &bed->keeping, path, &object);
+	struct tree *tree;
+	bool known = kept_find(bed->kept, &bed->keeping, path, &tree);
+	tree_drop(tree);
+	return known;
+}
+
+SPEC("kept: trees are what texts are, and go with them")
+{
+	struct bed bed;
+	struct tree *first, *second;
+	begin(&bed, NULL);
+	kept_warm(bed.kept, &bed.keeping, WARMTH_TREE);
+	put_deployment(&bed, "x:1", 1);
+	read_it(&bed, deployment);
+	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &first));
+	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &second));
+	EXPECT(first == second);
+	tree_drop(second);
+	put_deployment(&bed, "x:2", 1);
+	settle(&bed);
+	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &second));
+	EXPECT_TEXT(json_string(first->json, "spec.template.spec.containers[0].image"), "x:1");
+	EXPECT_TEXT(json_string(second->json, "spec.template.spec.containers[0].image"), "x:2");
+	tree_drop(first);
+	kept_warm(bed.kept, &bed.keeping, WARMTH_NONE);
+	EXPECT(!knows(&bed, deployment));
+	EXPECT_TEXT(json_string(second->json, "kind"), "Deployment");
+	tree_drop(second);
+	end(&bed);
 }
 
 SPEC("kept: an object is known until its watch tells of a newer version")
@@ -130,12 +166,13 @@ SPEC("kept: a watch that lags behind our own write says nothing new")
 	bed.changes = 0;
 	put_deployment(&bed, "x:2", 1); /* its event is on the way */
 	put_deployment(&bed, "x:3", 1); /* this one was ours */
-	kept_know(bed.kept, &bed.keeping, deployment, cluster_get(bed.cluster, deployment));
+	know(&bed, deployment);
 	loop_run(bed.loop, loop_now(bed.loop) + 100 * DURATION_MS); /* before pods are ready */
 	EXPECT_INT(bed.changes, 0);
-	SCOPED(json) cJSON *object = NULL;
-	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &object));
-	EXPECT_TEXT(json_string(object, "spec.template.spec.containers[0].image"), "x:3");
+	struct tree *tree;
+	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &tree));
+	EXPECT_TEXT(json_string(tree->json, "spec.template.spec.containers[0].image"), "x:3");
+	tree_drop(tree);
 	end(&bed);
 }
 
@@ -145,11 +182,13 @@ SPEC("kept: an answer that is older than what the watch told is not kept")
 	begin(&bed, NULL);
 	put_service(&bed, "a");
 	read_it(&bed, service);
-	SCOPED(json) cJSON *old = cJSON_Duplicate(cluster_get(bed.cluster, service), true);
+	cJSON *old = cJSON_Duplicate(cluster_get(bed.cluster, service), true);
 	put_service(&bed, "b");
 	settle(&bed);
 	kept_expect(bed.kept, &bed.keeping, service);
-	kept_know(bed.kept, &bed.keeping, service, old);
+	struct tree *before = tree_new(old);
+	kept_know(bed.kept, &bed.keeping, service, before);
+	tree_drop(before);
 	EXPECT(!knows(&bed, service));
 	end(&bed);
 }
@@ -180,9 +219,10 @@ SPEC("kept: of a Deployment the whole object comes with the watch, and scaling i
 	settle(&bed);
 	EXPECT(bed.changes > 0);
 	EXPECT_INT(bed.matters, 0);
-	SCOPED(json) cJSON *object = NULL;
-	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &object));
-	EXPECT_INT(json_int(object, "status.availableReplicas", 0), 3);
+	struct tree *tree;
+	EXPECT(kept_find(bed.kept, &bed.keeping, deployment, &tree));
+	EXPECT_INT(json_int(tree->json, "status.availableReplicas", 0), 3);
+	tree_drop(tree);
 	put_deployment(&bed, "x:2", 3);
 	settle(&bed);
 	EXPECT_INT(bed.matters, 1);
@@ -198,9 +238,10 @@ SPEC("kept: what was deleted is known not to be there")
 	read_it(&bed, deployment);
 	EXPECT(cluster_delete(bed.cluster, deployment, &err));
 	settle(&bed);
-	SCOPED(json) cJSON *object = NULL;
+	struct tree *tree;
 	/* The last word of the in-memory server on it has the version that it had: it is read. */
-	EXPECT(!kept_find(bed.kept, &bed.keeping, deployment, &object) || object == NULL);
+	EXPECT(!kept_find(bed.kept, &bed.keeping, deployment, &tree) || tree == NULL);
+	tree_drop(tree);
 	end(&bed);
 }
 
@@ -212,7 +253,7 @@ SPEC("kept: cold, it holds no texts; a note outlasts that, and falls with the ne
 	put_service(&bed, "a");
 	read_it(&bed, service);
 	kept_note(bed.kept, &bed.keeping, service, 42);
-	kept_warm(bed.kept, &bed.keeping, false);
+	kept_warm(bed.kept, &bed.keeping, WARMTH_NONE);
 	EXPECT(!knows(&bed, service));
 	EXPECT(kept_says(bed.kept, &bed.keeping, service, 42, version));
 	EXPECT(!kept_says(bed.kept, &bed.keeping, service, 43, version));
@@ -241,7 +282,7 @@ SPEC("kept: nothing is known of a kind before it was listed")
 	begin(&bed, NULL);
 	put_service(&bed, "a");
 	kept_expect(bed.kept, &bed.keeping, service);
-	kept_know(bed.kept, &bed.keeping, service, cluster_get(bed.cluster, service));
+	know(&bed, service);
 	EXPECT(!knows(&bed, service)); /* not listed yet */
 	settle(&bed);
 	EXPECT(knows(&bed, service));
