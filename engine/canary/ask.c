@@ -149,6 +149,14 @@ bool asks_are_away(const struct asks *asks)
 	return away;
 }
 
+bool asks_miss_metrics(const struct asks *asks)
+{
+	for (size_t i = 0; i < asks->count; i++)
+		if (asks->entries[i]->question == ABOUT_METRIC && !asks->entries[i]->here)
+			return true;
+	return false;
+}
+
 static struct entry *find(const struct asks *asks, enum question question, const char *label)
 {
 	for (size_t i = 0; i < asks->count; i++)
@@ -173,15 +181,6 @@ static struct entry *add(struct asks *asks, enum question question, const char *
 	return entry;
 }
 
-/* A check needs all its metrics, and they are asked for at once. */
-static bool misses_metrics(const struct asks *asks)
-{
-	for (size_t i = 0; i < asks->count; i++)
-		if (asks->entries[i]->question == ABOUT_METRIC && !asks->entries[i]->here)
-			return true;
-	return false;
-}
-
 static struct entry *arrived(struct asks *asks, uint64_t serial)
 {
 	for (size_t i = 0; i < asks->count; i++) {
@@ -190,7 +189,8 @@ static struct entry *arrived(struct asks *asks, uint64_t serial)
 			continue;
 		entry->here = true;
 		asks->waiting--;
-		if (entry->question != ABOUT_METRIC || !misses_metrics(asks))
+		/* A check needs all its metrics, and they are asked for at once. */
+		if (entry->question != ABOUT_METRIC || !asks_miss_metrics(asks))
 			asks->wake(asks->owner, asks->token);
 		return entry;
 	}

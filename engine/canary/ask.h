@@ -59,6 +59,8 @@ void asks_forget_objects(struct asks *asks);
 void asks_shed(struct asks *asks);
 /* Nothing is under way but calls of hooks, questions to metric stores, and pauses. */
 bool asks_are_away(const struct asks *asks);
+/* A metric store has yet to answer. */
+bool asks_miss_metrics(const struct asks *asks);
 
 /* The object at a path. `error` is NONE with a NULL object where there is none (404); other
  * failures say so. */

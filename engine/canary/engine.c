@@ -33,6 +33,7 @@ struct engine {
 	struct ids line;      /* of those that shall be ticked, in their order */
 	struct ids back;      /* of those that were away and have their answers, but no slot yet */
 	size_t running, away; /* ticks; of those, that hold no slot */
+	size_t measuring;     /* of those away, that wait for metrics */
 	struct fleet fleet;   /* what ticks see of it */
 	bool owns;
 };
@@ -42,7 +43,8 @@ static void end_tick(struct engine *engine, struct record *record)
 	if (record->tick != NULL) {
 		engine->running--;
 		engine->away -= record->away;
-		record->away = false;
+		engine->measuring -= record->measuring;
+		record->away = record->measuring = false;
 		record->paid_before = record->tick->paid_before;
 		record->denied_us = record->tick->denied_us;
 		memcpy(record->reached, record->tick->reached, sizeof(record->reached));
@@ -313,12 +315,16 @@ static void set_away(struct engine *engine, struct record *record, bool away)
 {
 	if (away == record->away)
 		return;
+	engine->away -= record->away;
+	engine->measuring -= record->measuring;
 	record->away = away;
-	engine->away += away ? 1 : SIZE_MAX;
+	record->measuring = away && tick_measures(record->tick);
+	engine->away += record->away;
+	engine->measuring += record->measuring;
 	if (away)
 		make_use_of_room(engine);
 	/* Few that wait keep their trees; many keep only what they have been answered. */
-	if (!away || engine->away <= ENGINE_SLOTS)
+	if (!away || engine->away <= ENGINE_WHOLE)
 		return;
 	tick_shed(record->tick);
 	record_end_spec(record);
@@ -412,7 +418,8 @@ static void work_off(void *owner, uint64_t token)
 	taken = 0;
 	/* Not before all are known: the older of two may be on the next page. */
 	while (taken < engine->line.count && has_slot(engine) && engine->away < ENGINE_AWAY &&
-	       engine->owns && watch_is_synced(engine->canaries)) {
+	       engine->measuring < ENGINE_MEASURING && engine->owns &&
+	       watch_is_synced(engine->canaries)) {
 		struct record *record =
 			records_by_id(&engine->records, engine->line.items[taken++]);
 		if (record == NULL)

@@ -4,7 +4,8 @@
  * Watches Canaries, and what they ask for (canary/kept.h). A canary at rest is a record of a few
  * kilobytes without a timer; one that progresses has a tick. A tick is a hundred kilobytes of trees
  * while it runs, so at most ENGINE_SLOTS work with the API server at a time and the others wait in
- * line; one that waits for a hook or a metric store holds no slot, up to ENGINE_AWAY. One bad
+ * line; one that waits for a hook or a metric store holds no slot, up to ENGINE_AWAY, of which
+ * ENGINE_MEASURING may wait for a metric store: more would only wait in line there. One bad
  * canary never stops the others: what is wrong with it becomes an event and the condition "Valid"
  * on the object.
  */
@@ -13,7 +14,8 @@
 
 #include "canary/tick.h"
 
-enum { ENGINE_SLOTS = 16, ENGINE_AWAY = 192 };
+/* ENGINE_WHOLE of those away keep their trees, the others only what they have been answered. */
+enum { ENGINE_SLOTS = 16, ENGINE_AWAY = 192, ENGINE_MEASURING = 32, ENGINE_WHOLE = 4 };
 
 struct engine;
 

@@ -42,9 +42,10 @@ struct record {
 	uint64_t version;	  /* of what is known: what is older says nothing */
 	char complained[HASH_TEXT_MAX]; /* hash of what was said to be wrong with it */
 	struct custody custody;
-	bool queued, again, thorough, resting, away;
-	bool waking; /* it will be resumed */
-	bool stale;  /* the last tick met what is newer than it knew: read before the next */
+	bool queued, again, thorough, resting;
+	bool away, measuring; /* see engine.h */
+	bool waking;	      /* it will be resumed */
+	bool stale; /* the last tick met what is newer than it knew: read before the next */
 	struct observed *observed;     /* see observer.c, which owns it; or NULL */
 	struct record *next_in_bucket; /* by id */
 };

@@ -146,6 +146,11 @@ bool tick_is_away(const struct tick *tick)
 	return asks_are_away(tick->asks);
 }
 
+bool tick_measures(const struct tick *tick)
+{
+	return asks_miss_metrics(tick->asks);
+}
+
 void tick_renew(struct tick *tick)
 {
 	asks_clear(tick->asks);

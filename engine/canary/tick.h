@@ -164,6 +164,7 @@ void tick_shed(struct tick *tick);
 void tick_take_up(struct tick *tick, const struct canary_spec *spec);
 /* What it waits for is not the API server: a hook, a metric store. */
 bool tick_is_away(const struct tick *tick);
+bool tick_measures(const struct tick *tick); /* a metric store among it */
 
 /* For the parts of a tick. A failure of the world; always STEP_END. */
 enum step tick_trouble(struct tick *tick, const struct error *err);
