@@ -2,7 +2,7 @@
  * fleet.c - the daemon with many canaries: memory, requests, time to start, releases of all at
  * once.
  *
- *     bench-fleet SLUICE CANARIES [release]
+ *     bench-fleet SLUICE CANARIES [release [HOW MANY OF THEM]]
  *
  * The API server is the in-memory one, over HTTP, in this process; so is a metric store that always
  * says yes. The daemon is a process of its own, whose resident memory is what is told. Prints each
@@ -26,7 +26,7 @@
 #include "net/serve.h"
 #include "sim/front.h"
 
-enum { NAMESPACES = 20 };
+enum { NAMESPACES = 100 };
 
 struct fleet {
 	struct loop *loop;
@@ -35,13 +35,13 @@ struct fleet {
 	struct serve *metrics;
 	struct http *http;
 	const char *sluice;
-	long count;
-	int port; /* of the daemon */
+	long count, releases; /* canaries; those that are released */
+	int port;	      /* of the daemon */
 	char kubeconfig[64];
 	pid_t daemon;
 
 	const char *awaited; /* the phase that all canaries shall have */
-	long reached;
+	long reached, wanted;
 	bool asked, answered;
 	struct buf answer; /* of the daemon */
 	int answer_status;
@@ -125,7 +125,7 @@ static void apply_copy(struct fleet *fleet, const cJSON *original, long i)
 {
 	SCOPED(json) cJSON *copy = cJSON_Duplicate(original, true);
 	SCOPED(text) char *name = xasprintf("podinfo-%05ld", i);
-	SCOPED(text) char *namespace = xasprintf("fleet-%02ld", i % NAMESPACES);
+	SCOPED(text) char *namespace = xasprintf("fleet-%03ld", i % NAMESPACES);
 	json_put_string(copy, "metadata.name", name);
 	json_put_string(copy, "metadata.namespace", namespace);
 	if (json_at(copy, "spec.targetRef") != NULL) {
@@ -150,7 +150,7 @@ static void fill(struct fleet *fleet)
 	}
 	for (long i = 0; i < NAMESPACES; i++) {
 		SCOPED(json) cJSON *namespace = cJSON_CreateObject();
-		SCOPED(text) char *name = xasprintf("fleet-%02ld", i);
+		SCOPED(text) char *name = xasprintf("fleet-%03ld", i);
 		json_put_string(namespace, "apiVersion", "v1");
 		json_put_string(namespace, "kind", "Namespace");
 		json_put_string(namespace, "metadata.name", name);
@@ -171,7 +171,7 @@ static void wrote(void *owner, const char *path, const cJSON *object)
 	    strstr(json_string_or(object, "status.conditions[1].message", ""), "\"owes\"") != NULL)
 		return;
 	fleet->reached++;
-	if (fleet->reached == fleet->count)
+	if (fleet->reached == fleet->wanted)
 		loop_stop(fleet->loop);
 }
 
@@ -191,10 +191,10 @@ static void release(struct fleet *fleet)
 {
 	SCOPED(json) cJSON *patch = cJSON_CreateObject();
 	struct error err = {0};
-	for (long i = 0; i < fleet->count; i++) {
+	for (long i = 0; i < fleet->releases; i++) {
 		SCOPED(text)
 		char *path =
-			xasprintf("/apis/apps/v1/namespaces/fleet-%02ld/deployments/podinfo-%05ld",
+			xasprintf("/apis/apps/v1/namespaces/fleet-%03ld/deployments/podinfo-%05ld",
 				  i % NAMESPACES, i);
 		SCOPED(json) cJSON *next = cJSON_Duplicate(cluster_get(fleet->cluster, path), true);
 		json_put_string(next, "spec.template.spec.containers[0].image", "podinfo:2");
@@ -288,19 +288,20 @@ static double seconds_till_ready(struct fleet *fleet)
 	return (double)(loop_clock(fleet->loop) - began) / 1e6;
 }
 
-/* Until all canaries have come into a phase and owe nothing; the most that the daemon took. */
-static double seconds_till(struct fleet *fleet, const char *phase, double *most_mib)
+/* Until as many canaries have come into a phase and owe nothing; the most that the daemon took. */
+static double seconds_till(struct fleet *fleet, const char *phase, long wanted, double *most_mib)
 {
 	int64_t began = loop_clock(fleet->loop), limit = began + 20 * DURATION_MINUTE;
 	fleet->awaited = phase;
+	fleet->wanted = wanted;
 	*most_mib = 0;
-	while (fleet->reached < fleet->count && loop_clock(fleet->loop) < limit) {
+	while (fleet->reached < wanted && loop_clock(fleet->loop) < limit) {
 		loop_run(fleet->loop, loop_clock(fleet->loop) + 250 * DURATION_MS);
 		double mib = resident_mib(fleet);
 		*most_mib = mib > *most_mib ? mib : *most_mib;
 	}
-	if (fleet->reached < fleet->count) {
-		printf("only %ld of %ld came to %s in time\n", fleet->reached, fleet->count, phase);
+	if (fleet->reached < wanted) {
+		printf("only %ld of %ld came to %s in time\n", fleet->reached, wanted, phase);
 		fleet->failed++;
 	}
 	fleet->awaited = NULL;
@@ -340,12 +341,12 @@ static double lateness_p99(const char *metrics)
 
 static void measure(struct fleet *fleet, bool with_release)
 {
-	double most, n = (double)fleet->count;
+	double most, n = (double)fleet->releases;
 	bool thousand = fleet->count == 1000, ten = fleet->count == 10000;
 	char what[80];
 
 	start_daemon(fleet);
-	double took = seconds_till(fleet, "Initialized", &most);
+	double took = seconds_till(fleet, "Initialized", fleet->count, &most);
 	snprintf(what, sizeof(what), "%ld new canaries initialized", fleet->count);
 	tell(fleet, what, took, 0, "s");
 	tell(fleet, "  resident at most", most, 0, "MB");
@@ -364,8 +365,9 @@ static void measure(struct fleet *fleet, bool with_release)
 		uint64_t reads = fleet->reads, writes = fleet->writes;
 		double cpu = cpu_seconds(fleet);
 		release(fleet);
-		took = seconds_till(fleet, "Succeeded", &most);
-		tell(fleet, "all released, 10 steps each 10 s", took, thousand ? 150 : 0, "s");
+		took = seconds_till(fleet, "Succeeded", fleet->releases, &most);
+		snprintf(what, sizeof(what), "%ld released, 10 steps each 10 s", fleet->releases);
+		tell(fleet, what, took, fleet->releases == 1000 ? 150 : 0, "s");
 		tell(fleet, "  resident at most", most, ten ? 100 : thousand ? 18 : 0, "MB");
 		tell(fleet, "  requests a release",
 		     (double)(fleet->reads - reads + fleet->writes - writes) / n, 60, "");
@@ -386,11 +388,12 @@ int main(int count, char **arguments)
 	struct fleet fleet = {0};
 	struct error err = {0};
 	if (count < 3) {
-		fprintf(stderr, "usage: bench-fleet SLUICE CANARIES [release]\n");
+		fprintf(stderr, "usage: bench-fleet SLUICE CANARIES [release [HOW MANY]]\n");
 		return 1;
 	}
 	fleet.sluice = arguments[1];
 	fleet.count = strtol(arguments[2], NULL, 10);
+	fleet.releases = count > 4 ? strtol(arguments[4], NULL, 10) : fleet.count;
 	log_setup(LOG_ERROR, false, NULL);
 	const struct cluster_options cluster = {
 		.seed = 1,
