@@ -401,6 +401,7 @@ int main(int count, char **arguments)
 		.slices = true,
 		.ready_us = DURATION_SECOND,
 		.watch_lag_us = 20000,
+		.watch_window = 400 * 1000, /* enough for all that happens while watches lag */
 	};
 	const struct serve_options serve = {.address = "127.0.0.1", .body_max = 4UL * MIB};
 	const struct net_http_options http = {0};
