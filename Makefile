@@ -125,7 +125,7 @@ test-cluster: $(OUT)/sluice $(OUT)/spec-cluster ## the daemon against an API ser
 .PHONY: e2e-control
 e2e-control: ## stories of the daemon on a real control plane, which is built once (ONLY=word)
 	$(Q)tools/setup.sh e2e
-	$(Q)$(MAKE) --no-print-directory all $(OUT)/spec-cluster $(OUT)/e2e-receiver
+	$(Q)$(MAKE) --no-print-directory all $(OUT)/spec-cluster $(E2E_PROGRAMS)
 	$(Q)PROGRAMS=$(CURDIR)/$(OUT) tools/e2e/control.sh $(ONLY)
 
 $(OUT)/bench-policies: $(OUT)/tools/bench/policies.o $(OUT)/spec/engine/hostile.o $(OUT)/engine.a
