@@ -191,7 +191,8 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 		uint64_t pods = watched->target->is_stopped(object) ? 0 : 2;
 		uint64_t split = watched->target->driver == NULL
 					 ? 0
-					 : digest_of(json_at(object, "spec.updateStrategy"));
+					 : digest_of(json_at(object, "spec.updateStrategy")) ^
+						   digest_of(json_at(object, "spec.traffic"));
 		return (hash64(hash, strlen(hash)) ^ pods ^ split) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)

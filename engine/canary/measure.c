@@ -29,7 +29,9 @@ static void subject_of(const struct tick *tick, struct metric_subject *subject, 
 		.target = spec->target_name,
 		.service = spec->apex,
 		.ingress = spec->ingress_name == NULL ? spec->target_name : spec->ingress_name,
-		.route = spec->route_name == NULL ? spec->target_name : spec->route_name,
+		.route = kind == &target_knative    ? knative_latest(tick->target)
+			 : spec->route_name == NULL ? spec->target_name
+						    : spec->route_name,
 		.provider = spec->metrics_provider,
 		.kind = kind->kube.kind,
 		.noun = kind->noun,

@@ -7,15 +7,15 @@
 #include "base/mem.h"
 
 static const struct target_kind *const kinds[] = {
-	&target_deployment,
-	&target_daemon_set,
-	&target_service,
-	&target_stateful_set,
+	&target_deployment,   &target_daemon_set, &target_service,
+	&target_stateful_set, &target_knative,
 };
 
 const struct target_kind *target_find(const char *api_version, const char *kind)
 {
-	(void)api_version;
+	/* Two kinds have the name "Service". */
+	if (text_starts(api_version, "serving.knative.dev/") && strcmp(kind, "Service") == 0)
+		return &target_knative;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(kinds[i]->kube.kind, kind) == 0)
 			return kinds[i];

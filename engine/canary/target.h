@@ -72,7 +72,7 @@ struct target_kind {
 };
 
 extern const struct target_kind target_deployment, target_daemon_set, target_service,
-	target_stateful_set;
+	target_stateful_set, target_knative;
 
 /* The kind of a spec.targetRef; NULL when it is none of ours. */
 const struct target_kind *target_find(const char *api_version, const char *kind);
@@ -86,6 +86,13 @@ long partition_of(const cJSON *set);
 bool partition_is_seen(const cJSON *set); /* what its controller says is about what it says */
 long partition_stable_pods(const cJSON *set);
 long partition_wanted(const cJSON *set, const struct status *status, const struct split *split);
+
+/* Of a Knative Service: its latest revision, the one that the annotation says is the primary, and
+ * the one that shall be. "" where there is none. */
+const char *knative_latest(const cJSON *service);
+const char *knative_primary(const cJSON *service);
+bool knative_is_released(const cJSON *service, const struct status *status); /* the latest is */
+const char *knative_wanted_primary(const cJSON *service, const struct status *status);
 
 /* The revision: 16 hex digits over what a release changes. */
 void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX]);

@@ -121,7 +121,7 @@ static bool make_target(struct play *play, const cJSON *canary)
 	json_put_string(target, "metadata.namespace", namespace);
 	if (kind->scales)
 		json_put_number(target, "spec.replicas", 1);
-	if (!kind->runs_pods) {
+	if (kind == &target_service) {
 		json_put_string(target, "spec.selector.app", name);
 		return apply(play, target);
 	}

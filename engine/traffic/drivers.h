@@ -15,6 +15,6 @@ struct traffic_driver *traffic_script(const char *file, const char *provider,
 void traffic_script_free(struct traffic_driver *driver);
 
 extern const struct traffic_driver traffic_kubernetes, traffic_appmesh_v1beta1,
-	traffic_appmesh_v1beta2, traffic_partition;
+	traffic_appmesh_v1beta2, traffic_partition, traffic_knative;
 
 #endif

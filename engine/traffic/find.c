@@ -16,7 +16,7 @@ static const struct {
 } native[] = {
 	{"appmesh", &traffic_appmesh_v1beta1}, {"appmesh:v1beta2", &traffic_appmesh_v1beta2},
 	{"kubernetes", &traffic_kubernetes},   {"none", &traffic_kubernetes},
-	{"partition", &traffic_partition},
+	{"partition", &traffic_partition},     {"knative", &traffic_knative},
 };
 
 /* Loaded ones, for ever, each once; and the names that they were asked for by. A user may make up

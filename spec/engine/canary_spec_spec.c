@@ -440,6 +440,25 @@ SPEC("canary spec: a StatefulSet has a split of its own, and no Services")
 	forget();
 }
 
+SPEC("canary spec: a Knative Service and the provider knative need each other")
+{
+	static const char target[] = "{apiVersion: serving.knative.dev/v1, kind: Service, name: a}";
+	parse((struct given){.target = target, .service = "~", .top = "  provider: knative\n"});
+	EXPECT_TOLD("");
+	EXPECT_TEXT(spec->provider, "knative");
+	EXPECT_TEXT(spec->metrics_provider, "knative");
+	parse((struct given){.target = target, .top = "  provider: istio\n"});
+	EXPECT_TOLD("spec.provider: can't use istio provider with Knative Service as target\n");
+	parse((struct given){.top = "  provider: knative\n"});
+	EXPECT_TOLD("spec.targetRef: can't use apps/v1/Deployment as target if provider is set to "
+		    "knative\n");
+	parse((struct given){.target = target,
+			     .top = "  autoscalerRef: {apiVersion: autoscaling/v2, kind: "
+				    "HorizontalPodAutoscaler, name: a}\n"});
+	EXPECT_TOLD_OF("spec.autoscalerRef: can't use autoscaler with Knative Service\n");
+	forget();
+}
+
 SPEC("canary spec: another kind of object is not a Canary")
 {
 	parse_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {}\n",
