@@ -13,6 +13,9 @@ enum step converge_look(struct tick *tick, const char *path, const cJSON **objec
  * list may say more (a mirror). */
 enum step converge_ensure_as(struct tick *tick, const char *path, const cJSON *wanted,
 			     bool trusted);
+/* The same, where the json_digest of `wanted` is known. */
+enum step converge_ensure_digest(struct tick *tick, const char *path, const cJSON *wanted,
+				 uint64_t digest, bool trusted);
 enum step converge_ensure(struct tick *tick, const struct kube_kind *kind, cJSON *owned_wanted);
 /* It has a pod that can carry traffic. */
 /* See converge_delete. */

@@ -89,16 +89,31 @@ static enum step write_routes(struct tick *tick, const cJSON *desired, const cha
 	return STEP_ON;
 }
 
+/* Its digest is taken once, however often the tick comes to it. */
+static enum step write_one(struct tick *tick, const cJSON *wanted)
+{
+	char path[KUBE_PATH_MAX];
+	struct error err = {0};
+	if (tick->world->asks.mesh_apart)
+		return write_route(tick, wanted, NULL);
+	if (!traffic_path(tick->driver, wanted, path, &err))
+		return tick_trouble(tick, &err);
+	if (tick->route_digest == 0)
+		tick->route_digest = json_digest(wanted);
+	return converge_ensure_digest(tick, path, wanted, tick->route_digest, true);
+}
+
 /* Those of a blind driver, each once between two moves. */
 static enum step write_owned(struct tick *tick)
 {
 	const cJSON *own = json_get(tick->routes, "own");
 	for (size_t count = (size_t)cJSON_GetArraySize(own); tick->route_done < count;) {
 		const cJSON *item = cJSON_GetArrayItem(own, (int)tick->route_done);
-		enum step step = write_route(tick, item, NULL);
+		enum step step = write_one(tick, item);
 		if (step != STEP_ON)
 			return step;
 		tick->route_done++;
+		tick->route_digest = 0;
 	}
 	return STEP_ON;
 }

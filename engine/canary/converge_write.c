@@ -215,7 +215,12 @@ static enum step ensure_seen(struct tick *tick, const char *path, const cJSON *w
 
 enum step converge_ensure_as(struct tick *tick, const char *path, const cJSON *wanted, bool trusted)
 {
-	uint64_t digest = json_digest(wanted);
+	return converge_ensure_digest(tick, path, wanted, json_digest(wanted), trusted);
+}
+
+enum step converge_ensure_digest(struct tick *tick, const char *path, const cJSON *wanted,
+				 uint64_t digest, bool trusted)
+{
 	bool ours = json_get(json_get(wanted, "metadata"), "ownerReferences") != NULL;
 	char version[24];
 	if (asks_says(tick->asks, path, digest, version) && trusted)

@@ -57,6 +57,12 @@ bool phase_allows(enum phase phase, enum move_kind kind)
 	return (moves[kind].phases & IN(phase)) != 0;
 }
 
+void move_clear(struct move *move)
+{
+	memset(move, 0, offsetof(struct move, notes));
+	move->kind = MOVE_SETTLE;
+}
+
 void move_note(struct move *move, bool warning, enum phase phase, const char *format, ...)
 {
 	if (move->note_count == NOTES_MAX)

@@ -53,7 +53,7 @@ void tick_forget_run(struct tick *tick)
 	tick->inventory = NULL;
 	tick->target = NULL;
 	tick->primary = NULL;
-	tick->move = (struct move){.kind = MOVE_SETTLE};
+	move_clear(&tick->move);
 	tick->words[0] = '\0';
 	tick->verdict[0] = '\0';
 	tick->verdict_text[0] = '\0';
@@ -79,6 +79,7 @@ static void converge_anew(struct tick *tick)
 	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->stage = tick->route_done = 0;
+	tick->route_digest = 0;
 	tick->objects_done = tick->routes_done = tick->diverted = false;
 }
 
@@ -132,6 +133,7 @@ void tick_shed(struct tick *tick)
 	json_free(tick->routes);
 	tick->routes = NULL;
 	tick->route_done = 0;
+	tick->route_digest = 0;
 	asks_shed(tick->asks);
 	tick->spec = NULL;
 }

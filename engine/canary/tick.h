@@ -73,6 +73,7 @@ struct tick {
 	/* Since the last move, and not compared again: how many stages of the objects are done, how
 	 * many objects of `routes` (owned, or NULL: what a blind driver wants), and whether all. */
 	size_t stage, route_done;
+	uint64_t route_digest; /* of the next of them, or 0 */
 	cJSON *routes;
 	bool objects_done, routes_done;
 	bool diverted; /* no pod of the canary is available: the primary has all traffic */
