@@ -30,10 +30,12 @@ static void integer_text(int64_t number, char text[32])
  * so many that reads back as the same double, so the first that does is the shortest. */
 static bool short_text(double number, char text[32])
 {
-	double size = fabs(number), scale = 10;
+	static const double scales[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+	double size = fabs(number);
 	if (size < 1e-4 || size >= 1e9)
 		return false;
-	for (int places = 1; places <= 6; places++, scale *= 10) {
+	for (size_t places = 1; places < ARRAY_LEN(scales); places++) {
+		double scale = scales[places];
 		/* Both are exact, and so their quotient is rounded once, as a reader does. */
 		int64_t scaled = (int64_t)(size * scale + 0.5);
 		double back = (double)scaled / scale;
@@ -44,7 +46,7 @@ static bool short_text(double number, char text[32])
 		integer_text(whole, text + (number < 0));
 		char *at = text + strlen(text);
 		*at = '.';
-		for (int i = places; i > 0; i--, fraction /= 10)
+		for (size_t i = places; i > 0; i--, fraction /= 10)
 			at[i] = (char)('0' + fraction % 10);
 		at[places + 1] = '\0';
 		return true;
