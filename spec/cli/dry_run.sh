@@ -87,3 +87,15 @@ for form in text json html; do
 	spec "no address of an alert's receiver, nor its token ($form)" 1 "" grep -q "planted\|cGxhbnRlZC\|webhook/\|slack.test" \
 		<("$sluice" dry-run "${told[@]}" --verbose -o $form | sed 's/"webhooks"//')
 done
+
+# ---- what KEDA scales
+keda=spec/scenarios/keda.yaml
+scaled=$(mktemp)
+spec "check: what KEDA scales" 0 "1 canaries, 0 errors, 0 warnings" "$sluice" check $keda
+sed 's/^      minReplicas: 3/&\n    primaryScalerQueries: {lode: up}/; s/minReplicaCount: 2/minReplicaCount: 0/' $keda >"$scaled"
+spec "check: a query for a trigger that there is not" 0 \
+	'warning: spec.autoscalerRef.primaryScalerQueries: the ScaledObject has no trigger named "lode"' "$sluice" check "$scaled"
+spec "check: a canary that may be scaled to zero before it has traffic" 0 "its minReplicaCount is 0" "$sluice" check "$scaled"
+sed '/^apiVersion: keda.sh/,/^---/d' $keda >"$scaled"
+spec "a scaler that is not among the files is made up" 0 "succeeded after" "$sluice" dry-run -f "$scaled"
+rm -f "$scaled"

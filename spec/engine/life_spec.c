@@ -251,6 +251,33 @@ SPEC("life: a wrong Canary says what is wrong, and takes it back once it is righ
 	bed_end(&bed);
 }
 
+SPEC("life: where references to other namespaces are blocked, an edit that makes one is refused")
+{
+	static const struct engine_options blocked = {
+		.spec = {.default_provider = "kubernetes", .no_cross_namespace_refs = true}};
+	static const char *const edits[] = {
+		"\"alerts\":[{\"name\":\"a\",\"providerRef\":{\"name\":\"x\",\"namespace\":"
+		"\"theirs\"}}]",
+		"\"metrics\":[{\"name\":\"a\",\"templateRef\":{\"name\":\"x\",\"namespace\":"
+		"\"theirs\"}}]",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+		struct bed bed;
+		bed_begin(&bed);
+		bed_put_canary(&bed, NULL);
+		bed.engine = engine_new(&bed.world, &blocked);
+		engine_own(bed.engine, true);
+		EXPECT(bed_reaches(&bed, "Initialized"));
+		SCOPED(text) char *patch = xasprintf("{\"spec\":{\"analysis\":{%s}}}", edits[i]);
+		bed_merge(&bed, bed_canary, patch);
+		bed_release(&bed, "podinfo:2");
+		bed_run(&bed, 60);
+		EXPECT_TEXT(bed_phase(&bed), "Initialized");
+		EXPECT_CONTAINS(valid(&bed, "message"), "cross-namespace references are blocked");
+		bed_end(&bed);
+	}
+}
+
 SPEC("life: a canary made wrong in mid-run stays where it is, and goes on once it is right")
 {
 	struct bed bed;
