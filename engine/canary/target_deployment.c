@@ -105,8 +105,8 @@ static int64_t settled_us(const cJSON *deployment)
 }
 
 /* "ReplicaSet \"podinfo-primary-5d8f7\" has successfully progressed." Where a rollout needed no
- * pods, at zero replicas, the condition is of an earlier one: hence its time, which is of whole
- * seconds.
+ * pods, or all of them were ready at once, the condition is of an earlier one, which may have ended
+ * in the very second in which this one began: hence its time, of whole seconds, and no grace.
  */
 static void new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE_NAME_MAX])
 {
@@ -118,7 +118,7 @@ static void new_pods(const cJSON *deployment, int64_t since_us, char prefix[KUBE
 	if (set == NULL ||
 	    !text_equal(json_string(condition, "reason"), "NewReplicaSetAvailable") ||
 	    !time_parse(json_string_or(condition, "lastUpdateTime", ""), &updated_us, NULL) ||
-	    updated_us < since_us - DURATION_SECOND)
+	    updated_us < since_us)
 		return;
 	set++;
 	size_t len = strcspn(set, "\"");

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "bed.h"
+#include "canary/target.h"
 #include "spec.h"
 
 static long count(const char *items, const char *prefix)
@@ -46,6 +48,24 @@ SPEC("endpoints: pods of an earlier rollout do not count, and what is no pod doe
 				    "{\"addresses\":[\"10.0.0.3\"]}]}";
 	EXPECT_INT(count(items, "web-7c-"), 2);
 	EXPECT_INT(count(items, ""), 3);
+}
+
+/* The controller leaves a condition alone whose status and reason stay. */
+SPEC("endpoints: a condition of the second in which the release began may be of the rollout before")
+{
+	static const char progressing[] =
+		"{\"metadata\":{\"name\":\"web\"},\"status\":{\"conditions\":[{\"type\":"
+		"\"Progressing\","
+		"\"status\":\"True\",\"reason\":\"NewReplicaSetAvailable\",\"lastUpdateTime\":"
+		"\"1970-01-01T00:01:40Z\",\"message\":\"ReplicaSet \\\"web-5d8f7\\\" has "
+		"successfully "
+		"progressed.\"}]}}";
+	SCOPED(json) cJSON *deployment = cJSON_Parse(progressing);
+	char prefix[KUBE_NAME_MAX];
+	target_deployment.new_pods(deployment, 100 * DURATION_SECOND, prefix);
+	EXPECT_TEXT(prefix, "web-5d8f7-");
+	target_deployment.new_pods(deployment, 100 * DURATION_SECOND + 1, prefix);
+	EXPECT_TEXT(prefix, "");
 }
 
 static void put_slice(struct bed *bed, const char *service, const char *endpoints)
