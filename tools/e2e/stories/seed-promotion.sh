@@ -14,7 +14,7 @@ load 800
 begin_release 6.0.1
 until_event "Starting canary analysis"
 until_weight 5
-until_weight 50
+until_weight 50 120
 until_phase Promoting
 until_phase Succeeded
 end_load
