@@ -307,7 +307,10 @@ void life_start(struct play *play)
 	play->policies = policies_new();
 	play->alerts = alerts_new(play->kube, &play->receivers.http, &alerts);
 	play->world = (struct tick_world){
-		.asks = {play->kube, &play->hooks.http, &play->metrics.metrics, always, NULL},
+		.asks = {.kube = play->kube,
+			 .http = &play->hooks.http,
+			 .metrics = &play->metrics.metrics,
+			 .owns = always},
 		.workload = {labels, prefixes, true},
 		.policies = play->policies,
 		.alerts = play->alerts,
