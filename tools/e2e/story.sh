@@ -136,6 +136,15 @@ hook_answers() {
 }
 
 # load RATE [FLAGS OF hey]: requests a second to podinfo, by $clients, until end_load. May be called again: both run.
+# The mesh has learnt of the first route: nobody is sent there before.
+until_served() {
+	local deadline=$((SECONDS + 30))
+	until curl -sf -o "$folder/first" -H "Host: podinfo.$ns" "http://127.0.0.1:$front/"; do
+		[ $SECONDS -lt $deadline ] || stuck "the mesh serves nobody within 30 s"
+		sleep 0.1
+	done
+}
+
 # A client waits for its answer: where pods dawdle, it takes more of them for the same rate.
 loads=0
 clients=20
@@ -143,6 +152,7 @@ load() {
 	local rate=$1
 	shift
 	loads=$((loads + 1))
+	until_served
 	hey -z 20m -c "$clients" -q $((rate / clients)) -host "podinfo.$ns" "$@" "http://127.0.0.1:$front/" >"$folder/load.$loads" 2>&1 &
 	echo $! >"$folder/load.$loads.pid"
 	say "load: $rate requests/s $*"

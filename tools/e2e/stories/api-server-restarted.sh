@@ -17,7 +17,8 @@ say "the API server is killed"
 sleep 5
 "$here/bed.sh" start kube-apiserver
 say "the API server is back"
-until_phase Succeeded
+# Controllers begin to watch again when their backoff ends; a slice of endpoints was 50 s late.
+until_phase Succeeded 180
 end_load
 
 expect_no_loss
