@@ -575,25 +575,13 @@ static void object_changed(void *owner, uint64_t id, const struct kube_kind *kin
 
 /* ---- what ticks see of the others ---- */
 
-static bool may_see(const struct engine *engine, const struct canary_spec *spec,
-		    const char *namespace, size_t len)
-{
-	return !engine->options.spec.no_cross_namespace_refs ||
-	       (strlen(spec->namespace) == len && strncmp(spec->namespace, namespace, len) == 0);
-}
-
 static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char *namespace,
 			const char *name)
 {
 	const struct engine *engine = owner;
-	if (!may_see(engine, spec, namespace, strlen(namespace)))
-		return NULL;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
-	const struct record *record = records_find(&engine->records, key);
-	struct tree *tree = record == NULL ? NULL : record_tree(record);
-	cJSON *canary = tree == NULL ? NULL : json_copy(tree->json);
-	tree_drop(tree);
-	return canary;
+	return records_peer(&engine->records, spec, engine->options.spec.no_cross_namespace_refs,
+			    key);
 }
 
 /* O(canaries), once when a release wants to begin. */
@@ -609,7 +597,8 @@ static bool grant_slot(void *owner, const struct canary_spec *spec, const char *
 		const struct record *record = engine->records.by_key[i];
 		const struct claim *claim = record_claim(record);
 		if (record != own && claim != NULL && strcmp(claim->slot, slot) == 0 &&
-		    may_see(engine, spec, record->key, strcspn(record->key, "/")))
+		    peer_may_be_seen(spec, engine->options.spec.no_cross_namespace_refs,
+				     record->key))
 			others[count++] = (struct claimant){record->key, claim};
 	}
 	bool granted = own != NULL && slot_is_free(others, count, key, since_us, limit,

@@ -8,25 +8,13 @@
 #include "base/mem.h"
 #include "canary/observer_parts.h"
 
-static bool may_see(const struct observer *observer, const struct canary_spec *spec,
-		    const char *namespace, size_t len)
-{
-	return !observer->options.spec.no_cross_namespace_refs ||
-	       (strlen(spec->namespace) == len && strncmp(spec->namespace, namespace, len) == 0);
-}
-
 static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char *namespace,
 			const char *name)
 {
 	const struct observer *observer = owner;
-	if (!may_see(observer, spec, namespace, strlen(namespace)))
-		return NULL;
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
-	const struct record *record = records_find(&observer->records, key);
-	struct tree *tree = record == NULL ? NULL : record_tree(record);
-	cJSON *canary = tree == NULL ? NULL : json_copy(tree->json);
-	tree_drop(tree);
-	return canary;
+	return records_peer(&observer->records, spec,
+			    observer->options.spec.no_cross_namespace_refs, key);
 }
 
 /* The other controller knows no slots: whoever it has begun holds one. */
@@ -43,7 +31,8 @@ static bool grant_slot(void *owner, const struct canary_spec *spec, const char *
 		const struct status *status = &record->observed->before;
 		if (strcmp(record->key, key) == 0 || strcmp(status->memory.slot, slot) != 0 ||
 		    phase_is_at_rest(status->phase) ||
-		    !may_see(observer, spec, record->key, strcspn(record->key, "/")))
+		    !peer_may_be_seen(spec, observer->options.spec.no_cross_namespace_refs,
+				      record->key))
 			continue;
 		claims[count] = (struct claim){.holds = true, .since_us = status->memory.slot_us};
 		text_copy(claims[count].slot, sizeof(claims[count].slot), slot);
