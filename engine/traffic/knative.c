@@ -9,32 +9,9 @@
 #include "canary/target.h"
 #include "kube/path.h"
 #include "traffic/drivers.h"
+#include "traffic/own_split.h"
 
 static const char annotation_path[] = "/metadata/annotations/flagger.app~1primary-revision";
-
-static bool path_of(const struct traffic_view *view, char path[KUBE_PATH_MAX])
-{
-	return kube_path(path, &target_knative.kube, view->spec->namespace,
-			 view->spec->target_name);
-}
-
-static const cJSON *service_of(const struct traffic_view *view, const cJSON *objects)
-{
-	char path[KUBE_PATH_MAX];
-	const cJSON *service = path_of(view, path) ? json_get(objects, path) : NULL;
-	return cJSON_IsObject(service) ? service : NULL;
-}
-
-static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *paths,
-		  struct error *err)
-{
-	char path[KUBE_PATH_MAX];
-	(void)objects;
-	(void)err;
-	if (cJSON_GetArraySize(paths) == 0 && path_of(view, path))
-		cJSON_AddItemToArray(paths, cJSON_CreateString(path));
-	return true;
-}
 
 static void operate(cJSON *patch, const char *op, const char *path, cJSON *owned_value)
 {
@@ -124,8 +101,8 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 		      const cJSON *objects, struct error *err)
 {
 	char path[KUBE_PATH_MAX];
-	const cJSON *service = service_of(view, objects);
-	if (service == NULL || !path_of(view, path)) {
+	const cJSON *service = own_split_target(view, objects);
+	if (service == NULL || !own_split_path(view, path)) {
 		error_set(err, ERROR_NOT_FOUND, "knative service %s.%s get query error: not found",
 			  view->spec->target_name, view->spec->namespace);
 		return NULL;
@@ -146,7 +123,7 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 static enum traffic_state observed(const struct traffic_view *view, const cJSON *objects,
 				   struct split *split, struct error *why)
 {
-	const cJSON *service = service_of(view, objects);
+	const cJSON *service = own_split_target(view, objects);
 	*split = view->status->memory.split;
 	if (service == NULL) {
 		error_set(why, ERROR_NOT_FOUND, "knative service %s.%s get query error: not found",
@@ -176,11 +153,11 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 static cJSON *restore(const struct traffic_view *view, const cJSON *objects, struct error *err)
 {
 	char path[KUBE_PATH_MAX];
-	const cJSON *service = service_of(view, objects);
+	const cJSON *service = own_split_target(view, objects);
 	cJSON *patch, *block = cJSON_CreateArray();
 	(void)err;
 	add_share(block, NULL, 100);
-	if (service == NULL || knative_primary(service)[0] == '\0' || !path_of(view, path)) {
+	if (service == NULL || knative_primary(service)[0] == '\0' || !own_split_path(view, path)) {
 		json_free(block);
 		return cJSON_CreateObject();
 	}
@@ -193,7 +170,7 @@ static cJSON *restore(const struct traffic_view *view, const cJSON *objects, str
 const struct traffic_driver traffic_knative = {
 	.name = "knative",
 	.can_weigh = true,
-	.needs = needs,
+	.needs = own_split_needs,
 	.desired = desired,
 	.observed = observed,
 	.restore = restore,

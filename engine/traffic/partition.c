@@ -10,30 +10,7 @@
 #include "canary/target.h"
 #include "kube/path.h"
 #include "traffic/drivers.h"
-
-static bool path_of(const struct traffic_view *view, char path[KUBE_PATH_MAX])
-{
-	return kube_path(path, &target_stateful_set.kube, view->spec->namespace,
-			 view->spec->target_name);
-}
-
-static const cJSON *set_of(const struct traffic_view *view, const cJSON *objects)
-{
-	char path[KUBE_PATH_MAX];
-	const cJSON *set = path_of(view, path) ? json_get(objects, path) : NULL;
-	return cJSON_IsObject(set) ? set : NULL;
-}
-
-static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *paths,
-		  struct error *err)
-{
-	char path[KUBE_PATH_MAX];
-	(void)objects;
-	(void)err;
-	if (cJSON_GetArraySize(paths) == 0 && path_of(view, path))
-		cJSON_AddItemToArray(paths, cJSON_CreateString(path));
-	return true;
-}
+#include "traffic/own_split.h"
 
 static cJSON *operation(const char *op, const char *path, cJSON *owned_value)
 {
@@ -69,8 +46,8 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 		      const cJSON *objects, struct error *err)
 {
 	char path[KUBE_PATH_MAX];
-	const cJSON *set = set_of(view, objects);
-	if (set == NULL || !path_of(view, path)) {
+	const cJSON *set = own_split_target(view, objects);
+	if (set == NULL || !own_split_path(view, path)) {
 		error_set(err, ERROR_NOT_FOUND, "statefulset %s.%s get query error: not found",
 			  view->spec->target_name, view->spec->namespace);
 		return NULL;
@@ -85,7 +62,7 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 static enum traffic_state observed(const struct traffic_view *view, const cJSON *objects,
 				   struct split *split, struct error *why)
 {
-	const cJSON *set = set_of(view, objects);
+	const cJSON *set = own_split_target(view, objects);
 	*split = view->status->memory.split;
 	if (set == NULL) {
 		error_set(why, ERROR_NOT_FOUND, "statefulset %s.%s get query error: not found",
@@ -120,9 +97,9 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 static cJSON *restore(const struct traffic_view *view, const cJSON *objects, struct error *err)
 {
 	char path[KUBE_PATH_MAX];
-	const cJSON *set = set_of(view, objects);
+	const cJSON *set = own_split_target(view, objects);
 	(void)err;
-	return set == NULL || !path_of(view, path) || partition_of(set) == 0
+	return set == NULL || !own_split_path(view, path) || partition_of(set) == 0
 		       ? cJSON_CreateObject()
 		       : move_to(set, path, 0);
 }
@@ -138,7 +115,7 @@ static void check(const struct traffic_view *view, struct spec_problems *problem
 const struct traffic_driver traffic_partition = {
 	.name = "partition",
 	.can_weigh = true,
-	.needs = needs,
+	.needs = own_split_needs,
 	.desired = desired,
 	.observed = observed,
 	.restore = restore,
