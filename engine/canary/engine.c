@@ -1,96 +1,36 @@
-#include "canary/engine.h"
+#include "canary/engine_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
-#include "base/hash.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "canary/complaint.h"
 #include "canary/exporter.h"
-#include "canary/leave.h"
-#include "canary/problems.h"
-#include "canary/record.h"
 #include "canary/target.h"
 #include "kube/watch.h"
 
-struct ids {
-	uint64_t *items; /* owned */
-	size_t count, room;
-};
-
-struct engine {
-	const struct tick_world *world;
-	struct engine_options options;
-	struct kube *kube;
-	struct loop *loop;
-	struct watch *canaries;
-	struct kept *kept;
-	struct records records;
-	struct ids line;      /* of those that shall be ticked, in their order */
-	struct ids back;      /* of those that were away and have their answers, but no slot yet */
-	size_t running, away; /* ticks; of those, that hold no slot */
-	size_t measuring;     /* of those away, that wait for metrics */
-	struct fleet fleet;   /* what ticks see of it */
-	bool owns;
-};
-
-static void end_tick(struct engine *engine, struct record *record)
-{
-	if (record->tick != NULL) {
-		engine->running--;
-		engine->away -= record->away;
-		engine->measuring -= record->measuring;
-		record->away = record->measuring = false;
-		record->paid_before = record->tick->paid_before;
-		record->denied_us = record->tick->denied_us;
-		memcpy(record->reached, record->tick->reached, sizeof(record->reached));
-	}
-	tick_free(record->tick);
-	record_end_spec(record);
-	record_grant(record, NULL);
-	record->tick = NULL;
-}
-
 static void forget(struct engine *engine, struct record *record)
 {
-	end_tick(engine, record);
+	engine_end_tick(engine, record);
 	herald_free(record->herald);
 	kept_forget(engine->kept, &record->keeping);
 	loop_cancel(engine->loop, record->timer);
 	records_remove(&engine->records, record);
 }
 
-/* ---- the line ---- */
-
-static void ids_add(struct ids *ids, uint64_t id)
-{
-	if (ids->count == ids->room) {
-		ids->room = ids->room == 0 ? 64 : ids->room * 2;
-		ids->items = xrealloc(ids->items, ids->room * sizeof(*ids->items));
-	}
-	ids->items[ids->count++] = id;
-}
-
-static void ids_drop_first(struct ids *ids, size_t count)
-{
-	ids->count -= count;
-	if (ids->count > 0)
-		memmove(ids->items, ids->items + count, ids->count * sizeof(*ids->items));
-}
+/* ---- when ---- */
 
 static void work_off(void *owner, uint64_t token);
 
-static void make_use_of_room(struct engine *engine)
+void engine_use_room(struct engine *engine)
 {
-	if (engine->line.count > 0 || engine->back.count > 0)
+	if (!line_is_empty(&engine->line))
 		loop_ready(engine->loop, work_off, engine, 0);
 }
 
-static void enqueue(struct engine *engine, struct record *record)
+void engine_enqueue(struct engine *engine, struct record *record)
 {
 	if (record->tick != NULL) {
 		record->again = true;
@@ -99,13 +39,13 @@ static void enqueue(struct engine *engine, struct record *record)
 	if (record->queued || !engine->owns)
 		return;
 	record->queued = true;
-	ids_add(&engine->line, record->id);
+	line_join(&engine->line, record->id);
 	loop_ready(engine->loop, work_off, engine, 0);
 }
 
 static void fetched(void *owner, uint64_t id, const struct kube_reply *reply);
 
-static void read_again(struct engine *engine, struct record *record)
+void engine_read_again(struct engine *engine, struct record *record)
 {
 	char path[KUBE_PATH_MAX], namespace[64];
 	const char *slash = strchr(record->key, '/');
@@ -123,315 +63,55 @@ static void due(void *owner, uint64_t id)
 	record->timer = 0;
 	record->due_us = record->timer_us;
 	if (record->stale && record->tick == NULL)
-		read_again(engine, record);
+		engine_read_again(engine, record);
 	else
-		enqueue(engine, record);
+		engine_enqueue(engine, record);
 }
 
-static void set_timer(struct engine *engine, struct record *record, int64_t when_us)
+void engine_set_timer(struct engine *engine, struct record *record, int64_t when_us)
 {
 	loop_cancel(engine->loop, record->timer);
 	record->timer = when_us == 0 ? 0 : loop_at(engine->loop, when_us, due, engine, record->id);
 	record->timer_us = when_us;
 }
 
-static void back_off(struct engine *engine, struct record *record)
+void engine_back_off(struct engine *engine, struct record *record)
 {
 	record->backoff_us = record->backoff_us == 0 ? DURATION_SECOND : record->backoff_us * 2;
 	if (record->backoff_us > DURATION_MINUTE)
 		record->backoff_us = DURATION_MINUTE;
 	double jitter = 0.5 + chance_unit(kube_chance(engine->kube));
-	set_timer(engine, record,
-		  loop_now(engine->loop) + (int64_t)((double)record->backoff_us * jitter));
-}
-
-/* ---- what is wrong with a canary ---- */
-
-/* Once for the same problems: the record remembers, and so does the object. */
-static void complain(struct engine *engine, struct record *record, const cJSON *object,
-		     const struct spec_problems *problems)
-{
-	SCOPED(buf) struct buf text = {0};
-	char hex[SHA256_HEX_SIZE];
-	buf_init(&text, 4096);
-	spec_problems_text(problems, &text);
-	sha256_hex(text.text, text.len, hex);
-	hex[16] = '\0';
-	if (strcmp(hex, record->complained) == 0)
-		return;
-	text_copy(record->complained, sizeof(record->complained), hex);
-	log_error(record->key, "%s", text.text);
-	complaint_make(engine->kube, object, text.text, engine->world->component);
-}
-
-/* ---- ticks ---- */
-
-/* Two that scale one workload and copy it to one primary would undo each other's work, so the one
- * that came first has it. */
-static bool has_rival(const struct engine *engine, const struct record *record,
-		      struct spec_problems *problems)
-{
-	const struct record *first = records_first_rival(&engine->records, record);
-	if (first == record)
-		return false;
-	problem_error(problems, "spec.targetRef", "is the target of canary %s already",
-		      first->key + record_namespace_len(record));
-	return true;
-}
-
-/* Two controllers that write one status undo each other's work: it is left to the other one until
- * that has been quiet for a while. */
-static bool is_another_s(struct engine *engine, struct record *record,
-			 struct spec_problems *problems)
-{
-	int64_t until_us = custody_left_until(&record->custody, record->spec->interval_us,
-					      loop_now(engine->loop));
-	if (until_us == 0)
-		return false;
-	set_timer(engine, record, until_us);
-	problem_error(problems, "status",
-		      "is written by another controller, \"%s\": left alone while it does",
-		      record->custody.other.manager);
-	return true;
-}
-
-/* Trees are for those who have few canaries: they are read at each tick. */
-static bool is_small(const struct engine *engine)
-{
-	return engine->records.count <= ENGINE_SLOTS;
-}
-
-static void woken(void *owner, uint64_t id);
-
-/* One at rest takes off what it owed for them; any other with its next move. */
-static void receivers_told(void *owner, uint64_t id)
-{
-	struct engine *engine = owner;
-	struct record *record = records_by_id(&engine->records, id);
-	if (record != NULL && record->tick == NULL && record->resting)
-		enqueue(engine, record);
-}
-
-/* Who tells the receivers of its events, if there are any. */
-static struct herald *herald_of(struct engine *engine, struct record *record)
-{
-	bool wanted = engine->world->event_webhook != NULL;
-	for (size_t i = 0; i < record->spec->webhook_count; i++)
-		wanted |= record->spec->webhooks[i].type == WEBHOOK_EVENT;
-	if (wanted && record->herald == NULL)
-		record->herald = herald_new(engine->loop, engine->world->asks.http, receivers_told,
-					    engine, record->id);
-	return record->herald;
-}
-
-static void begin_tick_of(struct engine *engine, struct record *record, struct tree *tree)
-{
-	const cJSON *object = tree->json;
-	if (leave_is_asked(object) && !leave_is_held(object))
-		return;
-	struct spec_problems problems = {0};
-	(void)record_spec(record, tree, &engine->options.spec, &problems);
-	if (record->spec != NULL &&
-	    (has_rival(engine, record, &problems) || is_another_s(engine, record, &problems)))
-		record_end_spec(record);
-	if (record->spec == NULL)
-		complain(engine, record, object, &problems);
-	spec_problems_fini(&problems);
-	if (record->spec == NULL)
-		return;
-	record->complained[0] = '\0';
-	if (complaint_take_back(engine->kube, object)) {
-		record_end_spec(record);
-		return;
-	}
-	if (strcmp(record->uid, record->spec->uid) != 0) {
-		text_copy(record->uid, sizeof(record->uid), record->spec->uid);
-		record->paid_before = 0;
-		herald_free(record->herald);
-		record->herald = NULL;
-	}
-	kept_warm(engine->kept, &record->keeping, is_small(engine) ? WARMTH_TREE : WARMTH_TEXT);
-	record->resting = false;
-	record->tick = tick_new(engine->world, record->spec, engine->kept, &record->keeping, woken,
-				engine, record->id);
-	record->tick->fleet = &engine->fleet;
-	record->tick->herald = herald_of(engine, record);
-	record->tick->thorough = record->thorough;
-	record->tick->paid_before = record->paid_before;
-	record->tick->denied_us = record->denied_us;
-	memcpy(record->tick->reached, record->reached, sizeof(record->reached));
-	record->again = false;
-	record->began_us = loop_now(engine->loop);
-	if (record->due_us != 0)
-		exporter_late(engine->world->exporter, record->began_us - record->due_us);
-	record->due_us = 0;
-	engine->running++;
-	tick_begin(record->tick, object);
-}
-
-static void begin_tick(struct engine *engine, struct record *record)
-{
-	struct tree *tree = record_tree(record);
-	if (tree != NULL)
-		begin_tick_of(engine, record, tree);
-	tree_drop(tree);
-}
-
-/* A Canary without managedFields. */
-static bool keep(struct engine *engine, struct record *record, struct tree *tree)
-{
-	return is_small(engine) ? record_keep_tree(record, tree) : record_keep(record, tree->json);
-}
-
-/* One that belongs to a watch, which frees it. */
-static bool keep_told(struct engine *engine, struct record *record, cJSON *object)
-{
-	if (!is_small(engine) || !record_is_news(record, object))
-		return record_keep(record, object);
-	record_trim(object);
-	struct tree *tree = tree_new(json_copy(object));
-	bool kept = record_keep_tree(record, tree);
-	tree_drop(tree);
-	return kept;
-}
-
-/* Until it is told of again it costs as little as it can. */
-static void rest(struct engine *engine, struct record *record)
-{
-	kept_warm(engine->kept, &record->keeping, WARMTH_NONE);
-	record_pack(record);
-}
-
-/* What the API server answered to the commit is the newest there is. */
-static void keep_committed(struct engine *engine, struct record *record)
-{
-	struct tree *tree = ask_tree(record->tick->asks, record->tick->path);
-	if (tree != NULL && keep(engine, record, tree))
-		exporter_see(engine->world->exporter, tree->json);
-}
-
-/* Who waits for a hook makes room for another. */
-static void set_away(struct engine *engine, struct record *record, bool away)
-{
-	if (away == record->away)
-		return;
-	engine->away -= record->away;
-	engine->measuring -= record->measuring;
-	record->away = away;
-	record->measuring = away && tick_measures(record->tick);
-	engine->away += record->away;
-	engine->measuring += record->measuring;
-	if (away)
-		make_use_of_room(engine);
-	/* Few that wait keep their trees; many keep only what they have been answered. */
-	if (!away || engine->away <= ENGINE_WHOLE)
-		return;
-	tick_shed(record->tick);
-	record_end_spec(record);
-	record_pack(record);
-	record->shed_version = record->version;
-}
-
-/* False when the canary has changed since: its answers are to questions of yesterday. */
-static bool take_up(struct engine *engine, struct record *record)
-{
-	struct spec_problems problems = {0};
-	if (record->version == record->shed_version) {
-		struct tree *tree = record_tree(record);
-		(void)record_spec(record, tree, &engine->options.spec, &problems);
-		spec_problems_fini(&problems);
-		tree_drop(tree);
-	}
-	if (record->spec == NULL)
-		return false;
-	tick_take_up(record->tick, record->spec);
-	return true;
-}
-
-static bool has_slot(const struct engine *engine)
-{
-	return engine->running - engine->away < ENGINE_SLOTS;
-}
-
-static void go_on(struct engine *engine, struct record *record)
-{
-	for (;;) {
-		struct tick *tick = record->tick;
-		switch (tick_run(tick)) {
-		case TICK_WAITING:
-			set_away(engine, record, tick_is_away(tick));
-			return;
-		case TICK_COMMITTED:
-			record->backoff_us = 0;
-			record->stale = false;
-			keep_committed(engine, record);
-			exporter_commit(engine->world->exporter, record->spec, tick->left,
-					tick->status.phase,
-					loop_now(engine->loop) - record->began_us);
-			tick_renew(tick);
-			continue;
-		case TICK_DONE: {
-			int64_t due_us = tick->due_us;
-			record->backoff_us = 0;
-			record->stale = false;
-			record->thorough = false;
-			record->resting = phase_is_at_rest(tick->status.phase) && due_us == 0;
-			end_tick(engine, record);
-			/* What came meanwhile is looked at with what is known. */
-			if (record->resting && !record->again)
-				rest(engine, record);
-			set_timer(engine, record, due_us);
-			if (record->again) {
-				record->again = false;
-				enqueue(engine, record);
-			}
-			return;
-		}
-		case TICK_STALE:
-			end_tick(engine, record);
-			/* Twice in a row is no accident. */
-			if (record->stale)
-				back_off(engine, record);
-			else
-				read_again(engine, record);
-			record->stale = true;
-			return;
-		case TICK_TROUBLE:
-			log_warn(record->key, "%s", tick->trouble.text);
-			end_tick(engine, record);
-			back_off(engine, record);
-			return;
-		}
-	}
+	engine_set_timer(engine, record,
+			 loop_now(engine->loop) + (int64_t)((double)record->backoff_us * jitter));
 }
 
 static void resume(void *owner, uint64_t id);
+
+static void begin(struct engine *engine, uint64_t id)
+{
+	struct record *record = records_by_id(&engine->records, id);
+	if (record == NULL)
+		return;
+	record->queued = false;
+	if (record->tick != NULL || !record_is_known(record))
+		return;
+	engine_begin_tick(engine, record);
+	if (record->tick != NULL)
+		engine_go_on(engine, record);
+}
 
 static void work_off(void *owner, uint64_t token)
 {
 	struct engine *engine = owner;
 	(void)token;
-	size_t taken = 0;
-	while (taken < engine->back.count && has_slot(engine))
-		resume(engine, engine->back.items[taken++]);
-	ids_drop_first(&engine->back, taken);
-	taken = 0;
+	struct line *line = &engine->line;
+	for (uint64_t id = line_next_back(line); id != 0; id = line_next_back(line))
+		resume(engine, id);
 	/* Not before all are known: the older of two may be on the next page. */
-	while (taken < engine->line.count && has_slot(engine) && engine->away < ENGINE_AWAY &&
-	       engine->measuring < ENGINE_MEASURING && engine->owns &&
-	       watch_is_synced(engine->canaries)) {
-		struct record *record =
-			records_by_id(&engine->records, engine->line.items[taken++]);
-		if (record == NULL)
-			continue;
-		record->queued = false;
-		if (record->tick != NULL || !record_is_known(record))
-			continue;
-		begin_tick(engine, record);
-		if (record->tick != NULL)
-			go_on(engine, record);
-	}
-	ids_drop_first(&engine->line, taken);
+	if (!engine->owns || !watch_is_synced(engine->canaries))
+		return;
+	for (uint64_t id = line_next(line); id != 0; id = line_next(line))
+		begin(engine, id);
 }
 
 /* Who was away works with the API server again, so it takes a slot; it has waited already, so it
@@ -442,28 +122,28 @@ static void resume(void *owner, uint64_t id)
 	struct record *record = records_by_id(&engine->records, id);
 	if (record == NULL)
 		return;
-	if (record->away && record->tick != NULL && !has_slot(engine)) {
-		ids_add(&engine->back, id);
+	if (record->away && record->tick != NULL && !line_has_slot(&engine->line)) {
+		line_come_back(&engine->line, id);
 		return;
 	}
 	record->waking = false;
 	if (record->tick == NULL)
 		return;
-	size_t before = engine->running;
-	set_away(engine, record, false);
-	if (record->spec == NULL && !take_up(engine, record)) {
-		end_tick(engine, record);
-		enqueue(engine, record);
+	size_t before = engine->line.running;
+	engine_set_away(engine, record, false);
+	if (record->spec == NULL && !engine_take_up(engine, record)) {
+		engine_end_tick(engine, record);
+		engine_enqueue(engine, record);
 	} else {
-		go_on(engine, record);
+		engine_go_on(engine, record);
 	}
-	if (engine->running < before)
-		make_use_of_room(engine);
+	if (engine->line.running < before)
+		engine_use_room(engine);
 }
 
 /* Not from inside the completion: the tick may free the asks that called. Once for all that come
  * at a time. */
-static void woken(void *owner, uint64_t id)
+void engine_woken(void *owner, uint64_t id)
 {
 	struct engine *engine = owner;
 	struct record *record = records_by_id(&engine->records, id);
@@ -475,6 +155,31 @@ static void woken(void *owner, uint64_t id)
 
 /* ---- what watches tell ---- */
 
+/* Trees are for those who have few canaries: they are read at each tick. */
+bool engine_is_small(const struct engine *engine)
+{
+	return engine->records.count <= ENGINE_SLOTS;
+}
+
+/* A Canary without managedFields. */
+bool engine_keep(struct engine *engine, struct record *record, struct tree *tree)
+{
+	return engine_is_small(engine) ? record_keep_tree(record, tree)
+				       : record_keep(record, tree->json);
+}
+
+/* One that belongs to a watch, which frees it. */
+static bool keep_told(struct engine *engine, struct record *record, cJSON *object)
+{
+	if (!engine_is_small(engine) || !record_is_news(record, object))
+		return record_keep(record, object);
+	record_trim(object);
+	struct tree *tree = tree_new(json_copy(object));
+	bool kept = record_keep_tree(record, tree);
+	tree_drop(tree);
+	return kept;
+}
+
 static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 {
 	struct engine *engine = owner;
@@ -484,14 +189,14 @@ static void fetched(void *owner, uint64_t id, const struct kube_reply *reply)
 	if (reply->error.kind == ERROR_NOT_FOUND)
 		return; /* its watch will say so */
 	if (reply->error.kind != ERROR_NONE) {
-		back_off(engine, record);
+		engine_back_off(engine, record);
 		return;
 	}
 	struct tree *tree = tree_new(kube_reply_take(reply));
 	record_trim(tree->json); /* which nobody else holds yet */
-	(void)keep(engine, record, tree);
+	(void)engine_keep(engine, record, tree);
 	tree_drop(tree);
-	enqueue(engine, record);
+	engine_enqueue(engine, record);
 }
 
 static char *key_of(const cJSON *object)
@@ -507,7 +212,7 @@ static void drop_for_command(struct engine *engine, struct record *record, const
 	command_digest(command_text(object), digest);
 	if (record->tick != NULL && record->away && digest[0] != '\0' &&
 	    strcmp(digest, record->tick->command_seen) != 0)
-		end_tick(engine, record);
+		engine_end_tick(engine, record);
 }
 
 static void look_for_others(struct engine *engine, struct record *record, const cJSON *object)
@@ -516,12 +221,12 @@ static void look_for_others(struct engine *engine, struct record *record, const 
 			  loop_now(engine->loop)))
 		return;
 	record->complained[0] = '\0';
-	end_tick(engine, record);
+	engine_end_tick(engine, record);
 }
 
 static void wake_rival(void *owner, struct record *rival)
 {
-	enqueue(owner, rival);
+	engine_enqueue(owner, rival);
 }
 
 static void canary_changed(void *owner, enum watch_event event, cJSON *object)
@@ -548,7 +253,7 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 		return;
 	exporter_see(engine->world->exporter, object);
 	drop_for_command(engine, record, object);
-	enqueue(engine, record);
+	engine_enqueue(engine, record);
 }
 
 /* An object that a canary asked for. One at rest does not care for what is no change of substance;
@@ -568,43 +273,36 @@ static void object_changed(void *owner, uint64_t id, const struct kube_kind *kin
 	/* A hook may take minutes to answer, and what it is asked about may be gone by then. */
 	if (record->tick != NULL && record->away && of_workload) {
 		tick_look_again(record->tick);
-		woken(engine, id);
+		engine_woken(engine, id);
 	}
-	enqueue(engine, record);
+	engine_enqueue(engine, record);
 }
 
 /* ---- what ticks see of the others ---- */
+
+static bool claim_of(const struct record *record, struct claim *claim)
+{
+	const struct claim *known = record_claim(record);
+	if (known != NULL)
+		*claim = *known;
+	return known != NULL;
+}
 
 static cJSON *find_peer(void *owner, const struct canary_spec *spec, const char *namespace,
 			const char *name)
 {
 	const struct engine *engine = owner;
-	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
-	return records_peer(&engine->records, spec, engine->options.spec.no_cross_namespace_refs,
-			    key);
+	return peers_find(&engine->peers, spec, namespace, name);
 }
 
-/* O(canaries), once when a release wants to begin. */
 static bool grant_slot(void *owner, const struct canary_spec *spec, const char *slot, int limit,
 		       int64_t since_us, struct buf *why)
 {
 	const struct engine *engine = owner;
 	SCOPED(text) char *key = xasprintf("%s/%s", spec->namespace, spec->name);
 	struct record *own = records_find(&engine->records, key);
-	struct claimant *others = xcalloc(engine->records.count + 1, sizeof(*others));
-	size_t count = 0;
-	for (size_t i = 0; i < engine->records.count; i++) {
-		const struct record *record = engine->records.by_key[i];
-		const struct claim *claim = record_claim(record);
-		if (record != own && claim != NULL && strcmp(claim->slot, slot) == 0 &&
-		    peer_may_be_seen(spec, engine->options.spec.no_cross_namespace_refs,
-				     record->key))
-			others[count++] = (struct claimant){record->key, claim};
-	}
-	bool granted = own != NULL && slot_is_free(others, count, key, since_us, limit,
-						   loop_now(engine->loop), why);
-	free(others);
-	if (!granted)
+	if (own == NULL || !peers_leave_slot(&engine->peers, spec, slot, limit, since_us,
+					     loop_now(engine->loop), why))
 		return false;
 	struct claim claim = {.holds = true, .since_us = since_us};
 	text_copy(claim.slot, sizeof(claim.slot), slot);
@@ -621,7 +319,7 @@ static void alerts_done(void *owner, const char *namespace, const char *name)
 	SCOPED(text) char *key = xasprintf("%s/%s", namespace, name);
 	struct record *record = records_find(&engine->records, key);
 	if (record != NULL)
-		enqueue(engine, record);
+		engine_enqueue(engine, record);
 }
 
 struct engine *engine_new(const struct tick_world *world, const struct engine_options *options)
@@ -629,6 +327,8 @@ struct engine *engine_new(const struct tick_world *world, const struct engine_op
 	struct engine *engine = xcalloc(1, sizeof(*engine));
 	engine->world = world;
 	engine->options = *options;
+	engine->peers =
+		(struct peers){&engine->records, options->spec.no_cross_namespace_refs, claim_of};
 	engine->fleet = (struct fleet){engine, find_peer, grant_slot};
 	engine->kube = world->asks.kube;
 	if (world->alerts != NULL)
@@ -658,8 +358,7 @@ void engine_free(struct engine *engine)
 	kept_free(engine->kept);
 	loop_drop(engine->loop, engine);
 	records_fini(&engine->records);
-	free(engine->line.items);
-	free(engine->back.items);
+	line_fini(&engine->line);
 	free(engine);
 }
 
@@ -674,14 +373,14 @@ void engine_own(struct engine *engine, bool owns)
 		record->queued = false;
 		if (owns) {
 			record->thorough = true;
-			enqueue(engine, record);
+			engine_enqueue(engine, record);
 		} else {
-			end_tick(engine, record);
-			set_timer(engine, record, 0);
+			engine_end_tick(engine, record);
+			engine_set_timer(engine, record, 0);
 		}
 	}
 	if (!owns)
-		engine->line.count = 0;
+		line_disperse(&engine->line);
 }
 
 bool engine_is_ready(const struct engine *engine)
@@ -696,7 +395,7 @@ size_t engine_canaries(const struct engine *engine)
 
 size_t engine_running(const struct engine *engine)
 {
-	return engine->running + engine->line.count;
+	return engine->line.running + engine->line.waiting.count;
 }
 
 const struct error *engine_trouble(const struct engine *engine)

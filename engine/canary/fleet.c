@@ -41,8 +41,8 @@ bool claim_read(struct claim *claim, const cJSON *canary)
 
 static bool is_before(const struct claimant *a, const char *key, int64_t since_us)
 {
-	return a->claim->since_us < since_us ||
-	       (a->claim->since_us == since_us && strcmp(a->key, key) < 0);
+	return a->claim.since_us < since_us ||
+	       (a->claim.since_us == since_us && strcmp(a->key, key) < 0);
 }
 
 static void name(struct buf *why, int *named, const char *key)
@@ -59,7 +59,7 @@ bool slot_is_free(const struct claimant *others, size_t count, const char *key, 
 {
 	int held = 0, before = 0, named = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct claim *claim = others[i].claim;
+		const struct claim *claim = &others[i].claim;
 		held += claim->holds;
 		before += !claim->holds && now_us <= claim->until_us &&
 			  is_before(&others[i], key, since_us);
@@ -68,13 +68,13 @@ bool slot_is_free(const struct claimant *others, size_t count, const char *key, 
 		return true;
 	buf_printf(why, "%d of %d taken%s", held, limit, held > 0 ? " by" : "");
 	for (size_t i = 0; i < count; i++)
-		if (others[i].claim->holds)
+		if (others[i].claim.holds)
 			name(why, &named, others[i].key);
 	named = 0;
 	if (held < limit)
 		buf_puts(why, ", before it");
 	for (size_t i = 0; i < count && held < limit; i++)
-		if (!others[i].claim->holds && now_us <= others[i].claim->until_us &&
+		if (!others[i].claim.holds && now_us <= others[i].claim.until_us &&
 		    is_before(&others[i], key, since_us))
 			name(why, &named, others[i].key);
 	return false;

@@ -24,7 +24,7 @@ bool claim_read(struct claim *claim, const cJSON *canary);
 /* One of several that want the same slot. */
 struct claimant {
 	const char *key; /* "namespace/name" */
-	const struct claim *claim;
+	struct claim claim;
 };
 /* Whether `key`, waiting since `since_us`, may have it: fewer than `limit` hold it, and no more
  * wait before it than are free. Else `why` says who is in the way. */

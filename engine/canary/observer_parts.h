@@ -6,6 +6,7 @@
 
 #include "canary/beside.h"
 #include "canary/observer.h"
+#include "canary/peers.h"
 #include "canary/record.h"
 #include "canary/sight.h"
 
@@ -29,6 +30,7 @@ struct observer {
 	struct watch *canaries;
 	struct kept *kept;
 	struct records records;
+	struct peers peers;
 	struct fleet fleet;
 	size_t running;
 };

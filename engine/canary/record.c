@@ -271,22 +271,3 @@ const struct record *records_first_rival(const struct records *records, const st
 	records_each_rival(records, record, compare_age, &first);
 	return first;
 }
-
-bool peer_may_be_seen(const struct canary_spec *spec, bool own_namespace_only, const char *key)
-{
-	size_t len = strcspn(key, "/");
-	return !own_namespace_only ||
-	       (strlen(spec->namespace) == len && strncmp(spec->namespace, key, len) == 0);
-}
-
-cJSON *records_peer(const struct records *records, const struct canary_spec *spec,
-		    bool own_namespace_only, const char *key)
-{
-	if (!peer_may_be_seen(spec, own_namespace_only, key))
-		return NULL;
-	const struct record *record = records_find(records, key);
-	struct tree *tree = record == NULL ? NULL : record_tree(record);
-	cJSON *canary = tree == NULL ? NULL : json_copy(tree->json);
-	tree_drop(tree);
-	return canary;
-}

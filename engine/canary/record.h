@@ -105,11 +105,4 @@ void records_each_rival(const struct records *records, const struct record *reco
 const struct record *records_first_rival(const struct records *records,
 					 const struct record *record);
 
-/* Whether a canary may know of those in the namespace that begins `key`, a "namespace/name". */
-bool peer_may_be_seen(const struct canary_spec *spec, bool own_namespace_only, const char *key);
-/* A copy of the canary of that key, if there is one and it may be seen; or NULL. The caller frees.
- */
-cJSON *records_peer(const struct records *records, const struct canary_spec *spec,
-		    bool own_namespace_only, const char *key);
-
 #endif

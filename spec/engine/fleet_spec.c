@@ -199,8 +199,7 @@ SPEC("slots: who waited longer comes first, whoever asks first")
 	const struct claim old = {.since_us = 5, .until_us = 100};
 	const struct claim taken = {.holds = true, .since_us = 1};
 	const struct claim asleep = {.since_us = 2, .until_us = 20};
-	const struct claimant others[] = {
-		{"t/old", &old}, {"t/taken", &taken}, {"t/lost", &asleep}};
+	const struct claimant others[] = {{"t/old", old}, {"t/taken", taken}, {"t/lost", asleep}};
 	SCOPED(buf) struct buf why = {0};
 	buf_init(&why, 400);
 	EXPECT(!slot_is_free(others, 3, "t/new", 7, 2, 50, &why));
