@@ -128,11 +128,11 @@ enum step contest_rest(struct tick *tick)
 	const struct canary_spec *spec = tick->spec;
 	const struct memory *memory = &tick->status.memory;
 	char path[KUBE_PATH_MAX];
-	bool kept = spec->target->is_stopped(tick->target) || memory->scale_down_us != 0 ||
+	bool kept = target_is_stopped(spec->target, tick->target) || memory->scale_down_us != 0 ||
 		    memory->debt_count > 0 || memory->split.canary > 0;
 	if (kept || spec->scaler_kind != NULL)
 		return STEP_ON;
-	SCOPED(json) cJSON *wanted = spec->target->scale(tick->target, 0);
+	SCOPED(json) cJSON *wanted = target_scale(spec->target, tick->target, 0);
 	kube_path(path, &spec->target->kube, spec->namespace, spec->target_name);
 	return wanted == NULL ? STEP_ON : look(tick, path, spec->target->kube.kind, wanted, false);
 }

@@ -298,7 +298,7 @@ static enum step apex_service_stage(struct tick *tick)
 static enum step rest_stage(struct tick *tick)
 {
 	bool rests = phase_is_at_rest(tick->status.phase) &&
-		     tick->spec->target->is_stopped(tick->target);
+		     target_is_stopped(tick->spec->target, tick->target);
 	return rests ? scaler_pause(tick) : STEP_ON;
 }
 
@@ -353,7 +353,7 @@ enum step converge_restore(struct tick *tick)
 
 enum step converge_scale(struct tick *tick, int replicas)
 {
-	SCOPED(json) cJSON *patch = tick->spec->target->scale(tick->target, replicas);
+	SCOPED(json) cJSON *patch = target_scale(tick->spec->target, tick->target, replicas);
 	if (patch == NULL || tick->beside != NULL)
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
@@ -384,7 +384,7 @@ enum step converge_scale_up(struct tick *tick)
 	step = ensure_canary(tick);
 	if (step != STEP_ON)
 		return step;
-	if (!spec->target->is_stopped(tick->target)) {
+	if (!target_is_stopped(spec->target, tick->target)) {
 		long replicas = spec->target->pods(tick->target).wanted;
 		bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
 		long wanted = workload_wanted_replicas(spec, tick->target, tick->primary, NULL);
@@ -406,7 +406,7 @@ enum step converge_scale_down(struct tick *tick)
 	struct error why = {0};
 	if (tick->beside != NULL || tick->target == NULL)
 		return STEP_ON;
-	bool empty = tick->spec->target->is_stopped(tick->target);
+	bool empty = target_is_stopped(tick->spec->target, tick->target);
 	if (!empty && !tick->spec->skip_analysis &&
 	    converge_ready(tick, SIDE_PRIMARY, &why) != READY)
 		return unready_halt(tick, SIDE_PRIMARY, &why);

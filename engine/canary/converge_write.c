@@ -64,7 +64,7 @@ enum readiness converge_ready(const struct tick *tick, enum side side, struct er
 static bool is_ready(const struct tick *tick, enum side side, struct error *why)
 {
 	const cJSON *workload = side == SIDE_CANARY ? tick->target : tick->primary;
-	return !tick->spec->target->is_stopped(workload) &&
+	return !target_is_stopped(tick->spec->target, workload) &&
 	       converge_ready(tick, side, why) == READY;
 }
 

@@ -43,7 +43,7 @@ static long wanted_of(const struct tick *tick, enum side side)
 	long wanted = side == SIDE_PRIMARY
 			      ? counts.available
 			      : counts.updated * tick->spec->canary_ready_threshold / 100;
-	return wanted == 0 && kind->runs_pods && !kind->is_stopped(workload) ? 1 : wanted;
+	return wanted == 0 && kind->runs_pods && !target_is_stopped(kind, workload) ? 1 : wanted;
 }
 
 /* ---- the slices ---- */

@@ -188,7 +188,7 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 		char hash[HASH_TEXT_MAX];
 		target_hash(watched->target, object, hash);
 		/* Pods where there were none, at rest, are somebody's doing (contest.h). */
-		uint64_t pods = watched->target->is_stopped(object) ? 0 : 2;
+		uint64_t pods = target_is_stopped(watched->target, object) ? 0 : 2;
 		uint64_t split = watched->target->driver == NULL
 					 ? 0
 					 : digest_of(json_at(object, "spec.updateStrategy")) ^

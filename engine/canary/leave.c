@@ -67,7 +67,7 @@ enum step leave_hold(struct tick *tick)
 static enum step scale_alike(struct tick *tick)
 {
 	const struct target_kind *kind = tick->spec->target;
-	bool stopped = kind->is_stopped(tick->target);
+	bool stopped = target_is_stopped(kind, tick->target);
 	if (tick->primary == NULL || !kind->scales)
 		return stopped ? converge_scale_up(tick) : STEP_ON;
 	long wanted = kind->pods(tick->primary).wanted;

@@ -31,6 +31,16 @@ const struct target_kind *target_of(const char *api_version, const char *plural)
 	return NULL;
 }
 
+bool target_is_stopped(const struct target_kind *kind, const cJSON *workload)
+{
+	return kind->is_stopped != NULL && kind->is_stopped(workload);
+}
+
+cJSON *target_scale(const struct target_kind *kind, const cJSON *workload, long replicas)
+{
+	return kind->scale == NULL ? NULL : kind->scale(workload, replicas);
+}
+
 void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX])
 {
 	char hex[SHA256_HEX_SIZE];

@@ -64,10 +64,8 @@ struct target_kind {
 	/* What the names of its pods begin with, if it has rolled out since then; else "". NULL:
 	 * always "". */
 	void (*new_pods)(const cJSON *workload, int64_t since_us, char prefix[KUBE_NAME_MAX]);
-	/* It shall have no pods. */
+	/* See target_is_stopped and target_scale. NULL: it never is; it has what it has. */
 	bool (*is_stopped)(const cJSON *workload);
-	/* A merge patch after which it has that many pods, or as many as it can where it does not
-	 * scale; NULL when it has. The caller frees. */
 	cJSON *(*scale)(const cJSON *workload, long replicas);
 };
 
@@ -93,6 +91,12 @@ const char *knative_latest(const cJSON *service);
 const char *knative_primary(const cJSON *service);
 bool knative_is_released(const cJSON *service, const struct status *status); /* the latest is */
 const char *knative_wanted_primary(const cJSON *service, const struct status *status);
+
+/* It shall have no pods. */
+bool target_is_stopped(const struct target_kind *kind, const cJSON *workload);
+/* A merge patch after which it has that many pods, or as many as it can where it does not scale;
+ * NULL when it has. The caller frees. */
+cJSON *target_scale(const struct target_kind *kind, const cJSON *workload, long replicas);
 
 /* The revision: 16 hex digits over what a release changes. */
 void target_hash(const struct target_kind *kind, const cJSON *target, char hash[HASH_TEXT_MAX]);

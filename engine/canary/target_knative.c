@@ -111,19 +111,6 @@ static bool same(const cJSON *service, const cJSON *primary)
 	return strcmp(knative_primary(service), knative_latest(service)) == 0;
 }
 
-static bool is_stopped(const cJSON *service)
-{
-	(void)service;
-	return false;
-}
-
-static cJSON *scale(const cJSON *service, long replicas)
-{
-	(void)service;
-	(void)replicas;
-	return NULL;
-}
-
 const struct target_kind target_knative = {
 	.kube = {"serving.knative.dev/v1", "Service", "services", false},
 	.noun = "knative service",
@@ -135,6 +122,4 @@ const struct target_kind target_knative = {
 	.same = same,
 	.pods = pods,
 	.ready = ready,
-	.is_stopped = is_stopped,
-	.scale = scale,
 };

@@ -82,19 +82,6 @@ static enum readiness ready(const cJSON *service, const struct ready_terms *term
 	return READY_NOT_YET;
 }
 
-static bool is_stopped(const cJSON *service)
-{
-	(void)service;
-	return false;
-}
-
-static cJSON *scale(const cJSON *service, long replicas)
-{
-	(void)service;
-	(void)replicas;
-	return NULL;
-}
-
 const struct target_kind target_service = {
 	.kube = {"v1", "Service", "services", false},
 	.noun = "service",
@@ -104,6 +91,4 @@ const struct target_kind target_service = {
 	.same = same,
 	.pods = pods,
 	.ready = ready,
-	.is_stopped = is_stopped,
-	.scale = scale,
 };

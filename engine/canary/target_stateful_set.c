@@ -186,19 +186,6 @@ static void name_pods(const cJSON *set, struct buf *pattern)
 	buf_puts(pattern, ")");
 }
 
-static bool is_stopped(const cJSON *set)
-{
-	(void)set;
-	return false;
-}
-
-static cJSON *scale(const cJSON *set, long replicas)
-{
-	(void)set;
-	(void)replicas;
-	return NULL;
-}
-
 const struct target_kind target_stateful_set = {
 	.kube = {"apps/v1", "StatefulSet", "statefulsets", false},
 	.noun = "statefulset",
@@ -211,6 +198,4 @@ const struct target_kind target_stateful_set = {
 	.same = same,
 	.pods = pods,
 	.ready = ready,
-	.is_stopped = is_stopped,
-	.scale = scale,
 };

@@ -93,8 +93,8 @@ bool tick_primary_is_lost(struct tick *tick)
 	bool starts = tick->move.kind == MOVE_BEGIN || tick->move.kind == MOVE_RESTART;
 	if (tick->spec->target->driver != NULL || primary_ready(tick, &why) != READY_NEVER)
 		return false;
-	return starts ||
-	       (!tick->spec->target->is_stopped(tick->target) && canary_ready(tick, &why) == READY);
+	return starts || (!target_is_stopped(tick->spec->target, tick->target) &&
+			  canary_ready(tick, &why) == READY);
 }
 
 /* The target goes to zero when its time has come. STEP_ON: there is nothing to do now. */
