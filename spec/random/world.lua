@@ -12,7 +12,8 @@ local function is_never_ready(of) return string.find(of.image, ":never-ready", 1
 
 function World.new(case)
   local world = { case = case, now = 0, changes = 1, calls = {}, target = deployment(0, "podinfo:1"),
-    primary = deployment(case.replicas, "podinfo:1") }
+    primary = deployment(case.replicas, "podinfo:1"),
+    spec = { analysis = case.analysis, skip = case.skip, deadline = case.deadline } }
   return setmetatable(world, World)
 end
 
@@ -54,7 +55,7 @@ function World:readiness(of)
   if of.available >= of.replicas then return "ready" end
   local why = string.format("%s%d of %d (readyThreshold 100%%) updated replicas are available", prefix, of.available,
     of.replicas)
-  return of.since + self.case.deadline < self.now and "never" or "not yet", why
+  return of.since + self.spec.deadline < self.now and "never" or "not yet", why
 end
 
 ---- time ----
