@@ -8,11 +8,7 @@ local function next_step(analysis, weight)
   local rest = 100 - weight
   if rest <= 0 then return 1 end
   if analysis.stepWeight > 0 or not steps or #steps == 0 then return math.min(analysis.stepWeight, rest) end
-  if weight == 0 then return math.min(steps[1], rest) end
-  for i = 1, #steps - 1 do
-    if steps[i] == weight then return math.min(steps[i + 1] - steps[i], rest) end
-  end
-  -- Between two steps, where a command put it.
+  -- The next one that is above, wherever a command put it: one that goes no further would be taken for ever.
   for i = 1, #steps do
     if steps[i] > weight then return math.min(steps[i] - weight, rest) end
   end

@@ -261,14 +261,14 @@ static bool ask_match(struct tick *tick, const struct policy_chain *policies, co
 	SCOPED(json) cJSON *match = NULL;
 	if (!policy_chain_call(policies, HOOK_MATCH, rollout, NULL, &match, err))
 		return false;
+	const cJSON *usual = tick->spec->match;
+	if (usual == NULL ? match->child == NULL : json_equal(match, usual))
+		return true;
 	SCOPED(text) char *text = json_text(match);
 	if (strlen(text) > POLICY_MATCH_MAX)
 		return error_set(err, ERROR_SCRIPT,
 				 "match: the conditions have %zu bytes, %d are allowed",
 				 strlen(text), POLICY_MATCH_MAX);
-	const cJSON *usual = tick->spec->match;
-	if (usual == NULL ? match->child == NULL : json_equal(match, usual))
-		return true;
 	if (!tick->driver->can_match)
 		return error_set(err, ERROR_SCRIPT, "match: %s cannot tell requests apart",
 				 tick->spec->provider);

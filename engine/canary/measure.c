@@ -161,8 +161,6 @@ static enum step run_rollout_hooks(struct tick *tick, bool *passed)
 	return STEP_ON;
 }
 
-enum { LIMITED_METRICS_MAX = 16, LIMITED_NAME_MAX = 64 };
-
 /* A failure of a metric that has a limit of its own counts towards that. False: towards the
  * threshold, as there is no limit, or no room to remember it. */
 static bool count_failure(struct tick *tick, const cJSON *sample)

@@ -38,6 +38,9 @@ struct webhook_spec {
 	const cJSON *metadata; /* object of strings, or NULL */
 };
 
+/* Metrics with a failureLimit: the status remembers how often each has failed. */
+enum { LIMITED_METRICS_MAX = 16, LIMITED_NAME_MAX = 64 };
+
 struct metric_spec {
 	const char *name;
 	int64_t interval_us;  /* 1 m */

@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "canary/spec_parts.h"
 #include "canary/target.h"
@@ -122,11 +123,15 @@ static void check_step_weights(const struct canary_spec *spec, struct spec_probl
 		if (weight->valuedouble <= last) {
 			char path[PROBLEM_PATH_MAX];
 			problem_index(path, "spec.analysis.stepWeights", at);
-			problem_warning(problems, path, "is not above the step before it");
+			problem_warning(problems, path,
+					"is not above the step before it, and is passed over");
 		}
 		last = weight->valuedouble;
 		at++;
 	}
+	if (at > 0 && last == 0 && spec->iterations < 1 && !has_policy(spec))
+		problem_error(problems, "spec.analysis.stepWeights",
+			      "end with 0: the canary would be promoted without any traffic");
 	if (spec->max_weight > 0)
 		problem_warning(problems, "spec.analysis.maxWeight",
 				"has no effect beside stepWeights, whose last is the most");
@@ -189,6 +194,33 @@ static void check_pace(const struct canary_spec *spec, struct spec_problems *pro
 	else if (spec->watch_us > 0 && spec->strategy == STRATEGY_AB_TESTING)
 		problem_warning(problems, "spec.analysis.watch",
 				"has no effect in an A/B test, which has no step of all traffic");
+}
+
+/* What the Canary says goes through the hook `thresholds`, and what it has failed into the status.
+ */
+static void check_metrics(const struct canary_spec *spec, struct spec_problems *problems)
+{
+	static const char list_path[] = "spec.analysis.metrics";
+	size_t limited = 0;
+	const cJSON *list = json_get(spec->analysis, "metrics");
+	SCOPED(text) char *text = list == NULL ? NULL : json_text(list);
+	if (text != NULL && strlen(text) > POLICY_RESULT_MAX)
+		problem_error(problems, list_path, "have %zu bytes together, %d are allowed",
+			      strlen(text), POLICY_RESULT_MAX);
+	for (size_t i = 0; i < spec->metric_count; i++) {
+		char path[PROBLEM_PATH_MAX], below[PROBLEM_PATH_MAX];
+		const struct metric_spec *metric = &spec->metrics[i];
+		if (json_get(metric->json, "failureLimit") == NULL)
+			continue;
+		problem_index(path, list_path, i);
+		problem_path(below, path, "failureLimit");
+		if (strlen(metric->name) > LIMITED_NAME_MAX)
+			problem_error(problems, below, "needs a name of at most %d characters",
+				      LIMITED_NAME_MAX);
+		else if (++limited > LIMITED_METRICS_MAX)
+			problem_error(problems, below, "is possible for at most %d metrics",
+				      LIMITED_METRICS_MAX);
+	}
 }
 
 /* What scales by itself has no autoscaler. */
@@ -313,6 +345,7 @@ void spec_check_together(struct canary_spec *spec, const struct spec_options *op
 	check_mirror(spec, can.mirror, problems);
 	check_steps(spec, problems);
 	check_pace(spec, problems);
+	check_metrics(spec, problems);
 	check_pods(spec, problems);
 	check_autoscaler(spec, problems);
 	check_canary_replicas(spec, problems);

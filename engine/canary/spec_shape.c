@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "canary/verdict.h"
 
 #define WORDS(...)                                                                                 \
 	(const char *const[])                                                                      \
@@ -401,8 +402,11 @@ static const struct shape analysis[] = {
 	PERCENT("mirrorWeight"),
 	PERCENT("primaryReadyThreshold"),
 	PERCENT("canaryReadyThreshold"),
-	{.name = "match", .kind = SHAPE_LIST, .members = &match_shape},
-	{.name = "metrics", .kind = SHAPE_LIST, .most = 100, .members = &metric_shape},
+	{.name = "match", .kind = SHAPE_LIST, .most = VERDICT_MATCHES_MAX, .members = &match_shape},
+	{.name = "metrics",
+	 .kind = SHAPE_LIST,
+	 .most = VERDICT_CHECKS_MAX,
+	 .members = &metric_shape},
 	{.name = "alerts", .kind = SHAPE_LIST, .most = 100, .members = &alert},
 	{.name = "webhooks", .kind = SHAPE_LIST, .most = 100, .members = &webhook},
 	{.name = "sessionAffinity", .kind = SHAPE_OBJECT, .members = session_affinity},

@@ -11,7 +11,8 @@
 
 #include "script/policy.h"
 
-enum { VERDICT_CHECKS_MAX = 64, VERDICT_MATCHES_MAX = 20, VERDICT_HOLD_MAX = 7 * 24 * 3600 };
+/* As many as a Canary may say itself: what it says goes through a policy, too. */
+enum { VERDICT_CHECKS_MAX = 100, VERDICT_MATCHES_MAX = 100, VERDICT_HOLD_MAX = 7 * 24 * 3600 };
 
 /* An empty table where a list is wanted becomes an empty list: in Lua they are the same. */
 bool verdict_check(enum policy_hook hook, cJSON **answer, struct error *err) MUST_CHECK;

@@ -573,8 +573,10 @@ SPEC("canary spec: combinations that do not do what one might think are warnings
 		{NULL, "stepWeight: 5\n    stepWeights: [1, 2]",
 		 "warning: spec.analysis.stepWeights: has no effect beside stepWeight\n"},
 		{NULL, "stepWeights: [1, 5, 5, 3]",
-		 "warning: spec.analysis.stepWeights[2]: is not above the step before it\n"
-		 "warning: spec.analysis.stepWeights[3]: is not above the step before it\n"},
+		 "warning: spec.analysis.stepWeights[2]: is not above the step before it, and is "
+		 "passed over\n"
+		 "warning: spec.analysis.stepWeights[3]: is not above the step before it, and is "
+		 "passed over\n"},
 		{NULL, "stepWeights: [1, 5]\n    maxWeight: 50",
 		 "warning: spec.analysis.maxWeight: has no effect beside stepWeights, whose last "
 		 "is the most\n"},
@@ -606,6 +608,53 @@ SPEC("canary spec: combinations that do not do what one might think are warnings
 		EXPECT_TOLD(cases[i].wanted);
 		EXPECT(spec != NULL && !spec->mirror);
 	}
+	forget();
+}
+
+/* `field` with so many items, each of them with its number between `before` and `after`. */
+static char *list_of(const char *field, size_t count, const char *before, const char *after)
+{
+	struct buf list = {0};
+	buf_init(&list, MIB);
+	buf_printf(&list, "    %s [", field);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&list, "%s%zu%s, ", before, i, after);
+	buf_puts(&list, "]\n");
+	return buf_take(&list);
+}
+
+SPEC("canary spec: what no release could get through is refused before one begins")
+{
+	static const struct {
+		const char *field;
+		size_t count;
+		const char *before, *after, *wanted;
+	} cases[] = {
+		{"stepWeights:", 1, "", "",
+		 "spec.analysis.stepWeights: end with 0: the canary would be promoted without any "
+		 "traffic\n"},
+		{"stepWeight: 5\n    metrics:", 101, "{name: m", ", query: up, threshold: 1}",
+		 "spec.analysis.metrics: must have at most 100 elements, has 101\n"},
+		{"iterations: 5\n    match:", 101, "{headers: {user: {exact: u", "}}}",
+		 "spec.analysis.match: must have at most 100 elements, has 101\n"},
+		{"stepWeight: 5\n    metrics:", 17, "{name: m",
+		 ", query: up, threshold: 1, failureLimit: 2}",
+		 "spec.analysis.metrics[16].failureLimit: is possible for at most 16 metrics\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED(text)
+		char *analysis =
+			list_of(cases[i].field, cases[i].count, cases[i].before, cases[i].after);
+		parse((struct given){.analysis = analysis});
+		EXPECT_TOLD_OF(cases[i].wanted);
+		EXPECT(spec == NULL);
+	}
+	SCOPED(text) char *query = xasprintf(", threshold: 1, query: \"up%04000d\"}", 0);
+	SCOPED(text)
+	char *analysis = list_of("stepWeight: 5\n    metrics:", 17, "{name: m", query);
+	parse((struct given){.analysis = analysis});
+	EXPECT_TOLD_OF("spec.analysis.metrics: have ");
+	EXPECT_TOLD_OF(" bytes together, 65536 are allowed\n");
 	forget();
 }
 

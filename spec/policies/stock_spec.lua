@@ -14,6 +14,16 @@ it("canary: goes through stepWeights", function()
   expect(curve(policy(nil, "canary"), { analysis = analysis }), "1 10 80 promote")
 end)
 
+it("canary: passes over stepWeights that go no further, which would be taken for ever", function()
+  local function steps(...)
+    return curve(policy(nil, "canary"), { analysis = { stepWeight = 0, maxWeight = 0, stepWeights = { ... } } })
+  end
+  expect(steps(10, 10, 20), "10 20 promote")
+  expect(steps(0, 10), "10 promote")
+  expect(steps(10, 20, 10, 30), "10 20 30 promote")
+  expect(steps(50, 20), "50 promote")
+end)
+
 it("canary: mirrors before the first weight", function()
   expect(curve(policy(nil, "canary"), { analysis = { mirror = true, stepWeight = 25 } }), "m0 25 50 promote")
 end)
