@@ -344,6 +344,8 @@ static void connect_ports(struct daemon *daemon)
 	const struct daemon_options *options = daemon->options;
 	const struct kube_options kube = {.qps = options->qps, .burst = options->burst};
 	chance_seed_from_os(&daemon->chance);
+	/* In an audit log the daemon is not taken for a command of ours, nor a command for it. */
+	daemon->config.agent = daemon->mesh_config.agent = options->observe ? "observe" : "run";
 	daemon->transport = kube_transport_new(daemon->loop, &daemon->config);
 	if (daemon->mesh_apart)
 		daemon->transport = split_new(

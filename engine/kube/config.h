@@ -22,6 +22,8 @@ struct kube_config {
 	char *username, *password;
 	char *proxy, *server_name, *namespace;
 	bool insecure;
+	const char
+		*agent; /* borrowed: what logs of the API server call us beside "sluice"; or NULL */
 	cJSON *exec;	/* a credential plug-in: command, args, env, apiVersion, … */
 	cJSON *cluster; /* what such a plug-in is told of the cluster */
 };

@@ -367,6 +367,7 @@ struct http *kube_transport_new(struct loop *loop, const struct kube_config *con
 		.proxy = config->proxy,
 		.connect_to = config->server_name == NULL ? NULL : authority,
 		.insecure = config->insecure,
+		.agent = config->agent,
 	};
 	transport->http.ops = &ops;
 	transport->loop = loop;

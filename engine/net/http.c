@@ -59,7 +59,7 @@ struct net_http {
 	struct http http; /* first */
 	struct loop *loop;
 	struct pool *pools; /* the first is for new requests */
-	char *ca_file, *cert_file, *key_file, *base, *proxy;
+	char *ca_file, *cert_file, *key_file, *base, *proxy, *agent;
 	char *ca_pem, *cert_pem, *key_pem;
 	struct curl_slist *connect_to;
 	bool insecure, ending;
@@ -379,7 +379,7 @@ static void set_connection(const struct net_http *http, CURL *easy,
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->no_redirect ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, http->agent);
 	if (request->timeout_us > 0)
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
 				 (long)(request->timeout_us / DURATION_MS + 1));
@@ -469,6 +469,7 @@ static void http_free(struct http *port)
 	free(http->cert_file);
 	free(http->key_file);
 	free(http->base);
+	free(http->agent);
 	free(http->proxy);
 	free(http->ca_pem);
 	free(http->cert_pem);
@@ -496,6 +497,9 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 	http->ca_pem = xstrdup(options->ca_pem);
 	http->cert_pem = xstrdup(options->cert_pem);
 	http->key_pem = xstrdup(options->key_pem);
+	http->agent = options->agent == NULL
+			      ? xstrdup("sluice/" SLUICE_VERSION)
+			      : xasprintf("sluice/" SLUICE_VERSION " (%s)", options->agent);
 	http->insecure = options->insecure;
 	http->most = options->most;
 	if (options->connect_to != NULL) {

@@ -21,7 +21,9 @@ struct net_http_options {
 	/* The base is reached at this "host:port" instead, while TLS and the Host header keep to
 	 * the base; or NULL. */
 	const char *connect_to;
-	bool insecure; /* do not verify the peer's certificate */
+	const char
+		*agent; /* which of our programs this is, beside the name in User-Agent; or NULL */
+	bool insecure;	/* do not verify the peer's certificate */
 	/* So many requests at a time, the others wait in line; 0: no bound. For small answers. */
 	size_t most;
 };

@@ -2,19 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 
 # rights: "group/resource verb" of each rule of the YAML on standard input
-rights() {
-	awk '
-		function items(text) { sub(/^[^[]*\[/, "", text); sub(/\].*/, "", text); gsub(/"/, "", text); return text }
-		/^---/ { in_rules = 0 }
-		/^unexplained/ { print }
-		/^rules:/ { in_rules = 1; next }
-		in_rules && /apiGroups:/ { group = items($0) }
-		in_rules && /resources:/ { count = split(items($0), resources, ", ") }
-		in_rules && /verbs:/ {
-			verbs = split(items($0), verb, ", ")
-			for (i = 1; i <= count; i++) for (j = 1; j <= verbs; j++) print group "/" resources[i], verb[j]
-		}' | sort -u
-}
+rights() { awk -f tools/e2e/rights.awk | sort -u; }
 
 # of PROVIDER…: what the drivers ask for
 asked() {
@@ -46,3 +34,8 @@ spec "rbac: a plain Service needs no more than the daemon has" 0 "rules: []" "$s
 spec "rbac: as JSON" 0 '"verbs":["get","list","watch","create","patch","delete"]' "$sluice" explain rbac kuma -o json
 spec "rbac: of nobody" 1 "rbac of which provider?" "$sluice" explain rbac
 spec "rbac: a provider that there is not" 1 "did you mean istio?" "$sluice" explain rbac istoi
+# What the daemon used on a real API server is compared with the roles in tools/e2e/audit.sh.
+all_roles() { cat tools/deploy/rbac.yaml tools/deploy/meshes/*.yaml tools/deploy/observe/rbac.yaml; }
+spec "rbac: no role that we ship has a wildcard" 1 "" grep -F '*' <(all_roles | rights)
+spec "rbac: whatever stands in a role is read by these specs" 0 "" test "$(all_roles | grep -c 'apiGroups:')" = \
+	"$(all_roles | grep -c 'verbs: \[')"

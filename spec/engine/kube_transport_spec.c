@@ -145,7 +145,7 @@ static void let_in(void *owner, int fd, unsigned events)
 	loop_fd(echo->loop, accept4(fd, NULL, NULL, SOCK_CLOEXEC), EPOLLIN, hear, echo);
 }
 
-SPEC("transport: a request that says who it is has no second Authorization")
+SPEC("transport: a request that says who it is has no second Authorization, and which program asks")
 {
 	struct guard guard = {0};
 	struct echo echo = {0};
@@ -158,6 +158,7 @@ SPEC("transport: a request that says who it is has no second Authorization")
 	guard.loop = loop_new();
 	guard.config.server = xasprintf("http://127.0.0.1:%d", ntohs(address.sin_port));
 	guard.config.token = xstrdup("ours");
+	guard.config.agent = "run";
 	echo.loop = guard.loop;
 	loop_fd(guard.loop, fd, EPOLLIN, let_in, &echo);
 	struct http *http = kube_transport_new(guard.loop, &guard.config);
@@ -169,6 +170,7 @@ SPEC("transport: a request that says who it is has no second Authorization")
 	EXPECT_INT(guard.status, 200);
 	EXPECT_INT(count_lines(echo.text, "Bearer "), 1);
 	EXPECT_CONTAINS(echo.text, "Bearer theirs");
+	EXPECT_CONTAINS(echo.text, "User-Agent: sluice/" SLUICE_VERSION " (run)\r\n");
 	http->ops->free(http);
 	loop_fd(guard.loop, fd, 0, NULL, NULL);
 	close(fd);

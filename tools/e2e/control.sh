@@ -17,10 +17,13 @@ inside() {
 	folder=$root/build/e2e/control/$(basename "$story" .sh)
 	cd "$root" || exit 1
 	failures=0
+	# shellcheck source=tools/e2e/audit.sh
+	. "$here/audit.sh"
 	# shellcheck source=tools/e2e/control/story.sh
 	. "$here/control/story.sh"
 	# shellcheck disable=SC1090
 	. "$story"
+	expect_own_account
 	cp "$BED/audit.log" "$folder/"
 	exit $((failures > 0))
 }
@@ -46,4 +49,9 @@ tell() {
 }
 lanes=${LANES:-4}
 wanted_stories "$here/control" "$@"
-tell_all "control plane" "$root/build/e2e/control"
+status=0
+tell_all "control plane" "$root/build/e2e/control" || status=1
+# shellcheck source=tools/e2e/audit.sh
+. "$here/audit.sh"
+expect_rights_cover "$root/build/e2e/control" || status=1
+exit $status

@@ -75,10 +75,13 @@ tell() (
 	began=$EPOCHREALTIME
 	# shellcheck source=tools/e2e/story.sh
 	. "$here/story.sh"
+	# shellcheck source=tools/e2e/audit.sh
+	. "$here/audit.sh"
 	trap end_story EXIT
 	"$kubectl" create namespace "$ns" >/dev/null || stuck "no namespace"
 	# shellcheck disable=SC1090
 	. "$1" </dev/null
+	[ -z "${BED:-}" ] || expect_own_account "$ns"
 	exit $((failures > 0))
 )
 
@@ -91,4 +94,11 @@ fi
 export interval=${INTERVAL:-4s} # of the analysis
 lanes=${LANES:-2}
 wanted_stories "$here/stories" "$@"
-tell_all "data plane" "$root/build/e2e/stories"
+status=0
+tell_all "data plane" "$root/build/e2e/stories" || status=1
+if [ -n "${BED:-}" ]; then
+	# shellcheck source=tools/e2e/audit.sh
+	. "$here/audit.sh"
+	expect_rights_cover "$root/build/e2e/stories" || status=1
+fi
+exit $status

@@ -5,6 +5,7 @@
 # shellcheck shell=bash disable=SC2154
 
 failures=0
+ran= # a daemon that must have asked for something
 release=0 # the line of the follower's log where the release began
 declare -A mark=([state]=0 [event]=0) # the last one that was waited for: states and events overtake each other
 
@@ -91,6 +92,7 @@ given_canary() {
 # start_daemon [NAME]: as the ServiceAccount that we ship; $daemon_flags are more of its flags.
 daemon_flags=()
 start_daemon() {
+	ran=yes
 	# In a subshell, so that it is nobody's job here: how it ends is not told.
 	(
 		"$sluice" run --kubeconfig "$daemon_kubeconfig" --namespace "$ns" --mesh-provider appmesh:v1beta2 \

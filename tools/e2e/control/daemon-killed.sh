@@ -4,4 +4,3 @@ given_cluster
 export HARM=killed TIMES=10 TOLD=$folder/harm
 releases --no-election --only "$meshes" --repeats --limit 4m "$here/harm.sh"
 say "killed $(grep -c killed "$TOLD") times"
-expect_nothing_denied

@@ -18,4 +18,3 @@ say "image: $(cat "$folder/version"), $(tar -C "$IMAGE" --exclude ./var -cz . | 
 releases --only "$meshes" "$here/in-image.sh"
 wait
 [ "$(grep -c 200 "$folder/probes")" = 3 ] || wrong "probes: $(cat "$folder/probes")"
-expect_nothing_denied

@@ -95,4 +95,3 @@ until_it 40 "the canary does not go" is_gone
 until_it 10 "given back it has not the primary's pods" has_pods web 3
 kill $daemon $store
 wait $daemon $store
-expect_nothing_denied

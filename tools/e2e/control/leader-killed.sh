@@ -5,4 +5,3 @@ export HARM=leader-killed TOLD=$folder/harm SECOND=$BED/second.kubeconfig
 second_kubeconfig >"$SECOND"
 releases --only "$meshes" --repeats --limit 4m "$here/harm.sh"
 expect_one_takeover
-expect_nothing_denied

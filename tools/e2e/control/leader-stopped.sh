@@ -6,4 +6,3 @@ second_kubeconfig >"$SECOND"
 releases --only "$meshes" --repeats --limit 4m --rest 10s "$here/harm.sh"
 grep -q woken "$TOLD" || wrong "it was not woken"
 expect_one_takeover
-expect_nothing_denied

@@ -189,4 +189,3 @@ each_until 90 "Flagger does not take it back" Initialized $left
 end "$other"
 end "$receiver"
 say "handed back: Flagger has initialised all of them, and no primary was touched"
-expect_nothing_denied

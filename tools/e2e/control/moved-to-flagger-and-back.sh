@@ -83,4 +83,3 @@ else
 fi
 kill $daemon $store
 wait $daemon $store
-expect_nothing_denied

@@ -2,4 +2,3 @@
 
 given_cluster
 releases --only "$meshes" "$PROGRAMS/sluice"
-expect_nothing_denied

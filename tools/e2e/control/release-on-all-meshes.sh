@@ -3,4 +3,3 @@
 
 given_cluster ours all
 releases --limit 4m "$PROGRAMS/sluice"
-expect_nothing_denied

@@ -100,4 +100,3 @@ routes .spec >"$folder/after"
 diff "$folder/before" "$folder/after" >"$folder/differs" || wrong "the routes are not as they were: $(cat "$folder/differs")"
 kill $daemon $store
 wait $daemon $store
-expect_nothing_denied

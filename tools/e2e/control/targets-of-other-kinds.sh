@@ -114,4 +114,3 @@ say "the Service is released"
 
 kill $daemon $kubelet
 wait $daemon $kubelet 2>/dev/null
-expect_nothing_denied

@@ -100,4 +100,3 @@ stop_daemon
 managers=$(kube get services,destinationrules.networking.istio.io,virtualservices.networking.istio.io -o json --show-managed-fields |
 	jq -r '.items[].metadata.managedFields[] | .manager + " " + .operation' | sort | uniq -c | awk '{ printf "%s %s %d, ", $2, $3, $1 }')
 say "managers of the fields: $managers"
-expect_nothing_denied

@@ -51,4 +51,3 @@ say "one that somebody scales by hand: $(condition Contested)"
 end "$daemon"
 kill "$store"
 wait "$store"
-expect_nothing_denied
