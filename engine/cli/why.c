@@ -192,7 +192,10 @@ static void tell_sample(const cJSON *sample)
 		printf(", must be at most %s", bound);
 	json_number_text(json_number(sample, "count", 0), number);
 	if (json_get(sample, "count") != NULL)
-		printf("; it is made of %s measurements", number);
+		printf("; of %s %s", number,
+		       text_starts(json_string_or(sample, "name", ""), "request-")
+			       ? "requests"
+			       : "measurements");
 	printf("\n");
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "metric/prometheus.h"
 
 #define PODS                                                                                       \
 	"kubernetes_namespace=\"{{ namespace }}\","                                                \
@@ -38,11 +39,22 @@
 #define KNATIVE "envoy_cluster_name=~\"{{ namespace }}/{{ route }}\""
 
 #define OF(series) "sum(rate(" series "[{{ interval }}]))"
+/* A second series beside the value: of how many requests that is made (metric/prometheus.h). */
+#define COUNTED(series)                                                                            \
+	" or label_replace(sum(increase(" series "[{{ interval }}])), "                            \
+	"\"" PROMETHEUS_COUNT_LABEL "\", \"count\", \"\", \"\")"
+/* Where no request was ever good there is no series of good ones: that is 0%, and not "no data". */
 #define RATE(series, labels, good)                                                                 \
-	OF(series "{" labels "," good "}") " / " OF(series "{" labels "}") " * 100"
-#define P99(series) "histogram_quantile(0.99, sum(rate(" series "}[{{ interval }}])) by (le))"
+	"(" OF(series "{" labels "," good "}") " or " OF(series "{" labels "}") " * 0) / " OF(     \
+		series "{" labels "}") " * 100" COUNTED(series "{" labels "}")
+#define QUANTILE(buckets)                                                                          \
+	"histogram_quantile(0.99, sum(rate(" buckets "}[{{ interval }}])) by (le))"
+#define ALL_OF(buckets) COUNTED(buckets ",le=\"+Inf\"}")
+#define P99(buckets) QUANTILE(buckets) ALL_OF(buckets)
+#define P99_OF_SECONDS(buckets) QUANTILE(buckets) " * 1000" ALL_OF(buckets)
 #define MEAN(series, labels)                                                                       \
-	OF(series "_sum{" labels "}") " / " OF(series "_count{" labels "}") " * 1000"
+	OF(series "_sum{" labels "}")                                                              \
+	" / " OF(series "_count{" labels "}") " * 1000" COUNTED(series "_count{" labels "}")
 
 #define ENVOY(labels)                                                                              \
 	RATE("envoy_cluster_upstream_rq", labels, "envoy_response_code!~\"5.*\""),                 \
@@ -61,16 +73,16 @@ static const struct {
 	{"nginx", RATE("nginx_ingress_controller_requests", NGINX, "status!~\"5.*\""),
 	 MEAN("nginx_ingress_controller_response_duration_seconds", NGINX)},
 	{"kubernetes", RATE("http_request_duration_seconds_count", PODS, "status!~\"5.*\""),
-	 P99("http_request_duration_seconds_bucket{" PODS) " * 1000"},
+	 P99_OF_SECONDS("http_request_duration_seconds_bucket{" PODS)},
 	{"gatewayapi", RATE("http_request_duration_seconds_count", PODS, "status!~\"5.*\""),
-	 P99("http_request_duration_seconds_bucket{" PODS) " * 1000"},
+	 P99_OF_SECONDS("http_request_duration_seconds_bucket{" PODS)},
 	{"skipper",
 	 RATE("skipper_response_duration_seconds_bucket", SKIPPER ",le=\"+Inf\"", "code!~\"5..\""),
 	 MEAN("skipper_serve_route_duration_seconds", SKIPPER)},
 	{"traefik",
 	 RATE("traefik_service_request_duration_seconds_bucket", TRAEFIK ",le=\"+Inf\"",
 	      "code!~\"5..\""),
-	 P99("traefik_service_request_duration_seconds_bucket{" TRAEFIK) " * 1000"},
+	 P99_OF_SECONDS("traefik_service_request_duration_seconds_bucket{" TRAEFIK)},
 	{"osm", RATE("osm_request_total", OSM, "response_code!~\"5.*\""),
 	 P99("osm_request_duration_ms_bucket{" OSM)},
 	{"kuma", ENVOY(KUMA)},

@@ -8,7 +8,8 @@
 
 /* A template for metric/template.h, or NULL when there is none of that name. The success rate is in
  * percent, the duration in milliseconds: the 99th percentile, or the mean where there is no
- * histogram. Whoever is not known is asked as Istio. */
+ * histogram. Each also asks of how many requests that is made, as a second series. Whoever is not
+ * known is asked as Istio. */
 const char *builtin_query(const char *provider, const char *metric);
 
 /* The same for a target that is a Service: NULL too where only a workload's name tells its pods. */

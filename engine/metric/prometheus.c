@@ -58,6 +58,27 @@ static void read_value(const cJSON *pair, struct sample *sample)
 		say(sample, "no values found");
 }
 
+static const cJSON *find_count(const cJSON *result)
+{
+	const cJSON *series;
+	cJSON_ArrayForEach(series, result)
+	{
+		const cJSON *labels = json_get(series, "metric");
+		if (text_equal(json_string(labels, PROMETHEUS_COUNT_LABEL), "count"))
+			return series;
+	}
+	return NULL;
+}
+
+/* What Prometheus extrapolates of a counter is no whole number; requests are. */
+static void read_count(const cJSON *series, struct sample *sample)
+{
+	const cJSON *text = cJSON_GetArrayItem(json_get(series, "value"), 1);
+	double count = cJSON_IsString(text) ? strtod(text->valuestring, NULL) : NAN;
+	sample->has_count = isfinite(count) && count >= 0;
+	sample->count = sample->has_count ? round(count) : 0;
+}
+
 void prometheus_read(int status, const char *body, size_t len, struct sample *sample)
 {
 	struct error err = {0};
@@ -80,14 +101,20 @@ void prometheus_read(int status, const char *body, size_t len, struct sample *sa
 		return;
 	}
 	int count = cJSON_GetArraySize(result);
+	const cJSON *value = result->child, *made_of = find_count(result);
+	if (made_of != NULL) {
+		read_count(made_of, sample);
+		count--;
+		value = made_of == value ? value->next : value;
+	}
 	if (count == 0) {
 		sample->kind = SAMPLE_NO_DATA;
 		say(sample, "no values found");
-	} else if (count > 1 || json_get(result->child, "values") != NULL) {
+	} else if (count > 1 || json_get(value, "values") != NULL) {
 		sample->kind = SAMPLE_AMBIGUOUS;
 		say(sample, "query returned multiple values");
 	} else {
-		read_value(json_get(result->child, "value"), sample);
+		read_value(json_get(value, "value"), sample);
 	}
 }
 

@@ -12,6 +12,10 @@
 /* `http` is borrowed. Freed by ops->free, which cancels what is under way. */
 struct metrics *prometheus_new(struct loop *loop, struct http *http);
 
+/* A series whose label of this name is "count" says of how many measurements the value is made that
+ * the other series has: the built-in queries ask for both, and a query of a MetricTemplate may. */
+#define PROMETHEUS_COUNT_LABEL "sluice_sample"
+
 /* What an answer says. `text` of the sample never holds a credential. */
 void prometheus_read(int status, const char *body, size_t len, struct sample *sample);
 

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "metric/prometheus.h"
 
 enum { SERIES_MAX = 256, SAMPLES_MAX = 1000000 };
 
@@ -19,10 +20,14 @@ struct point {
 	bool absent;
 };
 
-struct series {
-	char *metric, *canary; /* canary NULL: any */
-	struct point *points;
+struct row {
+	struct point *points; /* by time */
 	size_t count, room;
+};
+
+struct series {
+	char *metric, *canary;	     /* canary NULL: any */
+	struct row values, requests; /* of how many requests a value is made; may be empty */
 };
 
 struct recording {
@@ -42,22 +47,22 @@ void recording_free(struct recording *recording)
 	for (size_t i = 0; i < recording->count; i++) {
 		free(recording->series[i].metric);
 		free(recording->series[i].canary);
-		free(recording->series[i].points);
+		free(recording->series[i].values.points);
+		free(recording->series[i].requests.points);
 	}
 	free(recording);
 }
 
-static bool add_point(struct series *series, int64_t at_us, double value, bool absent,
-		      struct error *err)
+static bool add_point(struct row *row, int64_t at_us, double value, bool absent, struct error *err)
 {
-	if (series->count == SAMPLES_MAX)
+	if (row->count == SAMPLES_MAX)
 		return error_set(err, ERROR_INVALID, "more than %d samples in a series",
 				 SAMPLES_MAX);
-	if (series->count == series->room) {
-		series->room = series->room == 0 ? 64 : series->room * 2;
-		series->points = xrealloc(series->points, series->room * sizeof(struct point));
+	if (row->count == row->room) {
+		row->room = row->room == 0 ? 64 : row->room * 2;
+		row->points = xrealloc(row->points, row->room * sizeof(struct point));
 	}
-	series->points[series->count++] = (struct point){at_us, value, absent};
+	row->points[row->count++] = (struct point){at_us, value, absent};
 	return true;
 }
 
@@ -101,8 +106,7 @@ static bool read_number(const char **at, double *value)
 	return end != text;
 }
 
-static bool read_term(struct series *series, const char *term, int64_t interval_us,
-		      struct error *err)
+static bool read_term(struct row *row, const char *term, int64_t interval_us, struct error *err)
 {
 	const char *at = term;
 	double value = 0, step = 0;
@@ -113,30 +117,41 @@ static bool read_term(struct series *series, const char *term, int64_t interval_
 	else if (!read_number(&at, &value) ||
 		 ((*at == '+' || *at == '-') && !read_number(&at, &step)))
 		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
-	bool row = *at == 'x';
-	if (!read_times(&at, &times) || *at != '\0' || (step != 0 && !row))
+	bool many = *at == 'x';
+	if (!read_times(&at, &times) || *at != '\0' || (step != 0 && !many))
 		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
-	long count = absent && row ? times : times + 1;
+	long count = absent && many ? times : times + 1;
 	for (long i = 0; i < count; i++)
-		if (!add_point(series, (int64_t)series->count * interval_us,
-			       value + step * (double)i, absent, err))
+		if (!add_point(row, (int64_t)row->count * interval_us, value + step * (double)i,
+			       absent, err))
 			return false;
 	return true;
 }
 
-static bool read_values(struct series *series, const char *values, int64_t interval_us,
-			struct error *err)
+static bool read_terms(struct row *row, const char *terms, int64_t interval_us, struct error *err)
 {
 	static const char blank[] = " \t\n";
-	for (const char *at = values + strspn(values, blank); *at != '\0';) {
+	for (const char *at = terms + strspn(terms, blank); *at != '\0';) {
 		size_t len = strcspn(at, blank);
 		SCOPED(text) char *term = xstrndup(at, len);
-		if (!read_term(series, term, interval_us, err))
+		if (!read_term(row, term, interval_us, err))
 			return false;
 		at += len;
 		at += strspn(at, blank);
 	}
 	return true;
+}
+
+/* The row `name` of an item of `series`: a text, or one number. */
+static bool read_row(struct row *row, const cJSON *item, const char *name, int64_t interval_us,
+		     struct error *err)
+{
+	char number[32] = "";
+	const cJSON *terms = json_get(item, name);
+	if (cJSON_IsNumber(terms))
+		json_number_text(terms->valuedouble, number);
+	return read_terms(row, cJSON_IsString(terms) ? terms->valuestring : number, interval_us,
+			  err);
 }
 
 static bool read_notation(struct recording *recording, const struct yaml_file *file,
@@ -149,26 +164,28 @@ static bool read_notation(struct recording *recording, const struct yaml_file *f
 	    interval_us <= 0)
 		return error_set(err, ERROR_INVALID, "%s:%d: interval: must be a duration above 0",
 				 yaml_name(file), yaml_line(file, 0, "interval"));
-	size_t i = 0;
+	int i = 0;
 	cJSON_ArrayForEach(item, json_get(document, "series"))
 	{
-		char path[40];
-		snprintf(path, sizeof(path), "series[%zu].values", i++);
+		static const char *const names[] = {"values", "requests"};
 		const char *metric = json_string(item, "metric");
-		const cJSON *values = json_get(item, "values");
-		char number[32] = "";
-		if (cJSON_IsNumber(values))
-			json_number_text(values->valuedouble, number);
-		const char *text = cJSON_IsString(values) ? values->valuestring : number;
-		if (metric == NULL || text[0] == '\0')
-			return error_set(err, ERROR_INVALID,
-					 "%s:%d: series[%zu]: needs a metric and values",
-					 yaml_name(file), yaml_line(file, 0, path), i - 1);
-		struct series *series =
-			add_series(recording, metric, json_string(item, "canary"), &why);
-		if (series == NULL || !read_values(series, text, interval_us, &why))
-			return error_set(err, ERROR_INVALID, "%s:%d: %s: %s", yaml_name(file),
-					 yaml_line(file, 0, path), path, why.text);
+		struct series *series = add_series(recording, metric == NULL ? "" : metric,
+						   json_string(item, "canary"), &why);
+		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+			char path[48];
+			snprintf(path, sizeof(path), "series[%d].%s", i, names[k]);
+			if (series == NULL ||
+			    !read_row(k == 0 ? &series->values : &series->requests, item, names[k],
+				      interval_us, &why))
+				return error_set(err, ERROR_INVALID, "%s:%d: %s: %s",
+						 yaml_name(file), yaml_line(file, 0, path), path,
+						 why.text);
+			if (metric == NULL || series->values.count == 0)
+				return error_set(err, ERROR_INVALID,
+						 "%s:%d: series[%d]: needs a metric and values",
+						 yaml_name(file), yaml_line(file, 0, path), i);
+		}
+		i++;
 	}
 	if (recording->count == 0)
 		return error_set(err, ERROR_INVALID, "%s:1: holds no series", yaml_name(file));
@@ -176,6 +193,25 @@ static bool read_notation(struct recording *recording, const struct yaml_file *f
 }
 
 /* ---- the answer to a range query ---- */
+
+/* What is to be filled: the series of that name whose row, of values or of requests, is empty yet.
+ */
+static struct row *row_to_fill(struct recording *recording, const char *metric, const char *canary,
+			       bool requests, struct error *err)
+{
+	struct series *series = NULL;
+	for (size_t i = 0; i < recording->count && series == NULL; i++) {
+		struct series *other = &recording->series[i];
+		if (strcmp(other->metric, metric) == 0 && text_equal(other->canary, canary) &&
+		    (requests ? other->requests.count : other->values.count) == 0)
+			series = other;
+	}
+	if (series == NULL)
+		series = add_series(recording, metric, canary, err);
+	if (series == NULL)
+		return NULL;
+	return requests ? &series->requests : &series->values;
+}
 
 static bool read_matrix(struct recording *recording, const char *name, const char *all,
 			const cJSON *result, struct error *err)
@@ -194,9 +230,10 @@ static bool read_matrix(struct recording *recording, const char *name, const cha
 					 "%s: a series has neither a label \"metric\" nor a name: "
 					 "say which it is, METRIC=%s",
 					 name, name);
-		struct series *series =
-			add_series(recording, metric, json_string(item, "metric.canary"), err);
-		if (series == NULL)
+		const char *kind = json_string(json_get(item, "metric"), PROMETHEUS_COUNT_LABEL);
+		struct row *row = row_to_fill(recording, metric, json_string(item, "metric.canary"),
+					      text_equal(kind, "count"), err);
+		if (row == NULL)
 			return false;
 		cJSON_ArrayForEach(sample, json_get(item, "values"))
 		{
@@ -205,7 +242,7 @@ static bool read_matrix(struct recording *recording, const char *name, const cha
 			if (!isfinite(at))
 				return error_set(err, ERROR_INVALID,
 						 "%s: a sample of %s has no time", name, metric);
-			if (!add_point(series, (int64_t)((at - first) * 1e6), value, isnan(value),
+			if (!add_point(row, (int64_t)((at - first) * 1e6), value, isnan(value),
 				       err))
 				return false;
 		}
@@ -321,6 +358,28 @@ static const struct series *find_series(const struct recording *recording,
 	return NULL;
 }
 
+/* The last point until then; NULL where the row says nothing of that time. */
+static const struct point *point_at(const struct row *row, int64_t since_us)
+{
+	size_t low = 0, high = row->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (row->points[middle].at_us <= since_us)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || row->points[low - 1].absent)
+		return NULL;
+	/* A row says nothing of the time after its end: one more interval at most. */
+	if (low == row->count && row->count > 1) {
+		int64_t gap_us = row->points[low - 1].at_us - row->points[low - 2].at_us;
+		if (since_us >= row->points[low - 1].at_us + gap_us)
+			return NULL;
+	}
+	return &row->points[low - 1];
+}
+
 static void look_up(const struct player *player, const struct metric_query *query,
 		    struct sample *sample)
 {
@@ -339,29 +398,22 @@ static void look_up(const struct player *player, const struct metric_query *quer
 	if (series == NULL)
 		return;
 	int64_t since_us = *player->start_us == 0 ? 0 : loop_now(player->loop) - *player->start_us;
-	size_t low = 0, high = series->count;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		if (series->points[middle].at_us <= since_us)
-			low = middle + 1;
-		else
-			high = middle;
+	const struct point *requests = point_at(&series->requests, since_us);
+	if (requests != NULL && requests->value >= 0) {
+		sample->has_count = true;
+		sample->count = requests->value;
 	}
-	if (low == 0 || series->points[low - 1].absent)
+	const struct point *point = point_at(&series->values, since_us);
+	if (point == NULL)
 		return;
-	/* A series says nothing of the time after its end: one more interval at most. */
-	if (low == series->count && series->count > 1) {
-		int64_t gap_us = series->points[low - 1].at_us - series->points[low - 2].at_us;
-		if (since_us >= series->points[low - 1].at_us + gap_us)
-			return;
-	}
-	double value = series->points[low - 1].value;
-	if (isnan(value)) {
+	if (isnan(point->value)) {
 		sample->kind = SAMPLE_NAN;
 		text_copy(sample->text, sizeof(sample->text), "the recording says NaN");
 		return;
 	}
-	*sample = (struct sample){.kind = SAMPLE_OK, .value = value};
+	sample->kind = SAMPLE_OK;
+	sample->value = point->value;
+	sample->text[0] = '\0';
 }
 
 static uint64_t ask(struct metrics *metrics, const struct metric_query *query, metric_done *done,

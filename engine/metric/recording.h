@@ -7,6 +7,7 @@
  *     series:
  *       - metric: request-success-rate
  *         values: 99.9x20 92x10 _x3
+ *         requests: 250x29            # of how many requests a value is made; may be left out
  *
  * "a" is one value, "axN" N+1 times that value, "a+bxN" and "a-bxN" a row of N+1, "_" nothing,
  * "_xN" N times nothing. Or the answer of Prometheus to a range query, as it came, whose series are

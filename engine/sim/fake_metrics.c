@@ -7,6 +7,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+enum { fake_requests = 1200 }; /* behind each number */
+#define COUNT_LABEL                                                                                \
+	"sluice_sample" /* of the series of the built-in queries that has their number */
+
 static bool says(const char *query, const char *prefix, const char *name, const char *suffix)
 {
 	SCOPED(text) char *part = xasprintf("%s%s%s", prefix, name, suffix);
@@ -58,7 +62,13 @@ char *fake_metrics_answer(const struct cluster *cluster, const char *query, int6
 	} else if (image != NULL) {
 		value = strstr(image, ":bad") != NULL ? 82 + 3 * noise : 99.6 + 0.4 * noise;
 	}
+	double now = (double)now_us / (double)DURATION_SECOND;
+	SCOPED(text) char *count = NULL;
+	if (image != NULL && strstr(query, COUNT_LABEL) != NULL)
+		count = xasprintf(",{\"metric\":{\"" COUNT_LABEL
+				  "\":\"count\"},\"value\":[%.3f,\"%d\"]}",
+				  now, fake_requests);
 	return xasprintf("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
-			 "{\"metric\":{},\"value\":[%.3f,\"%.4f\"]}]}}",
-			 (double)now_us / (double)DURATION_SECOND, value);
+			 "{\"metric\":{},\"value\":[%.3f,\"%.4f\"]}%s]}}",
+			 now, value, count == NULL ? "" : count);
 }

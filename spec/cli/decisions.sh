@@ -10,7 +10,8 @@ spec "replay: says where another policy differs" 2 "would be: roll back: two che
 	"$sluice" replay "$logs/a" --policy examples/policies/rollback_early.lua
 spec "replay: says from where on nothing can be known" 2 "13 decisions: 1 would have been other, of 11 nobody can know" \
 	"$sluice" replay "$logs/a" --policy examples/policies/geometric.lua
-spec "why: the number, the limit, and who judged" 0 "request-duration is 990, must be at most 500" "$sluice" why "$logs/a"
+spec "why: the number, the limit, the requests behind it" 0 "request-duration is 990, must be at most 500; of 250 requests" \
+	"$sluice" why "$logs/a"
 limit=$(grep -n 'verdict = "fail", reason = halt' policies/defaults.lua | tail -1 | cut -d: -f1)
 spec "why: the policy's file, and the line that returned" 0 "judged fail by policies/defaults.lua:$limit:" "$sluice" why "$logs/a" podinfo
 spec "why: the smallest change, tried" 0 "with the number 500 instead of 990 the verdict would have been pass" \

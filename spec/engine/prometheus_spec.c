@@ -31,6 +31,37 @@ SPEC("prometheus: one series is a number, none is no data, several are ambiguous
 		       .value == 7);
 }
 
+#define COUNT_OF(count) "{\"metric\":{\"sluice_sample\":\"count\"},\"value\":[1,\"" count "\"]}"
+
+SPEC("prometheus: a series labelled as the count is no second value")
+{
+	static const char one[] = "{\"metric\":{},\"value\":[1,\"99.5\"]}";
+	static const struct {
+		const char *before, *after;
+		enum sample_kind kind;
+		double count; /* below 0: none */
+	} cases[] = {
+		{one, "," COUNT_OF("311.666"), SAMPLE_OK, 312}, /* extrapolated */
+		{COUNT_OF("250") ",", one, SAMPLE_OK, 250},
+		{COUNT_OF("0"), "", SAMPLE_NO_DATA, 0},
+		{one, "", SAMPLE_OK, -1},
+		{one, "," COUNT_OF("NaN"), SAMPLE_OK, -1},
+		{one, "," COUNT_OF("-3"), SAMPLE_OK, -1},
+		{one, "," COUNT_OF("1") "," COUNT_OF("2"), SAMPLE_AMBIGUOUS, 1},
+		{one, ",{\"metric\":{},\"value\":[1,\"1\"]}," COUNT_OF("7"), SAMPLE_AMBIGUOUS, 7},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED(text)
+		char *body = xasprintf("{\"data\":{\"result\":[%s%s]}}", cases[i].before,
+				       cases[i].after);
+		struct sample sample = read_answer(200, body);
+		EXPECT_INT(sample.kind, cases[i].kind);
+		EXPECT(sample.has_count == (cases[i].count >= 0));
+		if (sample.has_count)
+			EXPECT_INT(sample.count, cases[i].count);
+	}
+}
+
 SPEC("prometheus: garbage and refusals are errors with a sentence")
 {
 	struct sample sample = read_answer(503, "down");

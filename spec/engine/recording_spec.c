@@ -86,6 +86,28 @@ SPEC("recording: the answer of Prometheus to a range query")
 	EXPECT(at(text, "m", 120).value == 4.5);
 }
 
+SPEC("recording: of how many requests a value is made, in the notation and in Prometheus' answer")
+{
+	static const char notation[] = "series:\n"
+				       "  - metric: m\n"
+				       "    values: 99.5 _ 99\n"
+				       "    requests: 250 0 _\n";
+	static const char answer[] = "{\"data\":{\"result\":["
+				     "{\"metric\":{\"__name__\":\"m\",\"sluice_sample\":\"count\"},"
+				     "\"values\":[[1700000000,\"250\"],[1700000060,\"0\"]]},"
+				     "{\"metric\":{\"__name__\":\"m\"},"
+				     "\"values\":[[1700000000,\"99.5\"],[1700000120,\"99\"]]}]}}";
+	static const char *const texts[] = {notation, answer};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct sample first = at(texts[i], "m", 0);
+		EXPECT(first.kind == SAMPLE_OK && first.value == 99.5);
+		EXPECT(first.has_count && first.count == 250);
+	}
+	struct sample idle = at(notation, "m", 60);
+	EXPECT(idle.kind == SAMPLE_NO_DATA && idle.has_count && idle.count == 0);
+	EXPECT(!at(notation, "m", 120).has_count);
+}
+
 SPEC("recording: what is wrong is told with file and line")
 {
 	static const struct {
