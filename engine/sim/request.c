@@ -110,9 +110,11 @@ bool request_selects(const struct exchange *exchange)
 	return strstr(exchange->url, "Selector=") != NULL;
 }
 
-cJSON *request_view(const struct exchange *exchange, const cJSON *object)
+cJSON *request_view(const struct exchange *exchange, const cJSON *object, const char *managed)
 {
-	return request_wants_metadata(exchange) ? metadata_only(object) : json_copy(object);
+	cJSON *view = request_wants_metadata(exchange) ? metadata_only(object) : json_copy(object);
+	json_put(view, "metadata.managedFields", json_parse(managed, strlen(managed), NULL));
+	return view;
 }
 
 /* ---- refusals ---- */

@@ -60,8 +60,9 @@ bool request_wants(const struct exchange *exchange, const struct kube_ref *colle
 		   const struct kube_ref *item, const cJSON *object);
 bool request_selects(const struct exchange *exchange); /* by labels or fields */
 bool request_wants_metadata(const struct exchange *exchange);
-/* The object in the form that was asked for: whole or its metadata; the caller frees. */
-cJSON *request_view(const struct exchange *exchange, const cJSON *object);
+/* The object with its managedFields (a text) in the form that was asked for: whole or its metadata;
+ * the caller frees. */
+cJSON *request_view(const struct exchange *exchange, const cJSON *object, const char *managed);
 cJSON *refusal(int code, const char *reason, const char *message);
 cJSON *refuse_not_found(const struct kube_ref *ref, int *code);
 cJSON *refuse_conflict(const struct kube_ref *ref, int *code);

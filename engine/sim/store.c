@@ -25,6 +25,7 @@ static void stored_free(struct stored *stored)
 static void change_fini(struct change *change)
 {
 	free(change->text);
+	free(change->managed);
 	tree_drop(change->object);
 }
 
@@ -97,6 +98,7 @@ static void log_change(struct store *store, const struct stored *stored, const c
 		.type = type,
 		.ref = stored->ref,
 		.object = tree_hold(stored->tree),
+		.managed = xstrdup(stored->managed),
 	};
 	if (store->change_count > TREES_MAX)
 		pack(&store->changes[store->change_count - 1 - TREES_MAX]);
@@ -136,7 +138,7 @@ static void give_uid(struct store *store, cJSON *object)
 }
 
 struct stored *store_add(struct store *store, const char *path, const struct kube_ref *ref,
-			 cJSON *owned_object, int64_t now_us)
+			 cJSON *owned_object, char *owned_managed, int64_t now_us)
 {
 	if (store->count == store->room) {
 		store->room = store->room == 0 ? 64 : store->room * 2;
@@ -155,6 +157,7 @@ struct stored *store_add(struct store *store, const char *path, const struct kub
 	stored->path = xstrdup(path);
 	stored->ref = *ref;
 	stored->ref.subresource[0] = '\0';
+	stored->managed = owned_managed;
 	put(stored, owned_object);
 	size_t at = store_place(store, path);
 	memmove(store->items + at + 1, store->items + at,

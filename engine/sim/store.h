@@ -27,6 +27,7 @@ struct change {
 	struct kube_ref ref;
 	struct tree *object; /* NULL: it has been a while, and there is a text only */
 	char *text;
+	char *managed; /* metadata.managedFields of then */
 };
 
 struct store {
@@ -45,9 +46,9 @@ void store_fini(struct store *store);
 size_t store_place(const struct store *store, const char *path);
 struct stored *store_find(const struct store *store, const char *path);
 
-/* Puts an object that was not there; metadata is completed. */
+/* Puts an object that was not there; metadata is completed. `managed` is who owns its fields. */
 struct stored *store_add(struct store *store, const char *path, const struct kube_ref *ref,
-			 cJSON *owned_object, int64_t now_us);
+			 cJSON *owned_object, char *owned_managed, int64_t now_us);
 /* Replaces the object; false when nothing changed. Generation counts changes outside metadata and
  * status. */
 bool store_replace(struct store *store, struct stored *stored, cJSON *owned_object);

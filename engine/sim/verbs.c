@@ -171,9 +171,8 @@ cJSON *verb_create(struct cluster *cluster, struct kube_ref *ref, cJSON *owned_o
 		fields_applied(managed, owned_object, owned_object, &who);
 	else
 		fields_written(managed, NULL, owned_object, &who);
-	struct stored *stored =
-		store_add(&cluster->store, path, ref, owned_object, loop_now(cluster->loop));
-	stored->managed = json_text(managed);
+	struct stored *stored = store_add(&cluster->store, path, ref, owned_object,
+					  json_text(managed), loop_now(cluster->loop));
 	*code = 201;
 	cJSON *copy = with_these(stored, &managed);
 	changed(cluster, &stored->ref, stored->path, stored->object);
@@ -399,7 +398,8 @@ static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
 			break;
 		}
 		taken++;
-		cJSON_AddItemToArray(items, request_view(exchange, stored->object));
+		cJSON_AddItemToArray(items,
+				     request_view(exchange, stored->object, stored->managed));
 	}
 	cJSON_AddItemToObject(answered, "items", items);
 	*code = 200;

@@ -94,13 +94,14 @@ static bool say(const struct exchange *watch, const char *type, cJSON *owned_obj
 }
 
 /* False when the watch is gone. */
-static bool tell(struct cluster *cluster, uint64_t id, const char *type, const cJSON *object)
+static bool tell(struct cluster *cluster, uint64_t id, const char *type, const cJSON *object,
+		 const char *managed)
 {
 	size_t i = exchange_index(cluster, id);
 	if (i == SIZE_MAX)
 		return false;
 	const struct exchange *watch = cluster->exchanges[i];
-	if (say(watch, type, request_view(watch, object)))
+	if (say(watch, type, request_view(watch, object, managed)))
 		return exchange_index(cluster, id) != SIZE_MAX;
 	struct error err;
 	error_set(&err, ERROR_CANCELLED, "ended by its reader");
@@ -139,10 +140,11 @@ static void tell_changes(void *owner, uint64_t id)
 			continue;
 		/* The log may be packed meanwhile. */
 		const char *type = next->type;
+		SCOPED(text) char *managed = xstrdup(next->managed);
 		struct tree *object = change_object(next);
 		bool wanted = !request_selects(watch) ||
 			      request_wants(watch, &watch->ref, &next->ref, object->json);
-		bool goes_on = !wanted || tell(cluster, id, type, object->json);
+		bool goes_on = !wanted || tell(cluster, id, type, object->json, managed);
 		tree_drop(object);
 		if (!goes_on)
 			return;
@@ -166,7 +168,7 @@ static bool tell_all(struct cluster *cluster, const struct exchange *watch)
 		const struct stored *stored = cluster->store.items[i];
 		if (!request_wants(watch, &watch->ref, &stored->ref, stored->object))
 			continue;
-		if (!tell(cluster, id, "ADDED", stored->object))
+		if (!tell(cluster, id, "ADDED", stored->object, stored->managed))
 			return false;
 	}
 	return true;

@@ -102,3 +102,92 @@ SPEC("sim: a watch that comes back late is told each change, as it was")
 	cluster_free(cluster);
 	loop_free(loop);
 }
+
+/* ---- who owns fields ---- */
+
+struct owners {
+	int count;
+	char first[64], last[64];
+};
+
+static bool on_owned(void *owner, uint64_t token, const char *type, cJSON *owned_object)
+{
+	struct owners *owners = owner;
+	const cJSON *managed = json_at(owned_object, "metadata.managedFields"), *entry;
+	(void)token;
+	(void)type;
+	owners->last[0] = '\0';
+	cJSON_ArrayForEach(entry, managed)
+	{
+		size_t len = strlen(owners->last);
+		text_copy(owners->last + len, sizeof(owners->last) - len,
+			  json_string_or(entry, "manager", "?"));
+	}
+	if (owners->count++ == 0)
+		text_copy(owners->first, sizeof(owners->first), owners->last);
+	json_free(owned_object);
+	return true;
+}
+
+static void on_answer(void *owner, uint64_t token, const struct http_reply *reply)
+{
+	(void)owner;
+	(void)token;
+	EXPECT(reply->status < 300);
+}
+
+static void send(struct loop *loop, struct cluster *cluster, const struct http_request *request,
+		 struct owners *owners)
+{
+	struct http *port = cluster_port(cluster);
+	uint64_t id = port->ops->send(port, request, request->event == NULL ? NULL : on_piece,
+				      on_answer, owners, 0);
+	loop_run(loop, loop_now(loop) + DURATION_SECOND);
+	port->ops->cancel(port, id);
+}
+
+SPEC("sim: a watch tells who owned the fields at each change, and who owns them now")
+{
+	struct loop *loop = loop_new_virtual(1000 * DURATION_SECOND);
+	const struct cluster_options options = {.seed = 1};
+	struct cluster *cluster = cluster_new(loop, &options);
+	static const char one[] = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
+				  "\"name\":\"c\"},\"data\":{\"a\":\"1\"}}";
+	static const char two[] = "{\"data\":{\"b\":\"2\"}}";
+	const struct http_header merge = {"Content-Type", "application/merge-patch+json"};
+	const struct http_header metadata = {
+		"Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"};
+	struct owners whole = {0}, partial = {0};
+	const struct http_request create = {
+		.method = "POST",
+		.url = "/api/v1/namespaces/test/configmaps?fieldManager=mine",
+		.body = one,
+		.body_len = strlen(one)};
+	const struct http_request patch = {
+		.method = "PATCH",
+		.url = "/api/v1/namespaces/test/configmaps/c?fieldManager=yours",
+		.headers = &merge,
+		.header_count = 1,
+		.body = two,
+		.body_len = strlen(two)};
+	send(loop, cluster, &create, &whole);
+	send(loop, cluster, &patch, &whole);
+	const struct http_request changes = {
+		.method = "GET",
+		.url = "/api/v1/namespaces/test/configmaps?watch=1&resourceVersion=1",
+		.event = on_owned};
+	send(loop, cluster, &changes, &whole);
+	EXPECT_INT(whole.count, 2);
+	EXPECT_TEXT(whole.first, "mine");
+	EXPECT_TEXT(whole.last, "mineyours");
+	const struct http_request all = {.method = "GET",
+					 .url = "/api/v1/namespaces/test/configmaps?watch=1",
+					 .headers = &metadata,
+					 .header_count = 1,
+					 .event = on_owned};
+	send(loop, cluster, &all, &partial);
+	EXPECT_INT(partial.count, 1);
+	EXPECT_TEXT(partial.first, "mineyours");
+	cluster_free(cluster);
+	loop_free(loop);
+}
