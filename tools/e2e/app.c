@@ -1,7 +1,7 @@
 /*
  * app.c - what is released in the end-to-end tests: a small server of HTTP, and of gRPC on the next
  * port, that counts, at the pod, the requests that came, by the split under which they were routed,
- * and that fails or dawdles (not of gRPC) as a file says, at once and without a restart.
+ * and that fails or dawdles as a file says, at once and without a restart.
  *
  *     e2e-app --address A --port P --pod NAME --version V --faults FILE --counts FILE
  *
@@ -143,10 +143,11 @@ static bool count_request(struct app *app, const char *split, long *delay_ms)
 	return failed;
 }
 
-static bool on_call(void *owner, const char *split)
+static struct grpc_answer on_call(void *owner, const char *split)
 {
-	long delay_ms;
-	return count_request(owner, split, &delay_ms);
+	struct grpc_answer wanted;
+	wanted.fails = count_request(owner, split, &wanted.delay_ms);
+	return wanted;
 }
 
 static enum MHD_Result serve_work(struct app *app, struct MHD_Connection *connection)

@@ -3,12 +3,14 @@
 #include <nghttp2/nghttp2.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -24,11 +26,17 @@ struct server {
 		nghttp2_session *session;
 	} connections[CONNECTIONS_MAX];
 	size_t count;
+	struct call *late; /* have come, and are answered later */
 };
 
 struct call {
 	char split[SPLIT_TEXT_MAX];
 	size_t sent;
+	nghttp2_session *session;
+	int32_t stream;
+	bool fails;
+	int64_t due_ms;
+	struct call *next; /* of those that are late */
 };
 
 /* Uncompressed, two bytes long: {status: SERVING}. */
@@ -58,25 +66,80 @@ static ssize_t read_answer(nghttp2_session *session, int32_t stream, uint8_t *in
 	return (ssize_t)len;
 }
 
-static void answer(const struct server *server, nghttp2_session *session, int32_t stream,
-		   struct call *call)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void answer(struct call *call)
 {
 	const nghttp2_nv headers[] = {header(":status", "200"),
 				      header("content-type", "application/grpc"),
 				      header("grpc-status", "13")};
 	const nghttp2_data_provider data = {.source.ptr = call, .read_callback = read_answer};
-	if (server->called(server->owner, call->split[0] == '\0' ? "-" : call->split))
-		nghttp2_submit_response(session, stream, headers, 3, NULL);
+	if (call->fails)
+		nghttp2_submit_response(call->session, call->stream, headers, 3, NULL);
 	else
-		nghttp2_submit_response(session, stream, headers, 2, &data);
+		nghttp2_submit_response(call->session, call->stream, headers, 2, &data);
+}
+
+static void take(struct server *server, struct call *call)
+{
+	const char *split = call->split[0] == '\0' ? "-" : call->split;
+	const struct grpc_answer wanted = server->called(server->owner, split);
+	call->fails = wanted.fails;
+	if (wanted.delay_ms <= 0) {
+		answer(call);
+		return;
+	}
+	call->due_ms = now_ms() + wanted.delay_ms;
+	call->next = server->late;
+	server->late = call;
+}
+
+/* It is answered now, or its caller has gone. */
+static bool forget(struct server *server, const struct call *call)
+{
+	struct call **at = &server->late;
+	while (*at != NULL && *at != call)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return false;
+	*at = call->next;
+	return true;
+}
+
+/* -1: none is late. */
+static int next_due_ms(const struct server *server)
+{
+	int64_t now = now_ms(), least = INT_MAX;
+	for (const struct call *call = server->late; call != NULL; call = call->next)
+		if (call->due_ms - now < least)
+			least = call->due_ms - now;
+	return server->late == NULL ? -1 : least < 0 ? 0 : (int)least;
+}
+
+static void answer_due(struct server *server)
+{
+	int64_t now = now_ms();
+	for (struct call *call = server->late, *next; call != NULL; call = next) {
+		next = call->next;
+		if (call->due_ms <= now && forget(server, call))
+			answer(call);
+	}
 }
 
 static int stream_began(nghttp2_session *session, const nghttp2_frame *frame, void *server)
 {
 	(void)server;
-	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-		nghttp2_session_set_stream_user_data(session, frame->hd.stream_id,
-						     xcalloc(1, sizeof(struct call)));
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	struct call *call = xcalloc(1, sizeof(*call));
+	call->session = session;
+	call->stream = frame->hd.stream_id;
+	nghttp2_session_set_stream_user_data(session, call->stream, call);
 	return 0;
 }
 
@@ -100,15 +163,16 @@ static int frame_came(nghttp2_session *session, const nghttp2_frame *frame, void
 {
 	struct call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	if (call != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-		answer(server, session, frame->hd.stream_id, call);
+		take(server, call);
 	return 0;
 }
 
 static int stream_closed(nghttp2_session *session, int32_t stream, uint32_t why, void *server)
 {
+	struct call *call = nghttp2_session_get_stream_user_data(session, stream);
 	(void)why;
-	(void)server;
-	free(nghttp2_session_get_stream_user_data(session, stream));
+	(void)forget(server, call);
+	free(call);
 	nghttp2_session_set_stream_user_data(session, stream, NULL);
 	return 0;
 }
@@ -136,9 +200,16 @@ static bool begin(struct server *server, int fd)
 	return nghttp2_submit_settings(connection->session, NGHTTP2_FLAG_NONE, &settings, 1) == 0;
 }
 
+/* The library does not say which streams end with a session. */
 static void end(struct server *server, size_t i)
 {
-	nghttp2_session_del(server->connections[i].session);
+	nghttp2_session *session = server->connections[i].session;
+	for (struct call *call = server->late, *next; call != NULL; call = next) {
+		next = call->next;
+		if (call->session == session && forget(server, call))
+			free(call);
+	}
+	nghttp2_session_del(session);
 	close(server->connections[i].fd);
 	server->connections[i] = server->connections[--server->count];
 }
@@ -179,11 +250,12 @@ static void *serve(void *owner)
 			ready[i] =
 				(struct pollfd){.fd = server->connections[i].fd, .events = POLLIN};
 		ready[count] = (struct pollfd){.fd = server->listener, .events = POLLIN};
-		if (poll(ready, (nfds_t)(count + 1), -1) < 0 && errno != EINTR)
+		if (poll(ready, (nfds_t)(count + 1), next_due_ms(server)) < 0 && errno != EINTR)
 			return NULL;
+		answer_due(server);
 		for (size_t i = count; i-- > 0;)
-			if (ready[i].revents != 0 && (!receive(&server->connections[i]) ||
-						      !send_all(&server->connections[i])))
+			if ((ready[i].revents != 0 && !receive(&server->connections[i])) ||
+			    !send_all(&server->connections[i]))
 				end(server, i);
 		int fd = ready[count].revents != 0 ? accept(server->listener, NULL, NULL) : -1;
 		if (fd >= 0) /* frames of an answer are sent one by one */
