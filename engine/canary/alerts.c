@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "canary/alert.h"
 #include "kube/path.h"
 #include "script/task.h"
 
@@ -157,17 +158,6 @@ void alerts_on_done(struct alerts *alerts, alerts_wake *wake, void *owner)
 
 /* ---- who wants to be told of what ---- */
 
-/* "info" hears all, "warn" warnings and errors, "error" errors. */
-static bool hears(const cJSON *entry, enum alert_severity severity)
-{
-	const char *least = json_string_or(entry, "severity", "info");
-	if (strcmp(least, "error") == 0)
-		return severity == ALERT_ERROR;
-	if (strcmp(least, "warn") == 0)
-		return severity != ALERT_INFO;
-	return true;
-}
-
 unsigned alerts_wanted(const struct alerts *alerts, const struct canary_spec *spec)
 {
 	unsigned wanted = 0;
@@ -179,77 +169,10 @@ unsigned alerts_wanted(const struct alerts *alerts, const struct canary_spec *sp
 	cJSON_ArrayForEach(entry, list)
 	{
 		for (int severity = ALERT_INFO; severity <= ALERT_ERROR; severity++)
-			if (hears(entry, (enum alert_severity)severity))
+			if (alert_is_heard(entry, (enum alert_severity)severity))
 				wanted |= 1u << severity;
 	}
 	return wanted;
-}
-
-/* ---- what is told ---- */
-
-static void add_field(cJSON *fields, const char *name, const char *value)
-{
-	cJSON *field = cJSON_CreateObject();
-	cJSON_AddStringToObject(field, "name", name);
-	cJSON_AddStringToObject(field, "value", value);
-	cJSON_AddItemToArray(fields, field);
-}
-
-static void describe_routing(const struct canary_spec *spec, struct buf *text)
-{
-	long most = json_int(spec->analysis, "maxWeight", 0);
-	if (spec->strategy == STRATEGY_AB_TESTING) {
-		buf_puts(text, "A/B Testing");
-	} else if (spec->strategy == STRATEGY_BLUE_GREEN) {
-		buf_puts(text, "Blue/Green");
-	} else if (cJSON_GetArraySize(spec->step_weights) > 0) {
-		const cJSON *weight;
-		buf_puts(text, "Weight steps: ");
-		cJSON_ArrayForEach(weight, spec->step_weights)
-		{
-			buf_printf(text, "%s%d", weight->prev->next == NULL ? "" : ",",
-				   weight->valueint);
-		}
-		buf_printf(text, " max: %ld", most);
-	} else {
-		buf_printf(text, "Weight step: %d max: %ld", spec->step_weight, most);
-	}
-}
-
-static cJSON *fields_of(const struct alerts *alerts, const struct canary_spec *spec, bool detailed)
-{
-	cJSON *fields = cJSON_CreateArray();
-	char text[600];
-	SCOPED(buf) struct buf routing = {0};
-	if (alerts->options.cluster != NULL)
-		add_field(fields, "Cluster", alerts->options.cluster);
-	if (!detailed)
-		return fields;
-	snprintf(text, sizeof(text), "%s/%s.%s", spec->target_kind, spec->target_name,
-		 spec->namespace);
-	add_field(fields, "Target", text);
-	snprintf(text, sizeof(text), "%d", spec->threshold);
-	add_field(fields, "Failed checks threshold", text);
-	snprintf(text, sizeof(text), "%llds",
-		 (long long)(spec->progress_deadline_us / DURATION_SECOND));
-	add_field(fields, "Progress deadline", text);
-	buf_init(&routing, 2000);
-	describe_routing(spec, &routing);
-	add_field(fields, "Traffic routing", routing.text);
-	return fields;
-}
-
-static cJSON *alert_of(const struct alerts *alerts, const struct canary_spec *spec,
-		       const struct owed_alert *owed, const char *canary)
-{
-	static const char *const severities[] = {
-		[ALERT_INFO] = "info", [ALERT_WARN] = "warn", [ALERT_ERROR] = "error"};
-	cJSON *alert = cJSON_CreateObject();
-	cJSON_AddStringToObject(alert, "canary", canary);
-	cJSON_AddStringToObject(alert, "message", owed->text);
-	cJSON_AddStringToObject(alert, "severity", severities[owed->severity]);
-	cJSON_AddItemToObject(alert, "fields", fields_of(alerts, spec, owed->detailed));
-	return alert;
 }
 
 /* ---- one receiver: its provider, its secret, its driver ---- */
@@ -476,7 +399,7 @@ static void add_receiver(const struct alerts *alerts, struct letter *letter,
 			 const cJSON *entry)
 {
 	struct receiver *receiver = &letter->receivers[letter->count++];
-	receiver->alert = alert_of(alerts, spec, owed, letter->canary);
+	receiver->alert = alert_new(spec, owed, alerts->options.cluster);
 	if (entry == NULL) {
 		receiver->name = xstrdup("of the flags");
 		return;
@@ -505,7 +428,7 @@ static struct letter *write_letter(struct alerts *alerts, const struct canary_sp
 	letter->receivers = xcalloc(most, sizeof(*letter->receivers));
 	cJSON_ArrayForEach(entry, list)
 	{
-		if (hears(entry, owed->severity))
+		if (alert_is_heard(entry, owed->severity))
 			add_receiver(alerts, letter, spec, owed, entry);
 	}
 	if (cJSON_GetArraySize(list) == 0 && alerts->options.driver != NULL)

@@ -76,8 +76,6 @@ void move_note(struct move *move, bool warning, enum phase phase, const char *fo
 	va_end(args);
 }
 
-static const struct split all_primary = {.primary = 100};
-
 static void begin(struct status *next, const struct situation *situation, const char *checksum)
 {
 	const struct canary_spec *spec = situation->spec;
@@ -114,94 +112,80 @@ static void restart(struct status *next, const struct situation *situation, cons
 	next->memory.due_us = situation->now_us;
 }
 
-/* The target goes to zero: at once, or in its time. */
-static void scale_down(struct status *next, const struct situation *situation, const char *checksum)
-{
-	int64_t delay_us = situation->spec->scale_down_delay_us;
-	if (delay_us == 0)
-		status_owe(next, DEBT_SCALE_DOWN, next->phase, checksum, situation->now_us);
-	else
-		next->memory.scale_down_us = situation->now_us + delay_us;
-}
-
-/* `text` ends with what is scaled down. */
-static void owe_scale_down(struct status *next, const struct situation *situation, bool warning,
-			   const char *checksum, const char *text)
-{
-	char when[DURATION_TEXT_MAX];
-	duration_text(situation->spec->scale_down_delay_us, when);
-	bool later = situation->spec->scale_down_delay_us > 0;
-	status_owe_event(next, warning, next->phase, checksum, situation->now_us, "%s%s%s", text,
-			 later ? " in " : "", later ? when : "");
-}
-
-/* What is promoted can be gone back to. */
-static void remember_good(struct memory *memory)
-{
-	char good[GOOD_MAX][HASH_TEXT_MAX] = {{0}};
-	size_t count = 0;
-	text_copy(good[count++], HASH_TEXT_MAX, memory->revision);
-	for (size_t i = 0; i < GOOD_MAX && count < GOOD_MAX; i++)
-		if (strcmp(memory->good[i], memory->revision) != 0)
-			text_copy(good[count++], HASH_TEXT_MAX, memory->good[i]);
-	memcpy(memory->good, good, sizeof(good));
-}
-
-/* The end of a rollout that failed. `split` is where traffic stays. */
-static void fail(struct status *next, const struct situation *situation, const char *checksum,
-		 struct split split)
+static void initialized(struct status *next, const struct situation *situation)
 {
 	const struct canary_spec *spec = situation->spec;
-	next_enter(next, PHASE_FAILED, situation);
-	next->canary_weight = split.canary;
-	next->failed_checks = 0;
-	next->iterations = 0;
-	next->memory.split = split;
-	next_set_match(next, NULL);
-	next->memory.due_us = 0;
-	if (split.canary == 0) {
-		char text[DEBT_TEXT_MAX];
-		snprintf(text, sizeof(text), "Canary failed! Scaling down %s.%s", spec->name,
-			 spec->namespace);
-		scale_down(next, situation, checksum);
-		owe_scale_down(next, situation, true, checksum, text);
-	}
-	status_owe(next, DEBT_POST_ROLLOUT, PHASE_FAILED, checksum, situation->now_us);
-	next_unpin(next, situation);
-}
-
-static void promote_text(const struct canary_spec *spec, char text[DEBT_TEXT_MAX])
-{
-	if (strcmp(spec->target_name, spec->primary_target) == 0)
-		snprintf(text, DEBT_TEXT_MAX, "Rolling out %s.%s to all its pods",
-			 spec->target_name, spec->namespace);
-	else
-		snprintf(text, DEBT_TEXT_MAX, "Copying %s.%s template spec to %s.%s",
-			 spec->target_name, spec->namespace, spec->primary_target, spec->namespace);
-}
-
-static void skip(struct status *next, const struct situation *situation, const char *checksum)
-{
-	const struct canary_spec *spec = situation->spec;
-	char text[DEBT_TEXT_MAX];
-	promote_text(spec, text);
-	next_owe(next, situation, false, checksum, text);
-	status_owe(next, DEBT_PROMOTE, PHASE_PROGRESSING, checksum, situation->now_us);
-	next_enter(next, PHASE_SUCCEEDED, situation);
+	char checksum[HASH_TEXT_MAX];
+	next_enter(next, PHASE_INITIALIZED, situation);
 	next_reset_counts(next);
-	next->memory.split = all_primary;
-	next->memory.due_us = 0;
+	next_take_revision(next, situation);
+	next_remember_good(&next->memory);
 	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
-		  next->last_applied_spec);
-	remember_good(&next->memory);
-	scale_down(next, situation, checksum);
-	status_owe(next, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, checksum, situation->now_us);
-	snprintf(text, sizeof(text), "Promotion completed! Canary analysis was skipped for %s.%s",
-		 spec->target_name, spec->namespace);
+		  situation->template_hash);
+	next->memory.split = (struct split){.primary = 100};
+	next->memory.due_us = 0;
+	status_checksum(next, checksum);
+	char text[DEBT_TEXT_MAX];
+	snprintf(text, sizeof(text), "Initialization done! %s.%s", spec->name, spec->namespace);
 	next_owe(next, situation, false, checksum, text);
-	next_unpin(next, situation);
-	next_alert(next, situation, ALERT_INFO, false,
-		   "Canary analysis was skipped, promotion finished.");
+	next_alert(next, situation, ALERT_INFO, true, "New %s detected, initialization completed.",
+		   spec->target_kind);
+}
+
+static void adopt(struct status *next, const struct situation *situation, const struct move *move)
+{
+	next->memory.foreign = true;
+	next->memory.split = move->split;
+	next->memory.since_us = situation->now_us;
+	next->memory.due_us = phase_is_at_rest(next->phase) ? 0 : situation->now_us;
+	if (move->differs)
+		return;
+	next_take_revision(next, situation);
+	if (phase_is_at_rest(next->phase) && next->phase != PHASE_FAILED)
+		text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
+			  situation->template_hash);
+}
+
+static void hold(struct status *next, const struct situation *situation, const struct move *move)
+{
+	int64_t now = situation->now_us;
+	if (phase_is_at_rest(next->phase) || next->phase == PHASE_WAITING)
+		next_take_slot(next, situation, move->slot);
+	if (next->memory.hold_since_us == 0) {
+		next->memory.hold_since_us = now;
+		if (move->gated && !move->muted)
+			next_alert(next, situation, ALERT_WARN, false,
+				   "Canary traffic increase is waiting for approval.");
+	}
+	next->memory.gated = move->gated;
+	if (move->gated)
+		next->memory.held_us = 0;
+	else if (next->memory.held_us == 0)
+		next->memory.held_us = now;
+	next->memory.due_us = now + situation->spec->interval_us;
+}
+
+static void route(struct status *next, const struct situation *situation, const struct move *move,
+		  const char *checksum)
+{
+	int64_t now = situation->now_us;
+	next_owe_advance(next, situation, move, checksum);
+	if (move->live || !split_equal(&next->memory.split, &move->split) ||
+	    (move->has_iteration && move->iteration != next->iterations)) {
+		next->memory.steps++;
+		next->memory.stepped_us = now;
+	}
+	next->memory.split = move->split;
+	next_set_match(next, move->match);
+	next->memory.gated = false;
+	if (next->memory.approved == PEOPLE_INCREASE)
+		next->memory.approved = PEOPLE_NONE;
+	next->memory.hold_since_us = next->memory.held_us = 0;
+	next->memory.due_us = now + situation->spec->interval_us;
+	if (move->has_iteration)
+		next->iterations = move->iteration;
+	else
+		next->canary_weight = move->split.canary;
 }
 
 static void primary(struct status *next, const struct situation *situation, const struct move *move,
@@ -232,84 +216,28 @@ static void primary(struct status *next, const struct situation *situation, cons
 	next->iterations = 0;
 }
 
-static void finish(struct status *next, const struct situation *situation, const char *checksum)
-{
-	const struct canary_spec *spec = situation->spec;
-	next_enter(next, PHASE_SUCCEEDED, situation);
-	next->canary_weight = 0;
-	next->iterations = 0;
-	next->failed_checks = 0;
-	next->memory.split = all_primary;
-	next_set_match(next, NULL);
-	next->memory.due_us = 0;
-	text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
-		  next->last_applied_spec);
-	remember_good(&next->memory);
-	scale_down(next, situation, checksum);
-	status_owe(next, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, checksum, situation->now_us);
-	char text[DEBT_TEXT_MAX];
-	snprintf(text, sizeof(text), "Promotion completed! Scaling down %s.%s", spec->target_name,
-		 spec->namespace);
-	owe_scale_down(next, situation, false, checksum, text);
-	next_unpin(next, situation);
-	next_alert(next, situation, ALERT_INFO, false,
-		   "Canary analysis completed successfully, promotion finished.");
-}
-
-static void alert_of_failure(struct status *next, const struct situation *situation,
-			     const struct move *move)
-{
-	const char *why = move->reason;
-	static const char threshold[] = "failed checks threshold reached";
-	if (move->kind == MOVE_CANCEL)
-		return; /* whoever took the release back knows */
-	if (why == NULL)
-		next_alert(next, situation, ALERT_ERROR, false, "Progress deadline exceeded %s",
-			   move->note_count == 0 ? "" : move->notes[move->note_count - 1].text);
-	else if (text_starts(why, threshold))
-		next_alert(next, situation, ALERT_ERROR, false, "F%s", why + 1);
-	else
-		next_alert(next, situation, move->by_hook ? ALERT_WARN : ALERT_ERROR, false,
-			   "Rolling back %s", why);
-}
-
-static void roll_back(struct status *next, const struct situation *situation,
-		      const struct move *move, const char *checksum)
-{
-	const struct canary_spec *spec = situation->spec;
-	if (move->reason != NULL) {
-		char text[DEBT_TEXT_MAX];
-		snprintf(text, sizeof(text), "Rolling back %s.%s %s", spec->name, spec->namespace,
-			 move->reason);
-		next_owe(next, situation, true, checksum, text);
-	}
-	if (move->restores) {
-		char text[DEBT_TEXT_MAX];
-		snprintf(text, sizeof(text), "Restoring the former template of %s.%s",
-			 spec->primary_target, spec->namespace);
-		next_owe(next, situation, false, checksum, text);
-		status_owe(next, DEBT_RESTORE, next->phase, checksum, situation->now_us);
-	}
-	/* A primary that is restored gets the traffic once it is ready. */
-	bool stays = situation->stay_on_canary && !move->restores;
-	if (stays) {
-		char text[DEBT_TEXT_MAX];
-		snprintf(text, sizeof(text),
-			 "Canary failed! %s.%s keeps all traffic, as %s.%s is not ready",
-			 spec->target_name, spec->namespace, spec->primary_target, spec->namespace);
-		next_owe(next, situation, true, checksum, text);
-	}
-	alert_of_failure(next, situation, move);
-	/* The last backend that works keeps the traffic, whatever was found wrong with it. */
-	fail(next, situation, checksum, stays ? (struct split){.canary = 100} : all_primary);
-}
-
 /* An event is known by its debt's id, and what we said in an earlier life is not known any more.
  * Hundredths of a second are more than there were debts. They begin again after eight months, when
  * no such event is left, and leave as many ids for this life. */
 static uint32_t first_debt(int64_t now_us)
 {
 	return (uint32_t)(now_us / (10 * DURATION_MS) % (INT64_C(1) << 31));
+}
+
+static void replace(cJSON **kept, const cJSON *found)
+{
+	if (found == NULL)
+		return;
+	cJSON_Delete(*kept);
+	*kept = cJSON_Duplicate(found, true);
+}
+
+/* What was found out on the way to the move, whatever that is. */
+static void take_found(struct memory *memory, const struct move *move)
+{
+	replace(&memory->inventory, move->inventory);
+	replace(&memory->state, move->state);
+	replace(&memory->failures, move->failures);
 }
 
 bool phase_next(const struct status *status, const struct situation *situation,
@@ -333,18 +261,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		status_owe_event(next, move->notes[i].warning, move->notes[i].phase, checksum, now,
 				 "%s", move->notes[i].text);
 	next_take_policy(next, situation, situation->policy);
-	if (move->inventory != NULL) {
-		cJSON_Delete(next->memory.inventory);
-		next->memory.inventory = cJSON_Duplicate(move->inventory, true);
-	}
-	if (move->state != NULL) {
-		cJSON_Delete(next->memory.state);
-		next->memory.state = cJSON_Duplicate(move->state, true);
-	}
-	if (move->failures != NULL) {
-		cJSON_Delete(next->memory.failures);
-		next->memory.failures = cJSON_Duplicate(move->failures, true);
-	}
+	take_found(&next->memory, move);
 	if (move->live)
 		next->memory.stepped_us = now;
 
@@ -362,37 +279,13 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		break;
 	case MOVE_INITIALIZE:
 		next_enter(next, PHASE_INITIALIZING, situation);
-		next->memory.split = all_primary;
+		next->memory.split = (struct split){.primary = 100};
 		break;
-	case MOVE_INITIALIZED: {
-		next_enter(next, PHASE_INITIALIZED, situation);
-		next_reset_counts(next);
-		next_take_revision(next, situation);
-		remember_good(&next->memory);
-		text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
-			  situation->template_hash);
-		next->memory.split = all_primary;
-		next->memory.due_us = 0;
-		status_checksum(next, checksum);
-		char text[DEBT_TEXT_MAX];
-		snprintf(text, sizeof(text), "Initialization done! %s.%s", spec->name,
-			 spec->namespace);
-		next_owe(next, situation, false, checksum, text);
-		next_alert(next, situation, ALERT_INFO, true,
-			   "New %s detected, initialization completed.", spec->target_kind);
+	case MOVE_INITIALIZED:
+		initialized(next, situation);
 		break;
-	}
 	case MOVE_ADOPT:
-		next->memory.foreign = true;
-		next->memory.split = move->split;
-		next->memory.since_us = now;
-		next->memory.due_us = phase_is_at_rest(next->phase) ? 0 : now;
-		if (move->differs)
-			break;
-		next_take_revision(next, situation);
-		if (phase_is_at_rest(next->phase) && next->phase != PHASE_FAILED)
-			text_copy(next->last_promoted_spec, sizeof(next->last_promoted_spec),
-				  situation->template_hash);
+		adopt(next, situation, move);
 		break;
 	case MOVE_NOTICE_SPEC:
 		next_take_revision(next, situation);
@@ -425,7 +318,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 			next->memory.due_us = 0;
 			next_take_revision(next, situation);
 		} else {
-			roll_back(next, situation, move, checksum);
+			next_roll_back(next, situation, move, checksum);
 			next_take_revision(next, situation);
 		}
 		break;
@@ -435,39 +328,10 @@ bool phase_next(const struct status *status, const struct situation *situation,
 		next->memory.due_us = now + spec->interval_us;
 		break;
 	case MOVE_HOLD:
-		if (phase_is_at_rest(status->phase) || status->phase == PHASE_WAITING)
-			next_take_slot(next, situation, move->slot);
-		if (next->memory.hold_since_us == 0) {
-			next->memory.hold_since_us = now;
-			if (move->gated && !move->muted)
-				next_alert(next, situation, ALERT_WARN, false,
-					   "Canary traffic increase is waiting for approval.");
-		}
-		next->memory.gated = move->gated;
-		if (move->gated)
-			next->memory.held_us = 0;
-		else if (next->memory.held_us == 0)
-			next->memory.held_us = now;
-		next->memory.due_us = now + spec->interval_us;
+		hold(next, situation, move);
 		break;
 	case MOVE_ROUTE:
-		next_owe_advance(next, situation, move, checksum);
-		if (move->live || !split_equal(&status->memory.split, &move->split) ||
-		    (move->has_iteration && move->iteration != status->iterations)) {
-			next->memory.steps++;
-			next->memory.stepped_us = now;
-		}
-		next->memory.split = move->split;
-		next_set_match(next, move->match);
-		next->memory.gated = false;
-		if (next->memory.approved == PEOPLE_INCREASE)
-			next->memory.approved = PEOPLE_NONE;
-		next->memory.hold_since_us = next->memory.held_us = 0;
-		next->memory.due_us = now + spec->interval_us;
-		if (move->has_iteration)
-			next->iterations = move->iteration;
-		else
-			next->canary_weight = move->split.canary;
+		route(next, situation, move, checksum);
 		break;
 	case MOVE_WAIT_PROMOTION:
 		next->memory.held_us = 0;
@@ -482,7 +346,7 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	case MOVE_PROMOTE: {
 		char text[DEBT_TEXT_MAX];
 		next->memory.foreign = false;
-		promote_text(spec, text);
+		next_promote_text(spec, text);
 		next_owe(next, situation, false, checksum, text);
 		next_enter(next, PHASE_PROMOTING, situation);
 		next->memory.due_us = now;
@@ -490,29 +354,20 @@ bool phase_next(const struct status *status, const struct situation *situation,
 	}
 	case MOVE_SKIP:
 		next->memory.foreign = false;
-		skip(next, situation, checksum);
+		next_skip(next, situation, checksum);
 		break;
 	case MOVE_PRIMARY:
 		primary(next, situation, move, checksum);
 		break;
 	case MOVE_FINISH:
-		finish(next, situation, checksum);
+		next_finish(next, situation, checksum);
 		break;
 	case MOVE_ROLL_BACK:
-		roll_back(next, situation, move, checksum);
+		next_roll_back(next, situation, move, checksum);
 		break;
-	case MOVE_PROMOTION_FAILED: {
-		char text[DEBT_TEXT_MAX];
-		snprintf(text, sizeof(text), "Promotion of %s.%s failed, primary not ready: %s",
-			 spec->target_name, spec->namespace,
-			 move->reason == NULL ? "" : move->reason);
-		next_owe(next, situation, true, checksum, text);
-		next_alert(next, situation, ALERT_ERROR, false,
-			   "Promotion failed, primary not ready: %s",
-			   move->reason == NULL ? "" : move->reason);
-		fail(next, situation, checksum, (struct split){.canary = 100});
+	case MOVE_PROMOTION_FAILED:
+		next_fail_promotion(next, situation, move, checksum);
 		break;
-	}
 	case MOVE_TERMINATE:
 		next_drop_work(next);
 		next_enter(next, PHASE_TERMINATING, situation);

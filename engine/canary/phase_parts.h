@@ -36,6 +36,18 @@ void next_drop_work(struct status *next);
 /* "Terminating canary podinfo.test" */
 void next_tell(struct status *next, const struct situation *situation, const char *checksum,
 	       const char *what);
+/* What is promoted can be gone back to. */
+void next_remember_good(struct memory *memory);
+/* "Copying podinfo.test template spec to podinfo-primary.test" */
+void next_promote_text(const struct canary_spec *spec, char text[DEBT_TEXT_MAX]);
+void next_roll_back(struct status *next, const struct situation *situation, const struct move *move,
+		    const char *checksum);
+/* The primary did not come up: the canary keeps the traffic. */
+void next_fail_promotion(struct status *next, const struct situation *situation,
+			 const struct move *move, const char *checksum);
+/* Of one that is promoted: without an analysis, and after it. */
+void next_skip(struct status *next, const struct situation *situation, const char *checksum);
+void next_finish(struct status *next, const struct situation *situation, const char *checksum);
 /* The time of the pause did not pass. Counted at each commit, so that what is set during a pause is
  * not moved by what was before. */
 void next_count_pause(struct memory *memory, int64_t now_us);
