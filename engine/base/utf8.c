@@ -68,6 +68,15 @@ size_t utf8_plain(const char *text, size_t len)
 	return at;
 }
 
+uint32_t utf8_point(const char *text, size_t len)
+{
+	static const unsigned char firsts[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+	uint32_t point = (unsigned char)text[0] & firsts[len];
+	for (size_t i = 1; i < len; i++)
+		point = point << 6 | ((unsigned char)text[i] & 0x3F);
+	return point;
+}
+
 size_t utf8_put(char into[UTF8_MAX], uint32_t point)
 {
 	if (point < 0x80) {

@@ -15,6 +15,8 @@ size_t utf8_length(const char *text, size_t len);
 /* How many bytes from the start are what a JSON string may hold as it is: printable ASCII but for
  * the quote and the backslash. */
 size_t utf8_plain(const char *text, size_t len);
+/* The code point of a character whose length is `len`. */
+uint32_t utf8_point(const char *text, size_t len);
 /* Writes a code point, which must be no surrogate and at most U+10FFFF; gives its length. */
 size_t utf8_put(char into[UTF8_MAX], uint32_t point);
 

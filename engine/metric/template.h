@@ -1,7 +1,7 @@
 /*
  * template.h - queries of MetricTemplates, in the language of Go's text/template.
  *
- * The whole of it but imaginary numbers and argument indexes of printf: pipelines, variables,
+ * The whole of it but imaginary numbers and addresses (%p of a map): pipelines,
  * blocks, its functions and its messages. Names of the subject are functions: `{{ namespace }}`,
  * `{{ variables.name }}`. "." is nil, a missing key is an error. Source:
  * https://pkg.go.dev/text/template; specs compare with what Go itself made of the same texts.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "metric/template_parts.h"
 
 const char *value_type(const struct value *value)
@@ -314,14 +315,20 @@ static void escape_html(struct buf *into, char c)
 	buf_putc(into, c);
 }
 
-static void escape_js(struct buf *into, char c)
+/* The character at `text`; gives how many bytes it has. */
+static size_t escape_js(struct buf *into, const char *text, size_t len)
 {
+	char c = *text;
+	size_t width = utf8_length(text, len);
 	if (c == '\\' || c == '\'' || c == '"')
 		buf_printf(into, "\\%c", c);
 	else if ((unsigned char)c < ' ' || c == '<' || c == '>' || c == '&' || c == '=')
 		buf_printf(into, "\\u%04X", (unsigned)(unsigned char)c);
+	else if (width > 1 && !text_prints(utf8_point(text, width)))
+		buf_printf(into, "\\u%04X", (unsigned)utf8_point(text, width));
 	else
-		buf_putc(into, c);
+		buf_add(into, text, width == 0 ? 1 : width);
+	return width == 0 ? 1 : width;
 }
 
 static void escape_query(struct buf *into, char c)
@@ -371,11 +378,11 @@ static bool make_text(struct template_job *job, const char *name, const struct v
 		print_row(job, name, args, count, &text);
 	if (name[0] != 'p') {
 		made = &escaped;
-		for (size_t i = 0; i < text.len; i++) {
+		for (size_t i = 0, width = 1; i < text.len; i += width) {
 			if (name[0] == 'h')
 				escape_html(&escaped, text.text[i]);
 			else if (name[0] == 'j')
-				escape_js(&escaped, text.text[i]);
+				width = escape_js(&escaped, text.text + i, text.len - i);
 			else
 				escape_query(&escaped, text.text[i]);
 		}

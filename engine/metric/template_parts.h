@@ -200,7 +200,11 @@ bool function_call(struct template_job *job, const struct function *function,
 void value_print(struct template_job *job, const struct value *value, struct buf *into);
 void value_printf(struct template_job *job, const char *format, const struct value *args,
 		  size_t count, struct buf *into);
-void text_quote(struct buf *into, const char *text, size_t len);
+/* strconv.Quote; `ascii`: with escapes for all that is not ASCII. */
+void text_quote(struct buf *into, const char *text, size_t len, bool ascii);
+/* Whether Go prints a code point as it is; of those that nobody has given a meaning, it does not.
+ */
+bool text_prints(uint32_t point);
 /* What a Go literal stands for, in the pool; NULL when it is none. */
 const char *text_unquote(struct template_job *job, const char *text, size_t len, size_t *out_len);
 

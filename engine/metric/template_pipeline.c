@@ -166,7 +166,7 @@ static struct node *operand(struct parser *parser)
 		buf_init(&written, 200);
 		buf_init(&quoted, 500);
 		node_write(node, &written);
-		text_quote(&quoted, written.text, written.len);
+		text_quote(&quoted, written.text, written.len, false);
 		/* The field was looked at there before this is told. */
 		while (parser_peek(parser).kind == TOKEN_FIELD)
 			parser_next(parser);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "metric/template_parts.h"
 
@@ -42,7 +43,7 @@ static void write_pipe(const struct node *node, struct buf *into)
 static void write_template(const struct node *node, struct buf *into)
 {
 	buf_puts(into, "{{template ");
-	text_quote(into, node->text, strlen(node->text));
+	text_quote(into, node->text, strlen(node->text), false);
 	if (node->pipe != NULL) {
 		buf_putc(into, ' ');
 		node_write(node->pipe, into);
@@ -111,29 +112,45 @@ void node_write(const struct node *node, struct buf *into)
 	}
 }
 
-/* strconv.Quote; whatever is beyond ASCII and well formed is taken for printable. */
-void text_quote(struct buf *into, const char *text, size_t len)
+/* Spaces, controls, formats and private ones, beyond ASCII: unicode.Z, Cc, Cf, Co of Go 1.26. */
+static const uint32_t unprintable[][2] = {
+	{0x80, 0xA0},	    {0xAD, 0xAD},	{0x600, 0x605},	      {0x61C, 0x61C},
+	{0x6DD, 0x6DD},	    {0x70F, 0x70F},	{0x890, 0x891},	      {0x8E2, 0x8E2},
+	{0x1680, 0x1680},   {0x180E, 0x180E},	{0x2000, 0x200F},     {0x2028, 0x202F},
+	{0x205F, 0x2064},   {0x2066, 0x206F},	{0x3000, 0x3000},     {0xE000, 0xF8FF},
+	{0xFEFF, 0xFEFF},   {0xFFF9, 0xFFFB},	{0x110BD, 0x110BD},   {0x110CD, 0x110CD},
+	{0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A},   {0xE0001, 0xE0001},
+	{0xE0020, 0xE007F}, {0xF0000, 0xFFFFD}, {0x100000, 0x10FFFD},
+};
+
+bool text_prints(uint32_t point)
+{
+	if (point < 0x80)
+		return point >= ' ' && point != 0x7f;
+	for (size_t i = 0; i < ARRAY_LEN(unprintable); i++)
+		if (point >= unprintable[i][0] && point <= unprintable[i][1])
+			return false;
+	return true;
+}
+
+void text_quote(struct buf *into, const char *text, size_t len, bool ascii)
 {
 	static const char named[] = "\a\b\f\n\r\t\v\"\\", letters[] = "abfnrtv\"\\";
 	buf_putc(into, '"');
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0, width; i < len; i += width) {
 		unsigned char c = (unsigned char)text[i];
 		const char *name = c == 0 ? NULL : strchr(named, c);
+		size_t known = utf8_length(text + i, len - i);
+		uint32_t point = known == 0 ? c : utf8_point(text + i, known);
+		width = known == 0 ? 1 : known;
 		if (name != NULL)
 			buf_printf(into, "\\%c", letters[name - named]);
-		else if (c < ' ' || c == 0x7f)
+		else if (known == 0 || (point < 0x80 && !text_prints(point)))
 			buf_printf(into, "\\x%02x", c);
-		else if (c < 0x80)
-			buf_putc(into, (char)c);
-		else {
-			size_t width = utf8_length(text + i, len - i);
-			if (width == 0) {
-				buf_printf(into, "\\x%02x", c);
-				continue;
-			}
+		else if (point < 0x80 || (!ascii && text_prints(point)))
 			buf_add(into, text + i, width);
-			i += width - 1;
-		}
+		else
+			buf_printf(into, point < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)point);
 	}
 	buf_putc(into, '"');
 }

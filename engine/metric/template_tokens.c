@@ -99,7 +99,7 @@ void parser_unexpected(struct parser *parser, struct token token, const char *wh
 	} else {
 		SCOPED(buf) struct buf quoted = {0};
 		buf_init(&quoted, 200);
-		text_quote(&quoted, token.text, token.len > 10 ? 10 : token.len);
+		text_quote(&quoted, token.text, token.len > 10 ? 10 : token.len, false);
 		parser_fail(parser, "unexpected %s%s in %s", quoted.text,
 			    token.len > 10 ? "..." : "", where);
 	}
