@@ -30,7 +30,7 @@ void scope_text(char **text); /* any char * from malloc */
 
 /* For a process that stays: large blocks go back to the system when they are freed. */
 void mem_be_frugal(void);
-/* Gives back what is free, and the pages of code that only the start needed. */
+/* Gives back what is free, and the pages of code and constants that only the start needed. */
 void mem_give_back(void);
 
 /* Frees a text and leaves nothing of it in memory; NULL is nothing. */
