@@ -294,13 +294,15 @@ bool json_write(struct buf *buf, const cJSON *json)
 	return !buf->full;
 }
 
-/* Without a cap of its own: the value is in memory already. */
+/* Without a cap of its own: the value is in memory already. And in no more room than it takes: many
+ * are kept. */
 static char *text_of(const cJSON *json, bool sorted)
 {
 	struct buf buf;
 	buf_init(&buf, SIZE_MAX);
 	write_value(&buf, json, sorted);
-	return buf_take(&buf);
+	size_t len = buf.len;
+	return xrealloc(buf_take(&buf), len + 1);
 }
 
 char *json_text(const cJSON *json)

@@ -1,6 +1,7 @@
 #include "spec.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -231,6 +232,16 @@ SPEC("json: any double survives the way through text")
 			spec_fail(__FILE__, __LINE__, "%a became %s", number, text);
 		cJSON_Delete(json);
 	}
+}
+
+SPEC("json: a text takes no more memory than its length asks for")
+{
+	SCOPED(json) cJSON *json = cJSON_CreateArray();
+	for (int i = 0; i < 300; i++)
+		cJSON_AddItemToArray(json, cJSON_CreateString("podinfo"));
+	SCOPED(text) char *text = json_text(json);
+	EXPECT_INT(strlen(text), 300 * 10 + 1);
+	EXPECT(malloc_usable_size(text) < strlen(text) + 64);
 }
 
 SPEC("json: canonical text is the same for equal values")
