@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -59,14 +60,16 @@ bool phase_allows(enum phase phase, enum move_kind kind)
 
 void move_clear(struct move *move)
 {
-	memset(move, 0, offsetof(struct move, notes));
-	move->kind = MOVE_SETTLE;
+	free(move->notes);
+	*move = (struct move){.kind = MOVE_SETTLE};
 }
 
 void move_note(struct move *move, bool warning, enum phase phase, const char *format, ...)
 {
 	if (move->note_count == NOTES_MAX)
 		return;
+	/* One at a time: two in a tick are many. */
+	move->notes = xrealloc(move->notes, (move->note_count + 1) * sizeof(*move->notes));
 	struct note *note = &move->notes[move->note_count++];
 	note->warning = warning;
 	note->phase = phase;

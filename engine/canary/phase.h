@@ -74,10 +74,10 @@ struct move {
 	const cJSON *inventory; /* of a route that the team owns, from now on; NULL leaves it */
 	const struct command *command; /* that this move answers; NULL: none */
 	const char *refused;	       /* why it does not do what that asks; or NULL */
+	struct note *notes; /* owned, see move_clear: at most NOTES_MAX; most moves have none */
 	size_t note_count;
-	struct note notes[NOTES_MAX]; /* the last member: see move_clear */
 };
-/* To MOVE_SETTLE without notes; what room there is for notes stays as it is. */
+/* To MOVE_SETTLE; lets go of the notes. */
 void move_clear(struct move *move);
 
 struct situation {

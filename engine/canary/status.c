@@ -67,6 +67,7 @@ void status_fini(struct status *status)
 	cJSON_Delete(status->memory.failures);
 	cJSON_Delete(status->memory.match);
 	cJSON_Delete(status->memory.inventory);
+	free(status->memory.debts);
 	status_init(status);
 }
 
@@ -86,6 +87,10 @@ void status_copy(struct status *into, const struct status *from)
 	into->memory.failures = copy(from->memory.failures);
 	into->memory.match = copy(from->memory.match);
 	into->memory.inventory = copy(from->memory.inventory);
+	into->memory.debts = NULL;
+	into->memory.debt_count = into->memory.debt_room = 0;
+	for (size_t i = 0; i < from->memory.debt_count; i++)
+		*memory_add_debt(&into->memory) = from->memory.debts[i];
 }
 
 static int int_of(const cJSON *json, const char *field, int least, int most)
@@ -226,11 +231,11 @@ static struct debt *new_debt(struct memory *memory)
 		while (oldest < DEBTS_MAX - 1 && memory->debts[oldest].kind != DEBT_EVENT)
 			oldest++;
 		memmove(&memory->debts[oldest], &memory->debts[oldest + 1],
-			(DEBTS_MAX - 1 - oldest) * sizeof(memory->debts[0]));
+			(DEBTS_MAX - 1 - oldest) * sizeof(*memory->debts));
 		memory->debt_count--;
 	}
-	struct debt *debt = &memory->debts[memory->debt_count++];
-	*debt = (struct debt){.id = memory->next_debt++};
+	struct debt *debt = memory_add_debt(memory);
+	debt->id = memory->next_debt++;
 	return debt;
 }
 

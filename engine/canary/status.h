@@ -105,8 +105,8 @@ struct memory {
 	int64_t due_us;	    /* when the next decision is due; 0: at rest */
 	int64_t since_us;   /* when this phase began: deadlines count from here */
 	uint32_t next_debt; /* id of the next debt */
-	struct debt debts[DEBTS_MAX];
-	size_t debt_count;
+	struct debt *debts; /* owned: at most DEBTS_MAX; few canaries owe anything for long */
+	size_t debt_count, debt_room;
 	struct owed_alert alerts[ALERTS_MAX];
 	size_t alert_count;
 	char contested[CONTESTED_MAX]; /* who else writes what it needs: a condition of its own */

@@ -66,6 +66,17 @@ static struct split split_of(const cJSON *json)
 	};
 }
 
+struct debt *memory_add_debt(struct memory *memory)
+{
+	if (memory->debt_count == memory->debt_room) {
+		memory->debt_room += 2;
+		memory->debts = xrealloc(memory->debts, memory->debt_room * sizeof(*memory->debts));
+	}
+	struct debt *debt = &memory->debts[memory->debt_count++];
+	*debt = (struct debt){0};
+	return debt;
+}
+
 static bool read_debt(struct debt *debt, const cJSON *json)
 {
 	const char *kind = json_string_or(json, "kind", "");
@@ -95,10 +106,11 @@ static void read_debts(struct memory *memory, const cJSON *json)
 	{
 		if (memory->debt_count == DEBTS_MAX)
 			return;
-		struct debt *debt = &memory->debts[memory->debt_count];
-		if (!read_debt(debt, item))
+		struct debt *debt = memory_add_debt(memory);
+		if (!read_debt(debt, item)) {
+			memory->debt_count--;
 			continue;
-		memory->debt_count++;
+		}
 		if (debt->id >= memory->next_debt)
 			memory->next_debt = debt->id + 1;
 	}

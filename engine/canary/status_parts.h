@@ -11,5 +11,7 @@
 void memory_read(struct memory *memory, const char *text);
 /* At most MEMORY_DOC_MAX bytes; the caller frees. */
 char *memory_text(const struct memory *memory, struct error *err);
+/* A place for one more, all zero; the caller sees to DEBTS_MAX. */
+struct debt *memory_add_debt(struct memory *memory);
 
 #endif
