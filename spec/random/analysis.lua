@@ -66,15 +66,17 @@ end
 
 --- True while a gate is open.
 local function may_increase(canary)
-  if canary.split.mirrored or canary.status.phase ~= "Progressing" then return true end
+  if canary.split.mirrored or canary.status.phase ~= "Progressing" or canary.approved == "increase" then return true end
   local shut = canary:call_all("confirm-traffic-increase", "Confirm-traffic-increase")
   if not shut then return true end
   canary:warning("Halt %s advancement waiting for traffic increase approval %s", canary.NAME, shut.name)
+  canary.gated = true
   canary:again_later()
   return false
 end
 
 local function may_promote(canary)
+  if canary.approved == "promotion" then return true end
   local shut = canary:call_all("confirm-promotion", "Confirm-promotion")
   if not shut then return true end
   if canary.status.phase ~= "WaitingPromotion" then
@@ -103,12 +105,6 @@ local function max_weight(analysis)
   return analysis.maxWeight or 100
 end
 
---- Counts from when the split is live (difference).
-local function step(canary)
-  canary:commit()
-  canary.due = canary.world.now + canary.spec.analysis.interval
-end
-
 local function weights(canary)
   local analysis <const> = canary.spec.analysis
   if not may_increase(canary) then return end
@@ -124,7 +120,7 @@ local function weights(canary)
   end
   canary.status.weight = canary.split.canary
   canary:normal("Advance %s canary weight %d", canary.NAME, canary.split.canary)
-  step(canary)
+  canary:step()
 end
 
 local function iterate(canary)
@@ -144,7 +140,7 @@ local function iterate(canary)
     canary:normal(analysis.mirror and "Stop traffic mirroring and route all traffic to canary" or
       "Routing all traffic to canary")
   end
-  step(canary)
+  canary:step()
 end
 
 --- When to look again; nil: now.

@@ -22,10 +22,15 @@ function Canary.new(case, world)
     revision = "podinfo:1", -- that the status is about
     split = { primary = 100, canary = 0, mirrored = false },
     on_routes = "100/0",
+    diverted = false, -- its pods are gone, and all traffic is on the primary meanwhile
     due = math.huge,
     since = 0, notice = nil, -- it is in its phase, and how often it was told that it waits
     store_down = {}, -- whether the last check was held for it, and when one after such a check was
+    notes = {}, -- what the next commit says
     owed = {}, -- what follows from a commit, in order
+    taken = nil, -- the command that was answered last
+    paused = nil, paused_for = 0, -- since, and how long in this phase
+    approved = nil, gated = false, -- the gate that is open by command; whether one of traffic is waited at
     is_gone = nil, --- @type fun(): boolean whether what this tick asks about is not there any more
     began = 0, asked = false, -- when this tick did, and whether it asked anybody yet
   }
@@ -46,7 +51,7 @@ function Canary:tell(item)
 end
 
 local function event(self, kind, format, ...)
-  table.insert(self.owed, { kind = kind, text = string.format(format, ...) })
+  table.insert(self.notes, { kind = kind, text = string.format(format, ...) })
 end
 function Canary:normal(...) event(self, "Normal", ...) end
 function Canary:warning(...) event(self, "Warning", ...) end
@@ -59,13 +64,13 @@ function Canary:hooks_of(kind)
   return list
 end
 
---- Time passes, until what is asked about is gone (difference: nobody waits for the answer then).
+--- Time passes, until what is asked about is gone or somebody commands (difference: nobody waits for the answer then).
 local function wait(self, seconds)
   local world = self.world
-  local till = world.now + seconds
+  local till, command = world.now + seconds, world.command
   while world:next_change() <= till do
     world:happen(world:next_change())
-    if self.is_gone() then error(Canary.GONE, 0) end
+    if self.is_gone() or world.command ~= command then error(Canary.GONE, 0) end
   end
   world:pass_until(till)
 end
@@ -109,10 +114,54 @@ local function split_text(split)
 end
 
 local function pay_events(self)
-  while self.owed[1] and self.owed[1].kind ~= "work" do
+  while self.owed[1] and not self.owed[1].run do
     local one = table.remove(self.owed, 1)
     self:tell({ kind = "event", type = one.kind, message = one.text })
   end
+end
+
+--- A canary without pods has no traffic until it is ready again; then its step begins anew (difference).
+local function split_in_force(self)
+  local target, primary, split = self.world.target, self.world.primary, self.split
+  local gone = target.available == 0 or self.diverted and self:ready(target) ~= "ready"
+  local was = self.diverted
+  self.diverted = gone and (split.canary > 0 or split.mirrored) and self:ready(primary) == "ready"
+  if self.diverted then return { primary = 100, canary = 0 } end
+  if was and self.due < math.huge then self.due = self.world.now + self.spec.analysis.interval end
+  return split
+end
+
+--- Traffic waits where it would go to a primary that is not ready, from a canary that is (difference).
+local function traffic_waits(self)
+  local world = self.world
+  if world.target.available == 0 or self.split.primary == 0 then return nil end
+  local ready, why = self:ready(world.primary)
+  return ready ~= "ready" and string.format("no traffic goes to %s, which is not ready: %s", Canary.PRIMARY, why)
+end
+
+--- What follows from commits, in order. When to look again; nil: all is paid.
+function Canary:pay()
+  pay_events(self)
+  while self.owed[1] and self.owed[1].comes_first do
+    self.owed[1].run()
+    table.remove(self.owed, 1)
+  end
+  local text = split_text(split_in_force(self))
+  if self.routed and text ~= self.on_routes then
+    local why = traffic_waits(self)
+    if why then return self:look_again(why, "%s", why) end
+    self.on_routes = text
+    if self.seen then self:tell({ kind = "route", split = text }) end
+  end
+  while self.owed[1] do
+    pay_events(self)
+    if self.owed[1] then
+      local again = self.owed[1].run()
+      if again then return again end
+      table.remove(self.owed, 1)
+    end
+  end
+  return nil
 end
 
 --- The status is written first; events, traffic and the rest follow from it. Nothing of it is lost.
@@ -122,19 +171,13 @@ function Canary:commit(looked)
   self:tell({ kind = "status", phase = status.phase, weight = status.weight, iterations = status.iterations,
     failedChecks = status.failedChecks, looked = looked })
   self.began, self.asked = self.world.now, false
-  pay_events(self)
-  local text = split_text(self.split)
-  if self.seen and text ~= self.on_routes then
-    self.on_routes = text
-    self:tell({ kind = "route", split = text })
-  end
-  while self.owed[1] do
-    if self.owed[1].kind == "work" then table.remove(self.owed, 1).run() end
-    pay_events(self)
-  end
+  table.move(self.notes, 1, #self.notes, #self.owed + 1, self.owed)
+  self.notes = {}
+  self:pay()
 end
 
-function Canary:work(run) table.insert(self.owed, { kind = "work", run = run }) end
+--- `comes_first`: before any traffic.
+function Canary:work(run, comes_first) table.insert(self.notes, { run = run, comes_first = comes_first }) end
 
 function Canary:set_routes(primary, canary, mirrored)
   self.split = { primary = primary, canary = canary, mirrored = mirrored or false }
@@ -143,6 +186,16 @@ end
 function Canary:enter(phase)
   self.status.phase = phase
   self.since, self.notice = self.began, nil
+  self.paused_for, self.approved, self.gated = 0, nil, false
+end
+
+--- While it is paused no time passes.
+function Canary:count_pause()
+  if not self.paused then return end
+  local lasted = self.began - self.paused
+  self.paused = self.began
+  self.paused_for = self.paused_for + lasted
+  self.due, self.since = self.due + lasted, self.since + lasted
 end
 
 function Canary:reset()
@@ -152,10 +205,41 @@ function Canary:reset()
   self.store_down = {}
 end
 
+--- "ready", "not yet" or "never", and why.
+function Canary:ready(workload)
+  local ready, why = self.world:readiness(workload, self.paused_for)
+  local gets_time = self.paused_for > 0 and self.world.now < self.since + self.spec.deadline
+  return ready == "never" and gets_time and "not yet" or ready, why
+end
+
+--- A step: counts from when the split is live (difference).
+function Canary:step()
+  if self.approved == "increase" then self.approved = nil end
+  self.gated = false
+  self:commit()
+  self.due = self.world.now + self.spec.analysis.interval
+end
+
+--- Waiting is given up, whoever did (difference).
+function Canary:give_up()
+  self.revision = self.world.target.image
+  self:enter("Initialized")
+  self.due = math.huge
+  self:commit()
+end
+
 --- An interval from when this tick began.
 function Canary:again_later()
   self.due = self.began + self.spec.analysis.interval
   self:commit()
+end
+
+--- Says once what it waits for, and when it looks again.
+function Canary:look_again(what, format, ...)
+  if self.notice == what then return self.world.now + LOOK_AGAIN end
+  self.notice = what
+  self:tell({ kind = "event", type = "Warning", message = string.format(format, ...) })
+  return nil
 end
 
 --- Pods take their time: told when that is longer than an interval, then ever more rarely (difference).
@@ -165,41 +249,50 @@ function Canary:halt(format, ...)
   if now < self.since + usual then return self.since + usual end
   local times, long = 0, usual
   while long <= (now - self.since) / 4 + 0.001 do times, long = times + 1, long * 4 end
-  if self.notice == times then return now + LOOK_AGAIN end
-  self.notice = times
-  self:tell({ kind = "event", type = "Warning", message = string.format(format, ...) })
-  return nil
+  return self:look_again(times, format, ...)
 end
 
 ---- the end of a release ----
 
-function Canary:scale_to_zero() self.world:write(self.world.target, "replicas", 0) end
+--- The canary stays until there is a primary that is ready (difference).
+function Canary:scale_to_zero()
+  local world = self.world
+  local ready, why = self:ready(world.primary)
+  if world.target.replicas > 0 and not self.spec.skip and ready ~= "ready" then
+    return self:halt("%s not ready: %s", Canary.PRIMARY, why)
+  end
+  world:write(world.target, "replicas", 0)
+  return nil
+end
 
 function Canary:post_rollout()
   self.is_gone = function() return false end
   for _, hook in ipairs(self:hooks_of("post-rollout")) do
     local good, why = self:call(hook)
-    if good then
-      self:normal("Post-rollout check %s passed", hook.name)
-    else
-      self:warning("Post-rollout hook %s failed %s", hook.name, why)
-    end
-    local said = table.remove(self.owed)
-    self:tell({ kind = "event", type = said.kind, message = said.text })
+    local text = good and string.format("Post-rollout check %s passed", hook.name)
+      or string.format("Post-rollout hook %s failed %s", hook.name, why)
+    self:tell({ kind = "event", type = good and "Normal" or "Warning", message = text })
     if not good then return end -- the remaining hooks are skipped
   end
 end
 
 --- Statemachine 8.1. At once, not an interval later (difference).
-function Canary:roll_back(reason, looked)
+---@param how? table `looked`: found by looking again; `restores`: the primary gets what it ran before
+function Canary:roll_back(reason, how)
+  how = how or {}
+  local world = self.world
   self:warning("Rolling back %s %s", NAME, reason)
+  if how.restores then
+    self:normal("Restoring the former template of %s", Canary.PRIMARY)
+    self:work(function() world:write(world.primary, "image", self.former) end, true)
+  end
   self:enter("Failed")
   self:reset()
   self.due = math.huge
-  self:work(function() self:scale_to_zero() end)
+  self:work(function() return self:scale_to_zero() end)
   self:warning("Canary failed! Scaling down %s", NAME)
   self:work(function() self:post_rollout() end)
-  self:commit(looked)
+  self:commit(how.looked)
 end
 
 function Canary:promote()

@@ -49,6 +49,8 @@ local function told_by_engine(case, transcript)
   for _, item in ipairs(transcript.items) do
     local copy = {}
     for key, value in pairs(item) do copy[key] = value end
+    -- Of a command that cannot be read the API server knows the second.
+    if item.kind == "event" then copy.message = string.gsub(item.message, " by jane at %S+", " by jane") end
     if item.kind == "hook" then
       copy.answer = item.text or math.tointeger(item.status)
     elseif item.kind == "sample" then
@@ -96,12 +98,19 @@ local function trouble_before(case, at)
   return false
 end
 
+local function may_be_paused(case)
+  for _, command in ipairs(case.commands) do
+    if command.kind == "pause" then return true end
+  end
+  return false
+end
+
 --- How it ends is what the last status says: {at, wanted, got}; nil when it is.
 local function wrong_end(case, transcript)
   local target, primary = transcript.left.podinfo, transcript.left["podinfo-primary"]
   -- A webhook may be asked about the last image while the rehearsal ends.
   local is_late = case.images[#case.images].at + 15 > transcript.took
-  local is_promoted = target.image == primary.image or is_late
+  local is_promoted = target.image == primary.image or is_late or may_be_paused(case)
   local function found(wanted)
     return { before = {}, wanted = wanted, got = string.format("%s, %d of %s, primary %s", transcript.phase,
       target.replicas, target.image, primary.image) }
@@ -117,7 +126,7 @@ end
 
 --- Who came first in wild trouble decides what comes; but it ends, and right.
 function M.wild(case, transcript)
-  local is_shut = false
+  local is_shut = may_be_paused(case)
   for _, hook in ipairs(case.hooks) do is_shut = is_shut or string.find(hook.type, "confirm", 1, true) ~= nil end
   local rests = transcript.phase == "Succeeded" or transcript.phase == "Failed" or transcript.phase == "Initialized"
   if not rests and not is_shut then

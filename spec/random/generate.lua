@@ -6,7 +6,8 @@ local function pick(list) return list[math.random(#list)] end
 local function chance(share) return math.random() < share end
 
 --- A time that is no time of a tick: those are whole seconds, and others once a new image has come in between.
-local fractions <const> = { hook = 0.11, outage = 0.17, fault = 0.23, [2] = 0.31, [3] = 0.53, [4] = 0.79 }
+local fractions <const> = { hook = 0.11, outage = 0.17, fault = 0.23, [2] = 0.31, [3] = 0.53, [4] = 0.79,
+  command = { 0.37, 0.41, 0.43, 0.47, 0.61 } }
 local function odd_time(most, what) return math.random(0, most) + fractions[what] end
 
 ---- the Canary ----
@@ -75,9 +76,10 @@ end
 local hook_types <const> = { "confirm-rollout", "pre-rollout", "rollout", "confirm-traffic-increase",
   "confirm-promotion", "post-rollout", "rollback", "event" }
 
-local function hooks(case)
+local function hooks(case, focus)
   for _, kind in ipairs(hook_types) do
-    for i = 1, chance(0.3) and (chance(0.2) and 2 or 1) or 0 do
+    local likely = focus == "approve" and string.find(kind, "confirm", 1, true) and 0.8 or 0.3
+    for i = 1, chance(likely) and (chance(0.2) and 2 or 1) or 0 do
       local hook = { name = kind .. "-" .. i, type = kind }
       if chance(0.2) then hook.timeout = pick({ 2, 5 }) end
       if chance(0.2) then hook.retries = math.random(1, 2) end
@@ -101,13 +103,14 @@ local function stream(case, metric)
 end
 
 --- How the webhooks of a type like to answer.
-local function answers_of(kind)
+local function answers_of(kind, is_commanded)
   if kind == "event" then return pick({ "200", "500", "down", "403" }) end
   if kind == "rollback" then return pick({ "403", "403", "403", "403x3 200", "500", "down", "403x6 200" }) end
   if kind == "pre-rollout" or kind == "rollout" or kind == "post-rollout" then
     return pick({ "200", "200", "200", "202", "500", "500x2 200", "403 200", "timeout 200", "down 200", "204 200",
       "429 200" })
   end
+  if is_commanded and chance(0.4) then return "403" end -- until somebody approves
   return pick({ "200", "200", "403 200", "403x3 200", "200 403 200", "timeout 200", "500x2 200", "200x2 403x2 200" })
 end
 
@@ -126,17 +129,17 @@ end
 local function answers(case)
   for _, hook in ipairs(case.hooks) do
     if chance(0.7) then
-      case.answers[hook.name] = { { at = 0, says = answers_of(hook.type) } }
+      case.answers[hook.name] = { { at = 0, says = answers_of(hook.type, #case.commands > 0) } }
       if chance(0.3) then
-        table.insert(case.answers[hook.name], { at = odd_time(240, "hook"), says = answers_of(hook.type) })
+        table.insert(case.answers[hook.name], { at = odd_time(240, "hook"), says = answers_of(hook.type, #case.commands > 0) })
       end
     end
   end
 end
 
-local function images(case)
+local function images(case, likely)
   local last, count = 2, 0
-  while chance(0.4) and count < 3 do
+  while chance(likely) and count < 3 do
     count = count + 1
     local image = pick({ "new", "new", "new", "podinfo:1", "podinfo:2", "never" })
     if image == "new" then
@@ -150,15 +153,47 @@ local function images(case)
   table.sort(case.images, function(a, b) return a.at < b.at end)
 end
 
+local asks <const> = { "promote", "abort", "pause", "pause", "resume", "resume", "retry", "skip-to", "skip-to",
+  "approve", "approve", "dance" }
+
+---@param focus string? what is asked more often than not
+local function commands(case, focus)
+  local times = {}
+  for i = 1, math.random(1, #fractions.command) do times[i] = math.random(0, 240) end
+  table.sort(times)
+  for i, at in ipairs(times) do
+    local id = tostring(i)
+    if i > 1 and chance(0.1) then id = case.commands[i - 1].id end -- said again
+    local kind = focus and chance(0.7) and focus or pick(asks)
+    case.commands[i] = { at = at + fractions.command[i], kind = kind, weight = math.random(0, 20) * 5, id = id }
+  end
+end
+
 local function outages(case)
   if chance(0.2) then
     case.outages[1] = { at = odd_time(180, "outage"), lasts = pick({ 5, 30, 60, 100 }) }
   end
 end
 
+--- Who was killed looks again at other times, so when pods that never become ready are given up is not known to a
+--- second: nothing more may come after such an image.
+local function end_with_unready(case)
+  for i = 2, #case.images do
+    if string.find(case.images[i].image, "never", 1, true) then
+      for _, list in ipairs({ case.images, case.commands }) do
+        for k = #list, 1, -1 do
+          if list[k].at > case.images[i].at then table.remove(list, k) end
+        end
+      end
+      return
+    end
+  end
+end
+
 --- Of the daemon and of the API server; not when a new image comes, unless it is wild: what is due at that time may or
 --- may not see it.
 local function faults(case)
+  if not case.wild then end_with_unready(case) end
   for _ = 1, math.random(1, 3) do
     local fault = { at = odd_time(240, "fault"), lasts = 0 }
     if case.wild and #case.images > 1 then fault.at = pick(case.images).at + math.random(-3, 3) + fractions.fault end
@@ -175,32 +210,42 @@ local function faults(case)
       local at = case.images[i].at
       alone = alone and (at < fault.at - 2 or at > fault.at + fault.lasts + 20)
     end
+    for _, command in ipairs(case.commands) do
+      alone = alone and (command.at < fault.at - 2 or command.at > fault.at + fault.lasts + 20)
+    end
     if alone or case.wild then case.faults[#case.faults + 1] = fault end
   end
-  if #case.images == 1 and chance(0.6) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
+  if #case.images == 1 and #case.commands == 0 and chance(0.6) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
 end
 
 local providers <const> = { "istio", "istio", "appmesh:v1beta2", "appmesh:v1beta2", "kubernetes", "linkerd", "traefik",
   "contour" }
 
+--- What a case can be made about, for who looks for something.
+local about <const> = {}
+for _, kind in ipairs(asks) do about[kind] = "commands" end
+
 ---@param seed integer
+---@param focus string? what the case is about: a command, or "images"
 ---@return table case
-function M.case(seed)
+function M.case(seed, focus)
+  local breadth <const> = about[focus]
   math.randomseed(seed)
   local case = { seed = seed, provider = pick(providers), metrics = {},
     hooks = {}, streams = {}, answers = {}, outages = {}, faults = {}, lag = 0, limit = 1200,
-    images = { { at = 0, image = "podinfo:2" } } }
+    commands = {}, images = { { at = 0, image = "podinfo:2" } } }
   case.analysis = { interval = pick({ 10, 15, 20, 30, 60 }), threshold = math.random(1, 4) }
   case.deadline = pick({ 20, 45, 60, 90 })
   case.replicas = math.random(1, 3)
   case.grid = pick({ 5, 10, 15, 30 })
   strategy_of(case)
   metrics(case)
-  hooks(case)
+  hooks(case, focus)
   for _, metric in ipairs(case.metrics) do stream(case, metric) end
-  images(case)
-  case.wild = chance(0.1)
-  if case.wild or chance(0.35) then
+  images(case, focus == "images" and 0.9 or 0.4)
+  if breadth == "commands" or not focus and chance(0.4) then commands(case, focus) end
+  case.wild = not focus and chance(0.1)
+  if case.wild or not focus and chance(0.35) then
     faults(case)
     steady_answers(case)
   else

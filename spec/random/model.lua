@@ -8,6 +8,7 @@
 
 local Canary <const> = require("canary")
 local analysis <const> = require("analysis")
+local commands <const> = require("commands")
 
 local M = {}
 
@@ -18,8 +19,11 @@ local PRIMARY <const> = Canary.PRIMARY
 
 local function promoting(canary)
   local world = canary.world
-  world:write(world.primary, "image", canary.revision)
-  local ready, why = world:readiness(world.primary)
+  if world.primary.image ~= canary.revision then
+    canary.former = world.primary.image
+    world:write(world.primary, "image", canary.revision)
+  end
+  local ready, why = canary:ready(world.primary)
   if ready ~= "ready" then return canary:halt("%s not ready: %s", PRIMARY, why) end
   -- Of a newer revision that comes meanwhile nobody knows anything: it gets no traffic (difference).
   local newer = world.target.image ~= canary.revision
@@ -44,7 +48,7 @@ local function finalising(canary)
   canary:enter("Succeeded")
   canary:reset()
   canary.due = math.huge
-  canary:work(function() canary:scale_to_zero() end)
+  canary:work(function() return canary:scale_to_zero() end)
   canary:work(function() canary:post_rollout() end)
   canary:normal("Promotion completed! Scaling down %s", NAME)
   canary:commit()
@@ -91,12 +95,13 @@ local function progressing(canary)
   end
   canary.is_gone = function() return world.target.image ~= canary.revision end
   if world.target.replicas == 0 then world:write(world.target, "replicas", canary.case.replicas) end
-  local ready, why = world:readiness(world.target)
+  local ready, why = canary:ready(world.target)
   if ready == "never" then
-    canary:roll_back("progress deadline exceeded " .. why, true) -- without a word in the reference (difference)
+    canary:roll_back("progress deadline exceeded " .. why, { looked = true }) -- without a word in the reference (difference)
     return nil
   end
   if ready ~= "ready" then return canary:halt("canary deployment %s not ready: %s", NAME, why) end
+  if commands.obey_when_ready(canary, skip) then return nil end
   if canary.spec.skip then
     skip(canary)
     return nil
@@ -110,7 +115,8 @@ end
 local function begin(canary)
   local world = canary.world
   canary.is_gone = function() return world.target.image == world.primary.image end
-  local shut = canary:call_all("confirm-rollout", "Confirm-rollout")
+  local is_open = canary.approved == "rollout" or commands.begins(canary)
+  local shut = not is_open and canary:call_all("confirm-rollout", "Confirm-rollout")
   if shut then
     if canary.status.phase ~= "Waiting" then
       canary:warning("Halt %s advancement waiting for approval %s", NAME, shut.name)
@@ -140,17 +146,24 @@ end
 local function waiting(canary)
   local world = canary.world
   if world.target.image == world.primary.image then
-    canary.revision = world.target.image
-    canary:enter("Initialized") -- given up (difference)
-    canary.due = math.huge
-    canary:commit()
+    canary:give_up()
     return nil
   end
+  if commands.begins(canary) then return begin(canary) end
   return world.now < canary.due and canary.due or begin(canary)
 end
 
 local phases <const> = { Initialized = at_rest, Succeeded = at_rest, Failed = at_rest, Waiting = waiting,
   Progressing = progressing, WaitingPromotion = progressing, Promoting = promoting, Finalising = finalising }
+
+--- Commands first, then what is owed, then the phase's. When to look again; nil: now.
+local function tick(canary)
+  if commands.obey(canary) then return nil end
+  local again = canary:pay()
+  if again then return again end
+  if canary.paused and not commands.waits(canary) then return math.huge end
+  return phases[canary.status.phase](canary)
+end
 
 ---@param case table
 ---@param world table
@@ -161,12 +174,13 @@ function M.run(case, world)
   repeat
     canary.began, canary.asked = world.now, false
     repeat
-      local good, result = pcall(phases[canary.status.phase], canary)
+      local good, result = pcall(tick, canary)
       if not good and result ~= Canary.GONE then error(result, 0) end
-      if not good then canary.owed = {} end
+      if not good then canary.notes = {} end
       again = good and result
     until again
-  until not world:sleep(canary.due > world.now and math.min(canary.due, again) or again)
+    local due = canary.due > world.now and not canary.paused and canary.due or math.huge
+  until not world:sleep(math.min(due, again))
 end
 
 return M

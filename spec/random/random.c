@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "canary/command.h"
 #include "canary/hooks.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
@@ -42,22 +43,37 @@ enum defect {
 	HOOK_FORGOTTEN,
 	STEP_TOO_SOON,
 	FAILURES_KEPT,
+	PAUSE_IGNORED,
+	PAUSE_COUNTS,
+	RESTORE_FORGOTTEN,
+	APPROVED_TWICE,
+	LOST_RETRY,
 	DEFECTS,
 };
-static const char *const defects[DEFECTS] = {
-	[SOUND] = "",
-	[EVENT_LOST] = "the event of a step is lost",
-	[FAILURE_NOT_COUNTED] = "the first failed check is not counted",
-	[ROUTES_KEPT_ON_RESTART] = "a newer revision begins with the traffic of the one before",
-	[WEIGHT_ABOVE] = "a step goes one above maxWeight",
-	[GATE_IGNORED] = "confirm-promotion is not asked",
-	[SILENT_ROLLBACK] = "a rollback says nothing",
-	[ITERATION_SKIPPED] = "the second iteration is left out",
-	[TRAFFIC_LEFT] = "a rollback leaves traffic on the canary",
-	[NAN_PASSES] = "a metric that is NaN passes",
-	[HOOK_FORGOTTEN] = "post-rollout hooks are not called after a rollback",
-	[STEP_TOO_SOON] = "a step lasts half its interval",
-	[FAILURES_KEPT] = "a newer revision begins with the failed checks of the one before",
+/* What it is, and what the cases are about that look for it; NULL: all are. */
+static const struct {
+	const char *name, *focus;
+} defects[DEFECTS] = {
+	[SOUND] = {"", NULL},
+	[EVENT_LOST] = {"the event of a step is lost", NULL},
+	[FAILURE_NOT_COUNTED] = {"the first failed check is not counted", NULL},
+	[ROUTES_KEPT_ON_RESTART] = {"a newer revision begins with the traffic of the one before",
+				    NULL},
+	[WEIGHT_ABOVE] = {"a step goes one above maxWeight", NULL},
+	[GATE_IGNORED] = {"confirm-promotion is not asked", NULL},
+	[SILENT_ROLLBACK] = {"a rollback says nothing", NULL},
+	[ITERATION_SKIPPED] = {"the second iteration is left out", NULL},
+	[TRAFFIC_LEFT] = {"a rollback leaves traffic on the canary", NULL},
+	[NAN_PASSES] = {"a metric that is NaN passes", NULL},
+	[HOOK_FORGOTTEN] = {"post-rollout hooks are not called after a rollback", NULL},
+	[STEP_TOO_SOON] = {"a step lasts half its interval", NULL},
+	[FAILURES_KEPT] = {"a newer revision begins with the failed checks of the one before",
+			   "images"},
+	[PAUSE_IGNORED] = {"a pause pauses nothing", "pause"},
+	[PAUSE_COUNTS] = {"the time of a pause counts", "resume"},
+	[RESTORE_FORGOTTEN] = {"an abort leaves the new revision on the primary", "abort"},
+	[APPROVED_TWICE] = {"an approval counts twice", "approve"},
+	[LOST_RETRY] = {"a retry starts nothing", "retry"},
 };
 static enum defect defect;
 
@@ -69,6 +85,11 @@ static void drop_debts(struct status *status, enum debt_kind kind, uint32_t sinc
 		if (memory->debts[i].kind != kind || memory->debts[i].id < since)
 			memory->debts[kept++] = memory->debts[i];
 	memory->debt_count = kept;
+}
+
+static bool takes(const struct move *move, enum command_kind kind)
+{
+	return move->command != NULL && move->refused == NULL && move->command->kind == kind;
 }
 
 static void spoil(const struct status *status, const struct situation *situation,
@@ -117,6 +138,25 @@ static void spoil(const struct status *status, const struct situation *situation
 	case FAILURES_KEPT:
 		if (move->kind == MOVE_RESTART)
 			next->failed_checks = status->failed_checks;
+		break;
+	case PAUSE_IGNORED:
+		next->memory.paused_us = 0;
+		break;
+	case PAUSE_COUNTS:
+		if (takes(move, COMMAND_RESUME))
+			next->memory.due_us = memory->due_us;
+		break;
+	case RESTORE_FORGOTTEN:
+		drop_debts(next, DEBT_RESTORE, 0);
+		break;
+	case APPROVED_TWICE:
+		if (move->kind == MOVE_ROUTE)
+			next->memory.approved = memory->approved;
+		break;
+	case LOST_RETRY:
+		if (takes(move, COMMAND_RETRY))
+			text_copy(next->memory.revision, sizeof(next->memory.revision),
+				  memory->revision);
 		break;
 	case SOUND:
 	case GATE_IGNORED:
@@ -175,15 +215,16 @@ bool __wrap_policy_chain_call(const struct policy_chain *chain, enum policy_hook
 	return good;
 }
 
-/* engine.defect(n): put back from now on; its name, or nil when there is none. */
+/* engine.defect(n): put back from now on; its name and focus, or nil when there is none. */
 static int lua_defect(lua_State *L)
 {
 	lua_Integer which = luaL_optinteger(L, 1, SOUND);
 	if (which < SOUND || which >= DEFECTS)
 		return 0;
 	defect = (enum defect)which;
-	lua_pushstring(L, defects[which]);
-	return 1;
+	lua_pushstring(L, defects[which].name);
+	lua_pushstring(L, defects[which].focus);
+	return 2;
 }
 
 /* ---- a case ---- */

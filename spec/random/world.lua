@@ -11,7 +11,10 @@ end
 local function is_never_ready(of) return string.find(of.image, ":never-ready", 1, true) ~= nil end
 
 function World.new(case)
-  local world = { case = case, now = 0, changes = 1, calls = {}, target = deployment(0, "podinfo:1"),
+  local changes = {}
+  for _, list in ipairs({ case.images, case.commands }) do table.move(list, 1, #list, #changes + 1, changes) end
+  table.sort(changes, function(a, b) return a.at < b.at end)
+  local world = { case = case, now = 0, changes = changes, changed = 0, calls = {}, target = deployment(0, "podinfo:1"),
     primary = deployment(case.replicas, "podinfo:1"),
     spec = { analysis = case.analysis, skip = case.skip, deadline = case.deadline } }
   return setmetatable(world, World)
@@ -48,30 +51,31 @@ local function take_look(of, when)
   return true
 end
 
---- "ready", "not yet" or "never", and why.
-function World:readiness(of)
+--- "ready", "not yet" or "never", and why. `longer`: than the deadline.
+function World:readiness(of, longer)
   local prefix <const> = "waiting for rollout to finish: "
   if not of.observed then return "not yet", prefix .. "observed deployment generation less than desired generation" end
   if of.available >= of.replicas then return "ready" end
   local why = string.format("%s%d of %d (readyThreshold 100%%) updated replicas are available", prefix, of.available,
     of.replicas)
-  return of.since + self.spec.deadline < self.now and "never" or "not yet", why
+  return of.since + self.spec.deadline + longer < self.now and "never" or "not yet", why
 end
 
 ---- time ----
 
 function World:next_change()
-  local change = self.case.images[self.changes]
+  local change = self.changes[self.changed + 1]
   return math.min(change and change.at or math.huge, first_look(self.target), first_look(self.primary))
 end
 
 --- One thing that happens by itself; whether anything changed.
 function World:happen(when)
   self.now = math.max(self.now, when)
-  local change = self.case.images[self.changes]
+  local change = self.changes[self.changed + 1]
   if change and change.at == when then
-    self.changes = self.changes + 1
-    self:write(self.target, "image", change.image)
+    self.changed = self.changed + 1
+    if change.image then self:write(self.target, "image", change.image) end
+    if change.kind then self.command = change end
     return true
   end
   return take_look(first_look(self.target) == when and self.target or self.primary, when)
