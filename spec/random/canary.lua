@@ -28,6 +28,7 @@ function Canary.new(case, world)
     store_down = {}, -- whether the last check was held for it, and when one after such a check was
     notes = {}, -- what the next commit says
     owed = {}, -- what follows from a commit, in order
+    version = nil, kept = nil, -- of the object, as this tick read it, and what was committed last
     taken = nil, -- the command that was answered last
     paused = nil, paused_for = 0, -- since, and how long in this phase
     approved = nil, gated = false, -- the gate that is open by command; whether one of traffic is waited at
@@ -70,7 +71,8 @@ local function wait(self, seconds)
   local till, command = world.now + seconds, world.command
   while world:next_change() <= till do
     world:happen(world:next_change())
-    if self.is_gone() or world.command ~= command then error(Canary.GONE, 0) end
+    local is_commanded = world.command and world.command.id ~= (command and command.id)
+    if self.is_gone() or is_commanded then error(Canary.GONE, 0) end
   end
   world:pass_until(till)
 end
@@ -139,7 +141,7 @@ local function traffic_waits(self)
   return ready ~= "ready" and string.format("no traffic goes to %s, which is not ready: %s", Canary.PRIMARY, why)
 end
 
---- What follows from commits, in order. When to look again; nil: all is paid.
+--- What follows from commits, in order. Whether all is paid; if not, when to look again, nil: now.
 function Canary:pay()
   pay_events(self)
   while self.owed[1] and self.owed[1].comes_first do
@@ -149,34 +151,59 @@ function Canary:pay()
   local text = split_text(split_in_force(self))
   if self.routed and text ~= self.on_routes then
     local why = traffic_waits(self)
-    if why then return self:look_again(why, "%s", why) end
+    if why then return false, self:look_again(why, "%s", why) end
     self.on_routes = text
     if self.seen then self:tell({ kind = "route", split = text }) end
   end
   while self.owed[1] do
     pay_events(self)
     if self.owed[1] then
-      local again = self.owed[1].run()
-      if again then return again end
+      local done, again = self.owed[1].run()
+      if not done then return false, again end
       table.remove(self.owed, 1)
     end
   end
-  return nil
+  return true
+end
+
+local committed <const> = { "revision", "split", "due", "since", "notice", "taken", "paused", "paused_for", "approved",
+  "gated" }
+
+local function copy(fields)
+  local result = {}
+  for name, value in pairs(fields) do result[name] = value end
+  return result
+end
+
+--- What is not committed has not been.
+function Canary:remember()
+  local kept = { status = copy(self.status), store_down = copy(self.store_down) }
+  for _, name in ipairs(committed) do kept[name] = self[name] end
+  self.kept, self.version = kept, self.world.version
+end
+
+function Canary:take_back()
+  for _, name in ipairs(committed) do self[name] = self.kept[name] end
+  self.status, self.store_down = copy(self.kept.status), copy(self.kept.store_down)
+  self.notes = {}
 end
 
 --- The status is written first; events, traffic and the rest follow from it. Nothing of it is lost.
 --- `looked`: found by looking again now and then.
 function Canary:commit(looked)
   local status = self.status
+  -- A write names the version of the object that it was computed from: it is computed anew.
+  if self.version ~= self.world.version then error(Canary.GONE, 0) end
   self:tell({ kind = "status", phase = status.phase, weight = status.weight, iterations = status.iterations,
     failedChecks = status.failedChecks, looked = looked })
   self.began, self.asked = self.world.now, false
+  self:remember()
   table.move(self.notes, 1, #self.notes, #self.owed + 1, self.owed)
   self.notes = {}
   self:pay()
 end
 
---- `comes_first`: before any traffic.
+--- `run` says whether it is done; if not, when to look again. `comes_first`: before any traffic.
 function Canary:work(run, comes_first) table.insert(self.notes, { run = run, comes_first = comes_first }) end
 
 function Canary:set_routes(primary, canary, mirrored)
@@ -234,11 +261,12 @@ function Canary:again_later()
   self:commit()
 end
 
---- Says once what it waits for, and when it looks again.
+--- Says once what it waits for, behind what is owed already, and when it looks again.
 function Canary:look_again(what, format, ...)
   if self.notice == what then return self.world.now + LOOK_AGAIN end
   self.notice = what
-  self:tell({ kind = "event", type = "Warning", message = string.format(format, ...) })
+  table.insert(self.owed, { kind = "Warning", text = string.format(format, ...) })
+  pay_events(self)
   return nil
 end
 
@@ -259,10 +287,10 @@ function Canary:scale_to_zero()
   local world = self.world
   local ready, why = self:ready(world.primary)
   if world.target.replicas > 0 and not self.spec.skip and ready ~= "ready" then
-    return self:halt("%s not ready: %s", Canary.PRIMARY, why)
+    return false, self:halt("%s not ready: %s", Canary.PRIMARY, why)
   end
   world:write(world.target, "replicas", 0)
-  return nil
+  return true
 end
 
 function Canary:post_rollout()
@@ -272,8 +300,9 @@ function Canary:post_rollout()
     local text = good and string.format("Post-rollout check %s passed", hook.name)
       or string.format("Post-rollout hook %s failed %s", hook.name, why)
     self:tell({ kind = "event", type = good and "Normal" or "Warning", message = text })
-    if not good then return end -- the remaining hooks are skipped
+    if not good then break end -- the remaining hooks are skipped
   end
+  return true
 end
 
 --- Statemachine 8.1. At once, not an interval later (difference).
@@ -291,7 +320,7 @@ function Canary:roll_back(reason, how)
   self.due = math.huge
   self:work(function() return self:scale_to_zero() end)
   self:warning("Canary failed! Scaling down %s", NAME)
-  self:work(function() self:post_rollout() end)
+  self:work(function() return self:post_rollout() end)
   self:commit(how.looked)
 end
 

@@ -77,7 +77,8 @@ function M.scenario(case)
   if #first > 0 then lines[#lines + 1] = "hooks:\n" .. table.concat(first, "\n") end
   for i = 2, #case.images do scene(case.images[i].at, { { "image", case.images[i].image } }) end
   for _, command in ipairs(case.commands) do
-    local text = string.format('{"do":"%s","weight":%d,"id":"%s","by":"jane"}', command.kind, command.weight, command.id)
+    local text = string.format('{"do":"%s","weight":%d,"id":"%s","by":"jane"}', command.kind, command.weight,
+      command.id)
     scene(command.at, { { "patch", string.format("{canary: {metadata: {annotations: {sluice.dev/command: '%s'}}}}",
       text) } })
   end

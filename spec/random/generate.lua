@@ -110,7 +110,7 @@ local function answers_of(kind, is_commanded)
     return pick({ "200", "200", "200", "202", "500", "500x2 200", "403 200", "timeout 200", "down 200", "204 200",
       "429 200" })
   end
-  if is_commanded and chance(0.4) then return "403" end -- until somebody approves
+  if is_commanded and chance(0.4) then return "403" end -- until it is approved
   return pick({ "200", "200", "403 200", "403x3 200", "200 403 200", "timeout 200", "500x2 200", "200x2 403x2 200" })
 end
 
@@ -131,7 +131,8 @@ local function answers(case)
     if chance(0.7) then
       case.answers[hook.name] = { { at = 0, says = answers_of(hook.type, #case.commands > 0) } }
       if chance(0.3) then
-        table.insert(case.answers[hook.name], { at = odd_time(240, "hook"), says = answers_of(hook.type, #case.commands > 0) })
+        local later = answers_of(hook.type, #case.commands > 0)
+        table.insert(case.answers[hook.name], { at = odd_time(240, "hook"), says = later })
       end
     end
   end
@@ -165,7 +166,8 @@ local function commands(case, focus)
     local id = tostring(i)
     if i > 1 and chance(0.1) then id = case.commands[i - 1].id end -- said again
     local kind = focus and chance(0.7) and focus or pick(asks)
-    case.commands[i] = { at = at + fractions.command[i], kind = kind, weight = math.random(0, 20) * 5, id = id }
+    local weight = math.random(0, 20) * 5
+    case.commands[i] = { at = at + fractions.command[i], kind = kind, weight = weight, id = id }
   end
 end
 

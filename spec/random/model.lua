@@ -49,7 +49,7 @@ local function finalising(canary)
   canary:reset()
   canary.due = math.huge
   canary:work(function() return canary:scale_to_zero() end)
-  canary:work(function() canary:post_rollout() end)
+  canary:work(function() return canary:post_rollout() end)
   canary:normal("Promotion completed! Scaling down %s", NAME)
   canary:commit()
   return nil
@@ -63,9 +63,10 @@ local function skip(canary)
   canary.due = math.huge
   canary:work(function()
     canary.world:write(canary.world.primary, "image", canary.revision)
-    canary:scale_to_zero()
-    canary:post_rollout()
+    return true
   end)
+  canary:work(function() return canary:scale_to_zero() end)
+  canary:work(function() return canary:post_rollout() end)
   canary:normal("Promotion completed! Canary analysis was skipped for %s", NAME)
   canary:commit()
 end
@@ -97,7 +98,8 @@ local function progressing(canary)
   if world.target.replicas == 0 then world:write(world.target, "replicas", canary.case.replicas) end
   local ready, why = canary:ready(world.target)
   if ready == "never" then
-    canary:roll_back("progress deadline exceeded " .. why, { looked = true }) -- without a word in the reference (difference)
+    -- Without a word in the reference (difference).
+    canary:roll_back("progress deadline exceeded " .. why, { looked = true })
     return nil
   end
   if ready ~= "ready" then return canary:halt("canary deployment %s not ready: %s", NAME, why) end
@@ -159,8 +161,8 @@ local phases <const> = { Initialized = at_rest, Succeeded = at_rest, Failed = at
 --- Commands first, then what is owed, then the phase's. When to look again; nil: now.
 local function tick(canary)
   if commands.obey(canary) then return nil end
-  local again = canary:pay()
-  if again then return again end
+  local paid, again = canary:pay()
+  if not paid then return again end
   if canary.paused and not commands.waits(canary) then return math.huge end
   return phases[canary.status.phase](canary)
 end
@@ -174,9 +176,10 @@ function M.run(case, world)
   repeat
     canary.began, canary.asked = world.now, false
     repeat
+      canary:remember()
       local good, result = pcall(tick, canary)
       if not good and result ~= Canary.GONE then error(result, 0) end
-      if not good then canary.notes = {} end
+      if not good then canary:take_back() end
       again = good and result
     until again
     local due = canary.due > world.now and not canary.paused and canary.due or math.huge

@@ -14,9 +14,10 @@ function World.new(case)
   local changes = {}
   for _, list in ipairs({ case.images, case.commands }) do table.move(list, 1, #list, #changes + 1, changes) end
   table.sort(changes, function(a, b) return a.at < b.at end)
-  local world = { case = case, now = 0, changes = changes, changed = 0, calls = {}, target = deployment(0, "podinfo:1"),
-    primary = deployment(case.replicas, "podinfo:1"),
-    spec = { analysis = case.analysis, skip = case.skip, deadline = case.deadline } }
+  local world = { case = case, now = 0, calls = {}, changes = changes, changed = 0,
+    version = 1, -- of the Canary, but for its status
+    spec = { analysis = case.analysis, skip = case.skip, deadline = case.deadline },
+    target = deployment(0, "podinfo:1"), primary = deployment(case.replicas, "podinfo:1") }
   return setmetatable(world, World)
 end
 
@@ -75,7 +76,7 @@ function World:happen(when)
   if change and change.at == when then
     self.changed = self.changed + 1
     if change.image then self:write(self.target, "image", change.image) end
-    if change.kind then self.command = change end
+    if change.kind then self.command, self.version = change, self.version + 1 end
     return true
   end
   return take_look(first_look(self.target) == when and self.target or self.primary, when)
