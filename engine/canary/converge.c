@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "canary/contest.h"
 #include "canary/endpoints.h"
+#include "canary/mark.h"
 #include "canary/scaler.h"
 #include "canary/target.h"
 #include "canary/unready.h"
@@ -15,7 +16,7 @@ static enum step observe_configs(struct tick *tick)
 {
 	json_free(tick->configs);
 	tick->configs = cJSON_CreateArray();
-	if (!tick->spec->target->runs_pods)
+	if (!tick->spec->target->tracks_configs)
 		return STEP_ON;
 	SCOPED(json) cJSON *refs = workload_config_refs(tick->target, &tick->world->workload);
 	bool waiting = false;
@@ -81,7 +82,7 @@ static enum step compare_copies(struct tick *tick)
 {
 	const cJSON *config;
 	bool same = true;
-	if (!tick->status.memory.foreign)
+	if (!tick->status.memory.foreign || tick->spec->target->is_own_primary)
 		return STEP_ON;
 	cJSON_ArrayForEach(config, tick->configs)
 	{
@@ -129,6 +130,8 @@ enum step converge_observe(struct tick *tick)
 		return step;
 	json_free(tick->tracked);
 	tick->tracked = workload_tracked(tick->configs);
+	if (spec->target->tracks_configs && spec->target->is_own_primary)
+		mark_digest(tick->tracked, tick->configs_digest);
 	hash_template(tick);
 	name_revision(tick);
 	return compare_copies(tick);
@@ -138,6 +141,10 @@ bool converge_is_promoted(const struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
 	const struct workload_options *options = &tick->world->workload;
+	const struct memory *memory = &tick->status.memory;
+	/* Its template may still be about configs that were tried and put back. */
+	if (tick->configs_digest[0] != '\0' && memory->good[0][0] != '\0')
+		return strcmp(tick->revision, memory->good[0]) == 0;
 	if (workload_same(spec, tick->target, tick->primary, &tick->label, tick->tracked, options))
 		return true;
 	return tick->status.memory.foreign && tick->copies_same &&
@@ -323,7 +330,8 @@ enum step converge_promotion(struct tick *tick)
 	struct error err;
 	if (tick->beside != NULL)
 		return STEP_ON;
-	if (workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+	if (workload_carries(tick->spec, tick->primary, tick->tracked,
+			     tick->status.memory.revision))
 		return scaler_follow(tick);
 	/* Another controller has copied it already, under an id of its own. */
 	if ((tick->tracked == NULL || tick->status.memory.foreign) && converge_is_promoted(tick))
@@ -343,7 +351,8 @@ enum step converge_restore(struct tick *tick)
 {
 	SCOPED(json) cJSON *patch = workload_restoration(tick->primary);
 	if (patch == NULL || tick->beside != NULL ||
-	    !workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+	    !workload_carries(tick->spec, tick->primary, tick->tracked,
+			      tick->status.memory.revision))
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
 	kube_path(path, &tick->spec->target->kube, tick->spec->namespace,

@@ -187,6 +187,8 @@ static struct traffic_view view_of(const struct tick *tick)
 		.match = tick->status.memory.match != NULL ? tick->status.memory.match
 							   : tick->spec->match,
 		.status = &tick->status,
+		.revision = tick->revision,
+		.configs = tick->configs_digest[0] == '\0' ? NULL : tick->configs_digest,
 	};
 }
 

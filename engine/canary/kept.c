@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "canary/managed.h"
+#include "canary/mark.h"
 #include "canary/target.h"
 #include "kube/watch.h"
 
@@ -179,9 +180,9 @@ static uint64_t digest_of(const cJSON *json)
 	return json == NULL ? 0 : json_digest(json);
 }
 
-/* The revision of what may be a target, and its own split; the generation where there is one, with
- * labels and annotations; of an autoscaler, whose status moves all the time, that it is there; else
- * the version. Never 0. */
+/* The revision of what may be a target, its own split, and its mark (mark.h); the generation where
+ * there is one, with labels and annotations; of an autoscaler, whose status moves all the time,
+ * that it is there; else the version. Never 0. */
 static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 {
 	if (watched->target != NULL) {
@@ -189,10 +190,12 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 		target_hash(watched->target, object, hash);
 		/* Pods where there were none, at rest, are somebody's doing (contest.h). */
 		uint64_t pods = target_is_stopped(watched->target, object) ? 0 : 2;
+		const char *mark = mark_of(object);
 		uint64_t split = watched->target->driver == NULL
 					 ? 0
 					 : digest_of(json_at(object, "spec.updateStrategy")) ^
-						   digest_of(json_at(object, "spec.traffic"));
+						   digest_of(json_at(object, "spec.traffic")) ^
+						   hash64(mark, strlen(mark));
 		return (hash64(hash, strlen(hash)) ^ pods ^ split) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)

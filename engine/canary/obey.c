@@ -41,7 +41,8 @@ static bool roll_back(struct tick *tick)
 		return move(tick, MOVE_CANCEL);
 	tick->move.restores =
 		(tick->status.phase == PHASE_PROMOTING || tick->status.phase == PHASE_FINALISING) &&
-		workload_carries(tick->spec, tick->primary, tick->status.memory.revision);
+		workload_carries(tick->spec, tick->primary, tick->tracked,
+				 tick->status.memory.revision);
 	if (tick->move.restores && !workload_has_former(tick->primary))
 		return refuse(tick, "the primary runs the revision already, and what it ran before "
 				    "is not known: release the former one");

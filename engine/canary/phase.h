@@ -87,6 +87,9 @@ struct situation {
 	const char *template_hash; /* of the target as it is now */
 	const cJSON *tracked;	   /* its configs */
 	const char *revision;
+	/* Of a target that is its own primary: the digest of its configs, and what its template
+	 * says of them; else NULL. */
+	const char *configs, *mark;
 	const char *policy;	  /* hash of the policy text that decides; "" for a stock policy */
 	const char *policy_after; /* and of the one that does once the analysis starts again */
 	bool routed;		  /* the provider has routes (it is not plain Kubernetes) */

@@ -73,6 +73,11 @@ void next_take_revision(struct status *next, const struct situation *situation)
 	cJSON_Delete(next->tracked_configs);
 	next->tracked_configs =
 		situation->tracked == NULL ? NULL : cJSON_Duplicate(situation->tracked, true);
+	struct memory *memory = &next->memory;
+	if (situation->configs == NULL || memory->first_configs[0] != '\0')
+		return;
+	text_copy(memory->first_configs, sizeof(memory->first_configs), situation->configs);
+	text_copy(memory->first_mark, sizeof(memory->first_mark), situation->mark);
 }
 
 void next_owe(struct status *next, const struct situation *situation, bool warning,

@@ -164,6 +164,16 @@ void next_roll_back(struct status *next, const struct situation *situation, cons
 			 spec->target_name, spec->namespace, spec->primary_target, spec->namespace);
 		next_owe(next, situation, true, checksum, text);
 	}
+	/* There is no copy of them that could be kept from the pods that come again. */
+	if (situation->configs != NULL && (next->memory.changed & CHANGED_CONFIG) != 0 &&
+	    move->kind != MOVE_CANCEL) {
+		char text[DEBT_TEXT_MAX];
+		snprintf(text, sizeof(text),
+			 "Pods of %s.%s that start read its ConfigMaps and Secrets as they are "
+			 "now: put back what was changed in them",
+			 spec->target_name, spec->namespace);
+		next_owe(next, situation, true, checksum, text);
+	}
 	alert_of_failure(next, situation, move);
 	/* The last backend that works keeps the traffic, whatever was found wrong with it. */
 	fail(next, situation, checksum,

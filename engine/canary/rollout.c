@@ -195,6 +195,14 @@ static bool was_good(const struct tick *tick)
 	return false;
 }
 
+static long available(const struct tick *tick, bool canary)
+{
+	const struct target_kind *kind = tick->spec->target;
+	const cJSON *workload = canary ? tick->target : tick->primary;
+	return kind->side_pods != NULL ? kind->side_pods(workload, canary).available
+				       : kind->pods(workload).available;
+}
+
 cJSON *rollout_table(const struct tick *tick)
 {
 	const struct canary_spec *spec = tick->spec;
@@ -221,10 +229,8 @@ cJSON *rollout_table(const struct tick *tick)
 	cJSON_AddBoolToObject(rollout, "good", was_good(tick));
 	cJSON_AddNumberToObject(rollout, "threshold", spec->threshold);
 	cJSON_AddNumberToObject(rollout, "now", (double)tick->now_us / 1e6);
-	json_put_number(rollout, "ready.canary",
-			(double)spec->target->pods(tick->target).available);
-	json_put_number(rollout, "ready.primary",
-			(double)spec->target->pods(tick->primary).available);
+	json_put_number(rollout, "ready.canary", (double)available(tick, true));
+	json_put_number(rollout, "ready.primary", (double)available(tick, false));
 	cJSON *whole = json_copy(spec->json);
 	json_remove(whole, "analysis.policy");
 	json_remove(whole, "service.headers");

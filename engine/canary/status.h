@@ -132,6 +132,9 @@ struct memory {
 	bool early; /* may act before due_us, as soon as the pods it waits for are ready */
 	char configs[HASH_TEXT_MAX]; /* hash of the versions of the configs that tracked_configs was
 					made of */
+	/* Of a target that is its own primary, the configs that it was first seen with, and what
+	 * its template said of them (mark.h). */
+	char first_configs[HASH_TEXT_MAX], first_mark[HASH_TEXT_MAX];
 	char command[HASH_TEXT_MAX]; /* digest of the last command that was taken (command.h) */
 	bool refused_command;	     /* it had no meaning then */
 	int64_t paused_us;	     /* since when it is paused; 0: it is not */

@@ -201,6 +201,8 @@ void memory_read(struct memory *memory, const char *text)
 	memory->early = json_bool(json, "early", false);
 	memory->pending = json_bool(json, "pending", false);
 	read_text(memory->configs, sizeof(memory->configs), json, "configs");
+	read_text(memory->first_configs, sizeof(memory->first_configs), json, "firstConfigs");
+	read_text(memory->first_mark, sizeof(memory->first_mark), json, "firstMark");
 	read_text(memory->command, sizeof(memory->command), json, "command");
 	memory->refused_command = json_bool(json, "refusedCommand", false);
 	memory->paused_us = time_of(json_get(json, "paused"));
@@ -330,6 +332,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 	if (memory->pending)
 		cJSON_AddTrueToObject(json, "pending");
 	add_text(json, "configs", memory->configs);
+	add_text(json, "firstConfigs", memory->first_configs);
+	add_text(json, "firstMark", memory->first_mark);
 	add_text(json, "command", memory->command);
 	if (memory->refused_command)
 		cJSON_AddTrueToObject(json, "refusedCommand");

@@ -30,11 +30,11 @@ enum counted { COUNTED_BY_WORKLOAD, COUNTED_BY_SERVICE, COUNTED_BY_POD };
 
 struct target_kind {
 	struct kube_kind kube;
-	const char *noun; /* in sentences: "deployment" */
-	bool scales;	  /* by spec.replicas, so that an autoscaler may */
-	bool whole;	  /* watched whole: its status is waited for */
-	bool runs_pods;	  /* from a template: configs are tracked, Services are made to lead to them
-			   */
+	const char *noun;	/* in sentences: "deployment" */
+	bool scales;		/* by spec.replicas, so that an autoscaler may */
+	bool whole;		/* watched whole: its status is waited for */
+	bool runs_pods;		/* from a template: Services are made to lead to them */
+	bool tracks_configs;	/* that its template uses: a change of one is a revision */
 	bool rewrites_affinity; /* of its primary's pods: what keeps off the target's own */
 	/* Its split is its own, and this driver carries it; NULL: the provider's. */
 	const char *driver;
@@ -52,6 +52,8 @@ struct target_kind {
 	/* What a release changes; the caller frees. NULL: spec.template as it is. */
 	cJSON *(*template)(const cJSON *target);
 	struct pod_counts (*pods)(const cJSON *workload);
+	/* Of an object that runs both revisions, those of one; NULL: as `pods` says. */
+	struct pod_counts (*side_pods)(const cJSON *workload, bool canary);
 	/* READY_NEVER: past its deadline. `why` is the reference's sentence after the prefix. */
 	enum readiness (*ready)(const cJSON *workload, const struct ready_terms *terms,
 				struct error *why);
@@ -83,7 +85,9 @@ enum { PARTITION_REST = INT32_MAX };
 long partition_of(const cJSON *set);
 bool partition_is_seen(const cJSON *set); /* what its controller says is about what it says */
 long partition_stable_pods(const cJSON *set);
-long partition_wanted(const cJSON *set, const struct status *status, const struct split *split);
+/* `revision` is the target's as it is now. */
+long partition_wanted(const cJSON *set, const struct status *status, const struct split *split,
+		      const char *revision);
 
 /* Of a Knative Service: its latest revision, the one that the annotation says is the primary, and
  * the one that shall be. "" where there is none. */

@@ -96,6 +96,7 @@ const struct target_kind target_daemon_set = {
 	.noun = "daemonset",
 	.whole = true,
 	.runs_pods = true,
+	.tracks_configs = true,
 	.pod_names = "[bcdfghjklmnpqrstvwxz2456789]{5}",
 	.copied = copied,
 	.fits = fits,

@@ -149,6 +149,7 @@ const struct target_kind target_deployment = {
 	.scales = true,
 	.whole = true,
 	.runs_pods = true,
+	.tracks_configs = true,
 	.rewrites_affinity = true,
 	/* A hash of the template and one of the pod: TARGET-primary-… is not among them. */
 	.pod_names = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)",

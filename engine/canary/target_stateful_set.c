@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/mark.h"
 #include "canary/target.h"
 
 static long replicas_of(const cJSON *set)
@@ -52,20 +53,23 @@ static long pods_for(long replicas, int weight)
 	return pods < replicas ? pods : replicas - 1;
 }
 
-long partition_wanted(const cJSON *set, const struct status *status, const struct split *split)
+long partition_wanted(const cJSON *set, const struct status *status, const struct split *split,
+		      const char *revision)
 {
-	char hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
-	target_hash(&target_stateful_set, set, hash);
-	workload_revision(hash, NULL, revision);
 	bool same = strcmp(revision, status->memory.revision) == 0;
 	switch (status->phase) {
 	case PHASE_NONE:
 	case PHASE_INITIALIZING:
 		return has_two(set) || !partition_is_seen(set) ? partition_of(set) : PARTITION_REST;
-	case PHASE_PROMOTING:
-	case PHASE_FINALISING:
 	case PHASE_SUCCEEDED:
 	case PHASE_INITIALIZED:
+		/* Until its controller has seen the template, nobody knows whether there are two.
+		 */
+		if (same && !partition_is_seen(set))
+			return partition_of(set);
+		return same && has_two(set) ? 0 : PARTITION_REST;
+	case PHASE_PROMOTING:
+	case PHASE_FINALISING:
 		return same && has_two(set) ? 0 : PARTITION_REST;
 	case PHASE_PROGRESSING:
 	case PHASE_WAITING_PROMOTION:
@@ -106,6 +110,21 @@ static struct pod_counts pods(const cJSON *set)
 		.updated = json_int(set, "status.updatedReplicas", 0),
 		.available = json_int(set, "status.availableReplicas", 0),
 	};
+}
+
+/* Its status does not say of which revision a pod is that is not available: of the newer one, as
+ * its controller goes no further while such a one is not. */
+static struct pod_counts side_pods(const cJSON *set, bool canary)
+{
+	const struct pod_counts all = pods(set);
+	if (!has_two(set))
+		return canary ? (struct pod_counts){0} : all;
+	long newer = all.updated < all.wanted ? all.updated : all.wanted;
+	long older = all.wanted - newer;
+	long of_older = all.available < older ? all.available : older;
+	if (!canary)
+		return (struct pod_counts){older, 0, of_older};
+	return (struct pod_counts){newer, newer, all.available - of_older};
 }
 
 static bool too_few(const char *noun, long available, long of, int threshold, struct error *why)
@@ -192,10 +211,13 @@ const struct target_kind target_stateful_set = {
 	.whole = true,
 	.driver = "partition",
 	.is_own_primary = true,
+	.tracks_configs = true,
 	.counted = COUNTED_BY_POD,
 	.name_pods = name_pods,
 	.fits = fits,
+	.template = mark_without,
 	.same = same,
 	.pods = pods,
+	.side_pods = side_pods,
 	.ready = ready,
 };

@@ -15,8 +15,10 @@
 #include "canary/converge.h"
 #include "canary/debts.h"
 #include "canary/leave.h"
+#include "canary/mark.h"
 #include "canary/obey.h"
 #include "canary/rollout.h"
+#include "canary/target.h"
 
 /* How much later than the commit a split may be live, and the interval counts from the commit. */
 static const int64_t live_slack_us = DURATION_SECOND;
@@ -51,6 +53,7 @@ void tick_forget_run(struct tick *tick)
 	tick->tracked = NULL;
 	tick->state = NULL;
 	tick->inventory = NULL;
+	tick->configs_digest[0] = '\0';
 	tick->target = NULL;
 	tick->primary = NULL;
 	move_clear(&tick->move);
@@ -254,6 +257,14 @@ static bool is_late(const struct tick *tick)
 	       due_us != 0 && live_us + tick->spec->interval_us > due_us + live_slack_us;
 }
 
+/* What landed is a step: not the mark of a target that runs both revisions. */
+static bool begins_step(const struct tick *tick)
+{
+	bool marks = tick->spec->target->is_own_primary && tick->status.memory.split.canary == 0;
+	return tick->status.memory.due_us != 0 &&
+	       (!marks || tick->status.phase != PHASE_PROGRESSING);
+}
+
 static enum step wait_anew(struct tick *tick)
 {
 	tick->move.due_us = loop_now(kube_loop(tick->world->asks.kube)) + tick->spec->interval_us;
@@ -361,8 +372,7 @@ static enum step run(struct tick *tick)
 	tick->routes_done |= step == STEP_ON;
 	tick->thorough = asked;
 	if (step == STEP_ON && tick->landed)
-		return tick->status.memory.due_us != 0 ? wait_anew(tick)
-						       : tick_move(tick, MOVE_SETTLE);
+		return begins_step(tick) ? wait_anew(tick) : tick_move(tick, MOVE_SETTLE);
 	if (step == STEP_ON)
 		step = debts_pay(tick);
 	if (step == STEP_ON && obey_is_paused(tick))
@@ -425,6 +435,8 @@ struct situation tick_situation(struct tick *tick)
 		.template_hash = tick->template_hash,
 		.tracked = tick->tracked,
 		.revision = tick->revision,
+		.configs = tick->configs_digest[0] == '\0' ? NULL : tick->configs_digest,
+		.mark = mark_of(tick->target),
 		.changed = rollout_changes(tick),
 		.policy = tick->policy,
 		.policy_after = tick->policy_after,

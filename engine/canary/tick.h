@@ -84,6 +84,7 @@ struct tick {
 	cJSON *configs;	  /* owned: the tracked ConfigMaps and Secrets, as references */
 	cJSON *tracked;	  /* owned */
 	bool copies_same; /* of a foreign primary: its configs say what the target's say */
+	char configs_digest[HASH_TEXT_MAX]; /* of a target that is its own primary (mark.h) */
 	char template_hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
 	char hashed_version[64];     /* of the target that `template_hash` is of */
 	char revised[HASH_TEXT_MAX]; /* the template_hash that `revision` is of alone, or empty */

@@ -248,8 +248,8 @@ static enum step primary_took_over(struct tick *tick, bool *failed)
 static enum step promoting(struct tick *tick, const struct policy_chain *policies)
 {
 	bool failed;
-	if (tick_target_changed(tick) &&
-	    !workload_carries(tick->spec, tick->primary, tick->status.memory.revision))
+	if (tick_target_changed(tick) && !workload_carries(tick->spec, tick->primary, tick->tracked,
+							   tick->status.memory.revision))
 		return tick_move(tick, MOVE_RESTART);
 	enum step step = converge_promotion(tick);
 	if (step != STEP_ON)

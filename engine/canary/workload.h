@@ -63,8 +63,10 @@ bool workload_same_template(const struct canary_spec *spec, const cJSON *target,
 bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJSON *primary,
 		   const struct selector_label *label, const cJSON *tracked,
 		   const struct workload_options *options);
-/* Whether the primary already carries this revision (its flagger-id). */
-bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const char *revision);
+/* Whether the primary already carries this revision: by its flagger-id, or, where the target is its
+ * own primary, as all its pods are of it. */
+bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const cJSON *tracked,
+		      const char *revision);
 
 /* The whole primary for creation. */
 cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,

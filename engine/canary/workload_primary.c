@@ -209,16 +209,17 @@ bool workload_same(const struct canary_spec *spec, const cJSON *target, const cJ
 	char hash[HASH_TEXT_MAX], revision[HASH_TEXT_MAX];
 	target_hash(spec->target, target, hash);
 	workload_revision(hash, tracked, revision);
-	return workload_carries(spec, primary, revision);
+	return workload_carries(spec, primary, tracked, revision);
 }
 
-bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const char *revision)
+bool workload_carries(const struct canary_spec *spec, const cJSON *primary, const cJSON *tracked,
+		      const char *revision)
 {
 	char id[40];
 	if (spec->target->is_own_primary) {
 		char hash[HASH_TEXT_MAX], now[HASH_TEXT_MAX];
 		target_hash(spec->target, primary, hash);
-		workload_revision(hash, NULL, now);
+		workload_revision(hash, tracked, now);
 		return strcmp(now, revision) == 0 && spec->target->same(primary, primary);
 	}
 	flagger_id(spec, revision, id);

@@ -24,6 +24,8 @@ struct traffic_view {
 	const struct selector_label *label; /* of the target's pods */
 	const cJSON *match;		    /* A/B conditions as in spec.analysis.match, or NULL */
 	const struct status *status;
+	const char *revision; /* of the target as it is now */
+	const char *configs;  /* the digest of its configs, when it is its own primary (mark.h) */
 };
 
 enum traffic_state {

@@ -2,10 +2,14 @@
  * partition.c - the split of a StatefulSet, which is its own: a weight is a number of ordinals.
  *
  * Traffic follows the pods, through whatever Services the team has. There is one object, the
- * team's, of which nothing is written but spec.updateStrategy.
+ * team's, of which nothing is written but spec.updateStrategy and what its template says of its
+ * configs (canary/mark.h).
  */
+#include <string.h>
+
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/mark.h"
 #include "canary/problems.h"
 #include "canary/target.h"
 #include "kube/path.h"
@@ -21,8 +25,30 @@ static cJSON *operation(const char *op, const char *path, cJSON *owned_value)
 	return operation;
 }
 
+/* What the template shall say of the configs: what nobody analyses yet is not written into it. */
+static const char *wanted_mark(const struct traffic_view *view, const cJSON *set)
+{
+	bool analysed = view->revision != NULL &&
+			strcmp(view->revision, view->status->memory.revision) == 0;
+	return mark_wanted(&view->status->memory, set, analysed ? view->configs : NULL);
+}
+
+static bool is_marked(const struct traffic_view *view, const cJSON *set)
+{
+	return strcmp(wanted_mark(view, set), mark_of(set)) == 0;
+}
+
+/* A template without its mark is another revision, which nothing shall follow at rest. */
+static long wanted_partition(const struct traffic_view *view, const cJSON *set,
+			     const struct split *split)
+{
+	if (!is_marked(view, set) && phase_is_at_rest(view->status->phase))
+		return PARTITION_REST;
+	return partition_wanted(set, view->status, split, view->revision);
+}
+
 /* What else the strategy says stays. */
-static cJSON *move_to(const cJSON *set, const char *path, long partition)
+static cJSON *move_to(const cJSON *set, const char *path, long partition, const char *mark)
 {
 	cJSON *desired = cJSON_CreateObject(), *edit = cJSON_CreateObject();
 	cJSON *patch = cJSON_CreateArray();
@@ -36,6 +62,7 @@ static cJSON *move_to(const cJSON *set, const char *path, long partition)
 		operation("test", "/metadata/resourceVersion",
 			  cJSON_CreateString(json_string_or(set, "metadata.resourceVersion", ""))));
 	cJSON_AddItemToArray(patch, operation("add", "/spec/updateStrategy", strategy));
+	mark_put(patch, set, mark);
 	cJSON_AddStringToObject(edit, "path", path);
 	cJSON_AddItemToObject(edit, "patch", patch);
 	cJSON_AddItemToArray(cJSON_AddArrayToObject(desired, "edit"), edit);
@@ -52,9 +79,10 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 			  view->spec->target_name, view->spec->namespace);
 		return NULL;
 	}
-	long partition = partition_wanted(set, view->status, split);
-	return partition == partition_of(set) ? cJSON_CreateObject()
-					      : move_to(set, path, partition);
+	long partition = wanted_partition(view, set, split);
+	return partition == partition_of(set) && is_marked(view, set)
+		       ? cJSON_CreateObject()
+		       : move_to(set, path, partition, wanted_mark(view, set));
 }
 
 /* In force once the pods of the canary are what they shall be, and ready: the step counts from
@@ -69,7 +97,13 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 			  view->spec->target_name, view->spec->namespace);
 		return TRAFFIC_ABSENT;
 	}
-	long wanted = partition_wanted(set, view->status, split);
+	long wanted = wanted_partition(view, set, split);
+	if (!is_marked(view, set)) {
+		error_set(why, ERROR_CONFLICT,
+			  "the template of statefulset %s.%s does not say which configs it has",
+			  view->spec->target_name, view->spec->namespace);
+		return TRAFFIC_BROKEN;
+	}
 	if (partition_of(set) != wanted) {
 		error_set(why, ERROR_CONFLICT, "the partition of statefulset %s.%s is %ld, not %ld",
 			  view->spec->target_name, view->spec->namespace, partition_of(set),
@@ -101,7 +135,7 @@ static cJSON *restore(const struct traffic_view *view, const cJSON *objects, str
 	(void)err;
 	return set == NULL || !own_split_path(view, path) || partition_of(set) == 0
 		       ? cJSON_CreateObject()
-		       : move_to(set, path, 0);
+		       : move_to(set, path, 0, mark_of(set));
 }
 
 static void check(const struct traffic_view *view, struct spec_problems *problems)

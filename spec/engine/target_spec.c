@@ -429,6 +429,53 @@ SPEC("target: a weight is so many pods of a StatefulSet, rounded down, but one, 
 	bed_end(&bed);
 }
 
+static void expect_sides(const char *status, long of_canary, long of_primary)
+{
+	SCOPED(json) cJSON *set = parsed("{\"spec\":{\"replicas\":5}}");
+	json_put(set, "status", parsed(status));
+	EXPECT_INT(target_stateful_set.side_pods(set, true).available, of_canary);
+	EXPECT_INT(target_stateful_set.side_pods(set, false).available, of_primary);
+}
+
+SPEC("target: pods of a StatefulSet are counted by their revision")
+{
+	expect_sides("{\"currentRevision\":\"a\",\"updateRevision\":\"a\",\"updatedReplicas\":5,"
+		     "\"availableReplicas\":5}",
+		     0, 5);
+	expect_sides("{\"currentRevision\":\"a\",\"updateRevision\":\"b\",\"updatedReplicas\":0,"
+		     "\"availableReplicas\":5}",
+		     0, 5);
+	expect_sides("{\"currentRevision\":\"a\",\"updateRevision\":\"b\",\"updatedReplicas\":2,"
+		     "\"availableReplicas\":5}",
+		     2, 3);
+	expect_sides("{\"currentRevision\":\"a\",\"updateRevision\":\"b\",\"updatedReplicas\":2,"
+		     "\"availableReplicas\":4}",
+		     1, 3);
+	expect_sides("{\"currentRevision\":\"a\",\"updateRevision\":\"b\",\"updatedReplicas\":2,"
+		     "\"availableReplicas\":1}",
+		     0, 1);
+}
+
+SPEC("target: a policy is told how many pods of each revision of a StatefulSet are ready")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_db(&bed, 4);
+	bed_merge(&bed, db_canary,
+		  "{\"spec\":{\"analysis\":{\"policy\":{\"inline\":\"return { step = "
+		  "function(rollout) "
+		  "return { action = 'route', weight = 50, message = 'ready ' .. "
+		  "rollout.ready.canary .. "
+		  "' and ' .. rollout.ready.primary } end }\"}}}}");
+	EXPECT(db_reaches(&bed, "status.phase", "Initialized"));
+	release_db(&bed, "db:2");
+	EXPECT(db_reaches(&bed, "status.canaryWeight", "50"));
+	bed_run(&bed, 30);
+	EXPECT_INT(bed_events(&bed, "ready 0 and 4"), 1);
+	EXPECT(bed_events(&bed, "ready 2 and 2") > 0);
+	bed_end(&bed);
+}
+
 SPEC("target: a StatefulSet that failed runs the stable revision again, and keeps its template")
 {
 	struct bed bed;

@@ -2,7 +2,7 @@
 # The include graph of engine/: dependencies point down only (engine/README.md), and headers form no circle.
 #
 # What is below what is the table in the program. A line "a: b c/d.h" lets folder a include all of b, of c only d.h.
-# canary/{spec,status,workload,target}.h are data; a driver is given them, so traffic/ may know what they look like.
+# canary/{spec,status,workload,target,mark}.h are data; a driver is given them, so traffic/ may know what they look like.
 set -eu
 git ls-files --cached --others --exclude-standard 'engine/*.c' 'engine/*.h' | while read -r file; do
 	[ ! -f "$file" ] || grep -Hn '^#include "' "$file" || :
@@ -16,7 +16,7 @@ BEGIN {
 	allow("sim", "base loop ports net/serve.h kube/path.h")
 	allow("script", "base loop ports")
 	allow("metric", "base loop ports net/http.h script")
-	allow("traffic", "base loop ports kube/path.h script canary/spec.h canary/status.h canary/workload.h canary/target.h canary/problems.h")
+	allow("traffic", "base loop ports kube/path.h script canary/spec.h canary/status.h canary/workload.h canary/target.h canary/mark.h canary/problems.h")
 	allow("canary", "base loop ports kube script metric traffic")
 	allow("rehearsal", "base loop ports kube/path.h sim script metric traffic canary")
 	allow("cli", "base loop ports net kube sim script metric traffic canary rehearsal")

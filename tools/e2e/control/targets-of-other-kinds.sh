@@ -18,20 +18,22 @@ for _ in $(seq 50); do
 	sleep 0.2
 done
 
-template() { # NAME IMAGE
+template() { # NAME IMAGE [MORE]
 	echo '{"metadata":{"labels":{"app":"'"$1"'"}},"spec":{"terminationGracePeriodSeconds":0,"containers":[{"name":"c",
-		"image":"'"$2"'"}]}}'
+		"image":"'"$2"'"'"${3:-}"'}]}}'
 }
 canary() { # API-VERSION KIND NAME PROVIDER ANALYSIS
 	echo '{"apiVersion":"flagger.app/v1beta1","kind":"Canary","metadata":{"name":"'"$3"'"},"spec":{"provider":"'"$4"'",
 		"targetRef":{"apiVersion":"'"$1"'","kind":"'"$2"'","name":"'"$3"'"},"progressDeadlineSeconds":60,"service":{"port":80},
 		"analysis":{"interval":"2s","threshold":3,'"$5"'}}}'
 }
+uses=',"envFrom":[{"configMapRef":{"name":"settings"}},{"secretRef":{"name":"password","optional":true}}]'
 given_targets() {
 	echo '{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"agent"},"spec":{"selector":{"matchLabels":{"app":"agent"}},
 		"template":'"$(template agent agent:1)"'}}'
 	echo '{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db"},"spec":{"replicas":4,"serviceName":"db","selector":
-		{"matchLabels":{"app":"db"}},"template":'"$(template db db:1)"'}}'
+		{"matchLabels":{"app":"db"}},"template":'"$(template db db:1 "$uses")"'}}'
+	echo '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings"},"data":{"cache":"1Gi"}}'
 	echo '{"apiVersion":"v1","kind":"Service","metadata":{"name":"shop"},"spec":{"ports":[{"port":80}],"selector":{"app":"db"}}}'
 	canary apps/v1 DaemonSet agent kubernetes '"iterations":2'
 	canary apps/v1 StatefulSet db istio '"stepWeights":[25,50,75]'
@@ -92,6 +94,50 @@ until_it 10 "all pods" images_are db "2 2 2 2"
 partition_is $rest || wrong "the partition stays down"
 say "the StatefulSet is released"
 
+deletions() {
+	jq -r 'select(.verb == "delete" and .objectRef.resource == "pods" and .stage == "ResponseComplete" and
+		(.user.username | endswith(":sluice"))) | .requestReceivedTimestamp' "$BED/audit.log" | wc -l
+}
+# updated_are N: so many ready pods are of the revision that its template says.
+updated_are() {
+	local to
+	to=$(kube get statefulset db -o json | jq -r .status.updateRevision)
+	[ "$(kube get pods -l app=db -o json | jq --arg to "$to" '[.items[] | select(.status.conditions // [] |
+		any(.type == "Ready" and .status == "True")) | select(.metadata.labels["controller-revision-hash"] == $to)] | length')" = "$1" ]
+}
+uids() { kube get pods -l app=db -o json | jq -r '[.items | sort_by(.metadata.name)[] | .metadata.uid] | join(" ")'; }
+mark() { kube get statefulset db -o json | jq -r '.spec.template.metadata.annotations["sluice.dev/configs"]'; }
+[ "$(mark)" = null ] || wrong "the template has a mark before its configs changed"
+kube patch configmap settings --type=merge -p '{"data":{"cache":"2Gi"}}' >/dev/null
+until_it 30 "one pod of four has the new config" updated_are 1
+until_it 30 "two pods of four have it" updated_are 2
+until_it 60 "three pods of four have it" updated_are 3
+until_it 60 "the config is Succeeded" phase_is db Succeeded
+until_it 10 "all pods have it" updated_are 4
+partition_is $rest || wrong "the partition stays down after the config"
+say "a changed ConfigMap of the StatefulSet is released"
+
+marked=$(mark) before=$(uids)
+kube patch statefulset db --type=merge -p '{"spec":{"template":{"metadata":{"annotations":null}}}}' >/dev/null
+mark_is() { [ "$(mark)" = "$1" ]; }
+until_it 20 "the mark that somebody dropped" mark_is "$marked"
+sleep 4
+[ "$(uids)" = "$before" ] || wrong "pods restarted, as somebody dropped the mark"
+kube create secret generic password --from-literal=word=a >/dev/null
+until_it 60 "a Secret that was not there is a release" phase_is db Progressing
+kube annotate canary db sluice.dev/command=abort >/dev/null
+until_it 30 "it is aborted" phase_is db Failed
+until_it 60 "no pod has the Secret" updated_are 0
+before=$(uids)
+kube delete secret password >/dev/null
+until_it 20 "the template says what its stable pods have" mark_is "$marked"
+sleep 4
+[ "$(uids)" = "$before" ] || wrong "pods restarted, as what was changed was put back"
+phase_is db Failed || wrong "what was put back is a release"
+kube annotate canary db sluice.dev/command- >/dev/null
+say "a Secret that is put back sets off nothing"
+deleted=$(deletions)
+
 release statefulset db db:3
 until_it 60 "half of the pods" images_are db "2 2 3 3"
 kube annotate canary db sluice.dev/command=abort >/dev/null
@@ -99,9 +145,8 @@ until_it 30 "db Failed" phase_is db Failed
 until_it 60 "all pods are stable again" images_are db "2 2 2 2"
 partition_is $rest || wrong "the partition is not up after the rollback"
 [ "$(kube get statefulset db -o json | jq -r '.spec.template.spec.containers[0].image')" = db:3 ] || wrong "the template was touched"
-at_once=$(jq -r 'select(.verb == "delete" and .objectRef.resource == "pods" and .stage == "ResponseComplete" and
-	(.user.username | endswith(":sluice"))) | .requestReceivedTimestamp' "$BED/audit.log" | wc -l)
-[ "$at_once" = 2 ] || wrong "$at_once pods were deleted, not 2"
+at_once=$(deletions)
+[ $((at_once - deleted)) = 2 ] || wrong "$((at_once - deleted)) pods were deleted, not 2"
 say "the StatefulSet is rolled back, pod by pod"
 
 kube patch service shop --type=merge -p '{"spec":{"selector":{"app":"agent-primary"}}}' >/dev/null
