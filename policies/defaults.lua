@@ -3,13 +3,20 @@
 local M = { name = "defaults" }
 
 --- @param n number
+local function infinite(n)
+  if n == math.huge then return "+Inf" end
+  if n == -math.huge then return "-Inf" end
+end
+
+--- @param n number
 local function number(n)
-  if n == math.floor(n) then return string.format("%d", n) end
-  return tostring(n)
+  if math.abs(n) < 1e15 and n == math.floor(n) then return string.format("%d", n) end
+  return infinite(n) or tostring(n)
 end
 
 --- As Go writes durations: 515ms, 1.515s, 1m0s.
 local function milliseconds(ms)
+  if math.abs(ms) >= 1e15 then return infinite(ms) or number(ms) .. "ms" end
   ms = math.floor(ms)
   if ms == 0 then return "0s" end
   if ms < 1000 then return number(ms) .. "ms" end
@@ -20,8 +27,8 @@ local function milliseconds(ms)
 end
 
 local function percent(n) return number(n) .. "%" end
-local function measured_percent(n) return string.format("%.2f%%", n) end
-local function measured(n) return string.format("%.2f", n) end
+local function measured(n) return infinite(n) or string.format("%.2f", n) end
+local function measured_percent(n) return measured(n) .. "%" end
 
 local function halt(rollout, text)
   return string.format("Halt %s.%s advancement %s", rollout.name, rollout.namespace, text)

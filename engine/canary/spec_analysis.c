@@ -149,6 +149,25 @@ static const char *text_or_null(const cJSON *json, const char *field)
 	return text == NULL || text[0] == '\0' ? NULL : text;
 }
 
+static bool says(const cJSON *json, const char *field)
+{
+	const cJSON *item = json_get(json, field);
+	return item != NULL && !cJSON_IsNull(item);
+}
+
+/* Without bounds nothing above 0 passes, as in the reference. A policy of one's own may judge by
+ * something else. */
+static bool bound(cJSON *json, const struct canary_spec *spec)
+{
+	bool bounded = says(json, "thresholdRange") || says(json, "threshold") ||
+		       text_equal(json_string(json, "name"), "request-success-rate");
+	bool ours = spec->policy.source == POLICY_STOCK || spec->policy.source == POLICY_NAMED;
+	if (bounded || !ours || !cJSON_IsObject(json))
+		return false;
+	json_put_number(json, "threshold", 0);
+	return true;
+}
+
 static void read_metric(struct metric_spec *metric, const cJSON *json,
 			const struct canary_spec *spec, const char *path,
 			struct spec_problems *problems)
@@ -179,7 +198,7 @@ static bool is_builtin(const char *name)
 	return strcmp(name, "request-success-rate") == 0 || strcmp(name, "request-duration") == 0;
 }
 
-static void check_metric(const struct metric_spec *metric, const char *path,
+static void check_metric(const struct metric_spec *metric, bool bounded, const char *path,
 			 struct spec_problems *problems)
 {
 	char below[PROBLEM_PATH_MAX];
@@ -203,6 +222,9 @@ static void check_metric(const struct metric_spec *metric, const char *path,
 	bool has_range = cJSON_IsObject(json_get(metric->json, "thresholdRange"));
 	if (metric->has_min && metric->has_max && metric->min > metric->max)
 		problem_error(problems, below, "has a min above its max, so no value passes");
+	else if (bounded)
+		problem_warning(problems, below,
+				"has neither min nor max, so no value above 0 passes");
 	else if (!ranged && (has_range || !metric->has_threshold))
 		problem_warning(problems, below, "has neither min nor max, so every value passes");
 	if (builtin && strcmp(metric->name, "request-success-rate") == 0 && metric->has_min &&
@@ -225,7 +247,7 @@ static long same_name_before(const struct canary_spec *spec, size_t at)
 void spec_read_metrics(struct canary_spec *spec, const struct spec_options *options,
 		       struct spec_problems *problems)
 {
-	const cJSON *list = json_get(spec->analysis, "metrics"), *json;
+	cJSON *list = json_at(spec->json, "analysis.metrics"), *json;
 	spec->metrics = xcalloc(count_of(list) + 1, sizeof(*spec->metrics));
 	if (!cJSON_IsArray(list))
 		return;
@@ -235,10 +257,11 @@ void spec_read_metrics(struct canary_spec *spec, const struct spec_options *opti
 		size_t at = spec->metric_count++;
 		struct metric_spec *metric = &spec->metrics[at];
 		problem_index(path, "spec.analysis.metrics", at);
+		bool bounded = bound(json, spec);
 		read_metric(metric, json, spec, path, problems);
 		if (!cJSON_IsObject(json))
 			continue;
-		check_metric(metric, path, problems);
+		check_metric(metric, bounded, path, problems);
 		long same = same_name_before(spec, at);
 		if (same >= 0)
 			problem_warning(problems, path,

@@ -704,9 +704,15 @@ SPEC("canary spec: a metric says what is measured and what passes")
 		{"{name: errors, threshold: 1}",
 		 "spec.analysis.metrics[0]: needs a query or a templateRef: \"errors\" is not one "
 		 "of the built-in metrics request-success-rate and request-duration\n"},
-		{"{name: request-duration}",
+		{"{name: request-duration, thresholdRange: {}}",
 		 "warning: spec.analysis.metrics[0].thresholdRange: has neither min nor max, so "
 		 "every value passes\n"},
+		{"{name: request-success-rate}",
+		 "warning: spec.analysis.metrics[0].thresholdRange: has neither min nor max, so "
+		 "every value passes\n"},
+		{"{name: errors, query: up}",
+		 "warning: spec.analysis.metrics[0].thresholdRange: has neither min nor max, so no "
+		 "value above 0 passes\n"},
 		{"{name: request-duration, threshold: 5, thresholdRange: {max: 5}}",
 		 "warning: spec.analysis.metrics[0].threshold: has no effect beside "
 		 "thresholdRange\n"},
@@ -736,6 +742,20 @@ SPEC("canary spec: a metric says what is measured and what passes")
 		parse((struct given){.analysis = analysis});
 		EXPECT_TOLD_OF(cases[i].wanted);
 	}
+	forget();
+}
+
+SPEC("canary spec: a metric without bounds passes at 0 and no higher, unless a policy judges it")
+{
+	static const char metrics[] = "    metrics: [{name: errors, query: up}]\n";
+	SCOPED(text) char *plain = xasprintf(SOUND "%s", metrics);
+	parse((struct given){.analysis = plain});
+	EXPECT(spec->metrics[0].has_threshold && spec->metrics[0].threshold == 0);
+	EXPECT(json_number(json_at(spec->analysis, "metrics"), "[0].threshold", -1) == 0);
+	SCOPED(text) char *judged = xasprintf(SOUND "    policy: {inline: 'return {}'}\n%s", metrics);
+	parse((struct given){.analysis = judged});
+	EXPECT(!spec->metrics[0].has_threshold);
+	EXPECT_TOLD_OF("so every value passes\n");
 	forget();
 }
 

@@ -56,6 +56,17 @@ it("a value within its range passes, one outside fails, and says so", function()
     "Halt podinfo.test advancement errors 2.50 > 2")
 end)
 
+it("a value beyond all measure fails, and says so", function()
+  expect(select(2, verdict(duration, { kind = "ok", value = math.huge })),
+    "Halt podinfo.test advancement request duration +Inf > 500ms")
+  expect(select(2, verdict(duration, { kind = "ok", value = 1e300 })),
+    "Halt podinfo.test advancement request duration 1e+300ms > 500ms")
+  expect(select(2, verdict(success, { kind = "ok", value = -math.huge })),
+    "Halt podinfo.test advancement success rate -Inf% < 99%")
+  expect(select(2, verdict({ name = "errors", query = "up", threshold = 1e20 }, { kind = "ok", value = math.huge })),
+    "Halt podinfo.test advancement errors +Inf > 1e+20")
+end)
+
 it("no data fails and a store that does not answer holds, unless the metric says otherwise", function()
   expect(verdict(success, { kind = "no-data" }), "fail")
   expect(verdict(success, { kind = "nan" }), "fail")
