@@ -148,6 +148,7 @@ enum step leave_without_target(struct tick *tick)
 	if (routed && (phase == PHASE_PROGRESSING || phase == PHASE_WAITING_PROMOTION ||
 		       phase == PHASE_PROMOTING)) {
 		tick->move.reason = "the target is gone";
+		tick->move.gone = true;
 		return tick_move(tick, MOVE_ROLL_BACK);
 	}
 	enum step step = routed ? converge_routes(tick) : STEP_ON;

@@ -67,6 +67,7 @@ struct move {
 	bool scaled_down;      /* SETTLE: the target, in its time */
 	bool live;	       /* SETTLE: the step counts from now; ROUTE: it is one, as it is */
 	bool by_hook;	       /* ROLL_BACK: a rollback webhook said so */
+	bool gone;	       /* ROLL_BACK: the target is; what comes back is a new revision */
 	bool restores;	       /* ROLL_BACK: the primary has the revision, and gives it back */
 	int64_t due_us;	       /* when to decide again; 0: the usual time of the move */
 	bool differs;	    /* ADOPT: the target is not what the primary runs: a rollout is due */

@@ -178,6 +178,8 @@ void next_roll_back(struct status *next, const struct situation *situation, cons
 	/* The last backend that works keeps the traffic, whatever was found wrong with it. */
 	fail(next, situation, checksum,
 	     stays ? (struct split){.canary = 100} : (struct split){.primary = 100});
+	if (move->gone)
+		next->memory.revision[0] = '\0';
 }
 
 void next_fail_promotion(struct status *next, const struct situation *situation,

@@ -117,6 +117,28 @@ SPEC("life: when the target goes in mid-run, traffic goes to the primary")
 	bed_end(&bed);
 }
 
+SPEC("life: a target that is made anew after it went in mid-run is released from the start")
+{
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 10));
+	SCOPED(json) cJSON *target = json_copy(cluster_get(bed.cluster, bed_target));
+	bed_delete(&bed, bed_target);
+	EXPECT(bed_reaches(&bed, "Failed"));
+	bed_run(&bed, 30);
+	cJSON_DeleteItemFromObject(json_get(target, "metadata"), "uid");
+	cJSON_DeleteItemFromObject(json_get(target, "metadata"), "resourceVersion");
+	cJSON_DeleteItemFromObject(target, "status");
+	SCOPED(text) char *text = json_text(target);
+	bed_put(&bed, text);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT_INT(bed_events(&bed, "New revision detected! Scaling up podinfo.test"), 2);
+	EXPECT_TEXT(bed_says(&bed, bed_primary, "spec.template.spec.containers[0].image"),
+		    "podinfo:2");
+	bed_end(&bed);
+}
+
 SPEC("life: a Canary that is deleted in mid-run takes its objects along and is not worked on")
 {
 	struct bed bed;
