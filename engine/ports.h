@@ -36,6 +36,7 @@ struct http_request {
 	size_t body_len;
 	struct tree *json;  /* instead of the body, where a port takes trees; or NULL */
 	size_t reply_max;   /* a longer reply is an error; 0 means HTTP_BODY_MAX */
+	bool cut_reply;	    /* it is not: the rest of it is passed over */
 	int64_t timeout_us; /* of the whole exchange; 0 means none (streams) */
 	bool insecure_tls;  /* do not verify the peer's certificate */
 	bool no_redirect;

@@ -97,6 +97,7 @@ static void send_letter(struct herald *herald, struct letter *letter)
 		.body = letter->body,
 		.body_len = strlen(letter->body),
 		.reply_max = HOOK_BODY_MAX,
+		.cut_reply = true,
 		.timeout_us = letter->timeout_us,
 		.insecure_tls = letter->disable_tls,
 	};

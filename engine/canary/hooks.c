@@ -93,6 +93,7 @@ enum step hook_call(struct tick *tick, const struct hook_call *call, bool *passe
 		.body = body,
 		.body_len = strlen(body),
 		.reply_max = HOOK_BODY_MAX,
+		.cut_reply = true,
 		.timeout_us = call->webhook->timeout_us,
 		.insecure_tls = call->webhook->disable_tls,
 	};

@@ -50,6 +50,7 @@ struct transfer {
 	uint64_t token;
 	int64_t began_us, timeout_us;
 	bool shares; /* may be one of many on its connection */
+	bool cuts;   /* what is too long */
 	bool over, stopped, too_long;
 	CURLcode result;
 	struct transfer *next;
@@ -303,7 +304,9 @@ static size_t receive(char *bytes, size_t size, size_t count, void *owner)
 		transfer->stopped = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
-	if (buf_add(&transfer->body, bytes, len))
+	const struct buf *body = &transfer->body;
+	size_t kept = transfer->cuts && len > body->cap - body->len ? body->cap - body->len : len;
+	if (buf_add(&transfer->body, bytes, kept))
 		return len;
 	transfer->too_long = true;
 	return CURL_WRITEFUNC_ERROR;
@@ -418,6 +421,7 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	transfer->done = done;
 	transfer->owner = owner;
 	transfer->token = token;
+	transfer->cuts = request->cut_reply;
 	buf_init(&transfer->body, transfer->reply_max);
 	transfer->next = http->transfers;
 	http->transfers = transfer;

@@ -752,7 +752,8 @@ SPEC("canary spec: a metric without bounds passes at 0 and no higher, unless a p
 	parse((struct given){.analysis = plain});
 	EXPECT(spec->metrics[0].has_threshold && spec->metrics[0].threshold == 0);
 	EXPECT(json_number(json_at(spec->analysis, "metrics"), "[0].threshold", -1) == 0);
-	SCOPED(text) char *judged = xasprintf(SOUND "    policy: {inline: 'return {}'}\n%s", metrics);
+	SCOPED(text)
+	char *judged = xasprintf(SOUND "    policy: {inline: 'return {}'}\n%s", metrics);
 	parse((struct given){.analysis = judged});
 	EXPECT(!spec->metrics[0].has_threshold);
 	EXPECT_TOLD_OF("so every value passes\n");

@@ -18,7 +18,7 @@ struct hooks {
 	struct call {
 		char name[32], body[1200];
 		int64_t at_us, timeout_us;
-		bool insecure;
+		bool insecure, cut;
 	} calls[CALLS_MAX];
 	size_t count;
 	/* Statuses by the name of a hook, in their order; the last one stays. 200: not named. */
@@ -43,6 +43,7 @@ static int answer(void *owner, const struct http_request *request)
 	call->at_us = loop_now(hooks->bed.loop);
 	call->timeout_us = request->timeout_us;
 	call->insecure = request->insecure_tls;
+	call->cut = request->reply_max > 0 && request->cut_reply;
 	for (size_t i = 0; i < ARRAY_LEN(hooks->answers); i++) {
 		struct answers *answers = &hooks->answers[i];
 		if (answers->name == NULL || strcmp(answers->name, call->name) != 0)
@@ -184,6 +185,18 @@ SPEC("hooks: 200 to 202 pass, and nothing else does")
 		EXPECT_TEXT(bed_phase(&hooks.bed), cases[i].passes ? "Progressing" : "Waiting");
 		bed_end(&hooks.bed);
 	}
+}
+
+SPEC("hooks: one that has a lot to say passes, and so much of it is not kept")
+{
+	struct hooks hooks;
+	begin(&hooks, HOOK("a", "confirm-rollout") "," HOOK("b", "event"));
+	start(&hooks);
+	bed_release(&hooks.bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&hooks.bed, 5));
+	EXPECT(call_of(&hooks, "a", 0)->cut);
+	EXPECT(call_of(&hooks, "b", 0)->cut);
+	bed_end(&hooks.bed);
 }
 
 /* ---- how often and how long ---- */

@@ -136,6 +136,11 @@ SPEC("http: requests, headers, refusals, caps, timeouts")
 	EXPECT(strstr(kept.error.text, "secret") == NULL &&
 	       strstr(kept.error.text, "hidden") == NULL);
 
+	kept = get(port, "/long", (struct http_request){.reply_max = 3, .cut_reply = true});
+	EXPECT_TEXT(kept.error.text, "");
+	EXPECT_INT(kept.status, 200);
+	EXPECT_TEXT(kept.body, "GET");
+
 	kept = get(port, "/slow", (struct http_request){.timeout_us = 50000});
 	EXPECT_INT(kept.error.kind, ERROR_TIMEOUT);
 	MHD_stop_daemon(daemon);
