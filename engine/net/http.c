@@ -17,7 +17,7 @@
 
 enum {
 	LONGEST_RETRY_AFTER_S = 3600, /* whoever says more means "not today", or is broken */
-	CA_CACHE_S = 60,	      /* a CA file that was replaced is noticed after this */
+	CA_CACHE_S = 60,
 	SMALL_READ = 4096, /* bytes; libcurl's own would be 16 KiB for each that is under way */
 };
 
@@ -63,7 +63,9 @@ struct net_http {
 	char *ca_file, *cert_file, *key_file, *base, *proxy, *agent;
 	char *ca_pem, *cert_pem, *key_pem;
 	struct curl_slist *connect_to;
+	int ca_cache_s;
 	bool insecure, ending;
+	bool own_cas;		    /* whom the system trusts does not count */
 	struct transfer *transfers; /* the newest first */
 	size_t most, under_way;
 	uint64_t ids;
@@ -350,7 +352,9 @@ static void set_identity(const struct net_http *http, CURL *easy)
 {
 	if (http->ca_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
-	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
+	if (http->own_cas)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)http->ca_cache_s);
 	if (http->ca_pem != NULL)
 		set_pem(easy, CURLOPT_CAINFO_BLOB, http->ca_pem);
 	if (http->cert_file != NULL)
@@ -492,8 +496,8 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 	http->loop = loop;
 	/* As Go's programs have it: whoever set this for Flagger finds it here. */
 	const char *system_cas = getenv("SSL_CERT_FILE");
-	bool has_cas = options->ca_file != NULL || options->ca_pem != NULL;
-	http->ca_file = xstrdup(has_cas ? options->ca_file : system_cas);
+	http->own_cas = options->ca_file != NULL || options->ca_pem != NULL;
+	http->ca_file = xstrdup(http->own_cas ? options->ca_file : system_cas);
 	http->cert_file = xstrdup(options->cert_file);
 	http->key_file = xstrdup(options->key_file);
 	http->base = xstrdup(options->base);
@@ -506,6 +510,7 @@ struct http *net_http_new(struct loop *loop, const struct net_http_options *opti
 			      : xasprintf("sluice/" SLUICE_VERSION " (%s)", options->agent);
 	http->insecure = options->insecure;
 	http->most = options->most;
+	http->ca_cache_s = options->ca_cache_s == 0 ? CA_CACHE_S : options->ca_cache_s;
 	if (options->connect_to != NULL) {
 		SCOPED(text) char *rule = xasprintf("::%s", options->connect_to);
 		http->connect_to = curl_slist_append(NULL, rule);

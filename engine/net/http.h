@@ -24,6 +24,7 @@ struct net_http_options {
 	const char
 		*agent; /* which of our programs this is, beside the name in User-Agent; or NULL */
 	bool insecure;	/* do not verify the peer's certificate */
+	int ca_cache_s; /* a CA file that was replaced is noticed after this; 0: a minute */
 	/* So many requests at a time, the others wait in line; 0: no bound. For small answers. */
 	size_t most;
 };

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/transport.h"
+#include "net/http.h"
 #include "spec.h"
 
 /* A CA, a server that is called kube.internal and lets in only whom the CA knows, and a client. It
@@ -202,5 +203,49 @@ SPEC("transport: a server whom the CA does not know, or of another name, is not 
 	};
 	ask(&tls, &namesake);
 	EXPECT_INT(tls.error.kind, ERROR_UNAVAILABLE);
+	end(&tls);
+}
+
+static void passed(void *owner, uint64_t token)
+{
+	(void)token;
+	loop_stop(owner);
+}
+
+/* A certificate authority is renewed under the feet of a daemon that runs for months. */
+SPEC("http: a CA file that was replaced is noticed")
+{
+	struct tls tls = {0};
+	begin(&tls);
+	run_shell("cd \"$0\" && cp other.crt trusted.crt", tls.folder);
+	SCOPED(text) char *trusted = file(&tls, "trusted.crt");
+	SCOPED(text) char *cert = file(&tls, "client.crt");
+	SCOPED(text) char *key = file(&tls, "client.key");
+	SCOPED(text) char *at = xasprintf("127.0.0.1:%d", tls.port);
+	const struct net_http_options options = {
+		.base = "https://kube.internal",
+		.ca_file = trusted,
+		.cert_file = cert,
+		.key_file = key,
+		.connect_to = at,
+		.ca_cache_s = 1,
+	};
+	const struct http_request request = {
+		.method = "GET", .url = "/k8s/c1/api", .timeout_us = 20 * DURATION_SECOND};
+	tls.loop = loop_new();
+	struct http *http = net_http_new(tls.loop, &options);
+	http_send(http, &request, answered, &tls, 1);
+	loop_run(tls.loop, 0);
+	EXPECT_CONTAINS(tls.error.text, "certificate");
+
+	run_shell("cd \"$0\" && cp ca.crt trusted.crt", tls.folder);
+	loop_at(tls.loop, loop_now(tls.loop) + 1200 * DURATION_MS, passed, tls.loop, 0);
+	loop_run(tls.loop, 0);
+	http_send(http, &request, answered, &tls, 2);
+	loop_run(tls.loop, 0);
+	EXPECT_TEXT(tls.error.text, "");
+	EXPECT_TEXT(tls.body, "hello\n");
+	http->ops->free(http);
+	loop_free(tls.loop);
 	end(&tls);
 }

@@ -66,13 +66,12 @@ SPEC("zone: a name that is none is told, and leads out of no directory")
 /* Two headers of nothing but one type, and a footer. */
 static size_t slim(char bytes[200], const char *footer)
 {
-	static const char header[] = "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-				     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\4";
+	static const char header[44] = "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+				       "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\4";
 	static const char type[] = "\0\0\0\7\0\0LMT";
 	size_t len = 0;
 	for (int i = 0; i < 2; i++) {
-		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes, not text */
-		memcpy(bytes + len, header, 44);
+		memcpy(bytes + len, header, sizeof(header));
 		memcpy(bytes + len + 44, type, 10);
 		len += 54;
 	}
