@@ -31,6 +31,7 @@ static const struct verb {
 	 "it"},
 	{"replay", cli_replay, "a decision log: told, verified, or asked of another policy"},
 	{"completion", cli_completion, "print a completion script for bash, zsh or fish"},
+	{"version", cli_version, "print the version; with -v those of the libraries too"},
 };
 
 static void usage(FILE *to)
@@ -40,9 +41,7 @@ static void usage(FILE *to)
 	      to);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
-	fputs("  version      print the version; with -v those of the libraries too\n\n"
-	      "sluice VERB --help says more about a verb.\n",
-	      to);
+	fputs("\nsluice VERB --help says more about a verb.\n", to);
 }
 
 int main(int count, char **arguments)
@@ -56,10 +55,8 @@ int main(int count, char **arguments)
 		usage(stdout);
 		return EXIT_GOOD;
 	}
-	if (strcmp(verb, "version") == 0 || strcmp(verb, "--version") == 0) {
-		cli_version(count > 2 && strcmp(arguments[2], "-v") == 0);
-		return EXIT_GOOD;
-	}
+	if (strcmp(verb, "--version") == 0)
+		verb = "version";
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verb, verbs[i].name) == 0)
 			return verbs[i].run(count - 2, arguments + 2);

@@ -8,7 +8,7 @@ escape() {
 	sed -e 's/\\/\\e/g' -e 's/-/\\-/g' -e "s/^\\([.']\\)/\\\\\\&\\1/"
 }
 
-verbs=$("$sluice" help | sed -n 's/^  \([a-z-]*\)  .*/\1/p' | grep -v '^version$')
+verbs=$("$sluice" help | sed -n 's/^  \([a-z-]*\)  .*/\1/p')
 
 printf '.TH SLUICE 1 "" "%s"\n' "$("$sluice" --version)"
 printf '.SH NAME\nsluice \\- progressive delivery for Kubernetes, decided by Lua policies\n'

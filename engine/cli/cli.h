@@ -31,7 +31,6 @@ int cli_skip_to(int count, char **arguments);
 int cli_approve(int count, char **arguments);
 int cli_handback(int count, char **arguments);
 int cli_completion(int count, char **arguments);
-
-void cli_version(bool libraries);
+int cli_version(int count, char **arguments);
 
 #endif

@@ -61,7 +61,11 @@ int cli_explain(int count, char **arguments)
 		flags_help(flags);
 		return EXIT_GOOD;
 	}
-	const char *what = words.count > 0 ? words.items[0] : "";
+	if (words.count == 0) {
+		fputs("sluice explain: what? phases, drivers or rbac PROVIDER\n", stderr);
+		return EXIT_BAD_INPUT;
+	}
+	const char *what = words.items[0];
 	bool about_one = strcmp(what, "rbac") == 0;
 	if (!about_one && strcmp(what, "phases") != 0 && strcmp(what, "drivers") != 0) {
 		fprintf(stderr,
@@ -82,8 +86,9 @@ int cli_explain(int count, char **arguments)
 		return EXIT_BAD_INPUT;
 	}
 	if (text == NULL) {
-		fprintf(stderr, "sluice explain: -o must be text, json%s, is \"%s\"\n",
-			strcmp(what, "phases") == 0 ? " or mermaid" : "", output);
+		fprintf(stderr, "sluice explain: -o must be %s, is \"%s\"\n",
+			strcmp(what, "phases") == 0 ? "text, json or mermaid" : "text or json",
+			output);
 		return EXIT_BAD_INPUT;
 	}
 	fputs(text, stdout);

@@ -32,8 +32,12 @@ spec "version" 0 "sluice " "$sluice" --version
 spec "an unknown verb" 1 'there is no verb "rum"' "$sluice" rum
 spec "no verb" 1 "usage:" "$sluice"
 spec "version, and what it runs on" 0 "libmicrohttpd/" "$sluice" --version -v
-spec "completion" 0 "complete -F" "$sluice" completion bash
-spec "completion for fish" 0 "complete -c sluice" "$sluice" completion fish
+spec "version: a word too many" 1 'takes flags only, not "more"' "$sluice" version more
+# each verb says how it is used, as the program promises
+for verb in $("$sluice" help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
+	spec "help: $verb" 0 "usage: sluice $verb" "$sluice" "$verb" --help
+done
+. spec/cli/completion.sh
 # what "make install" puts there
 installed() {
 	make --no-print-directory install "OUT=$(dirname "$sluice")" PREFIX=/usr "DESTDIR=$bad.root" >/dev/null &&
@@ -88,6 +92,7 @@ spec "run: a kubeconfig that is not there" 1 "/no/such/file" "$sluice" run --kub
 spec "run: the kubeconfig of the mesh's cluster is missing" 1 "--kubeconfig-service-mesh: " "$sluice" run --master http://127.0.0.1:1 --kubeconfig-service-mesh /nowhere
 spec "run: help" 0 "usage: sluice run" "$sluice" run -h
 spec "explain: the phases" 0 "waits for  a new revision of the target" "$sluice" explain phases
+spec "explain: nothing" 1 "what? phases, drivers or rbac PROVIDER" "$sluice" explain
 spec "explain: what there is not" 1 'explains "phases", "drivers" and "rbac"' "$sluice" explain weights
 spec "explain: what a mesh can do, and what it adopts" 0 "istio                yes      yes      yes      yes      VirtualService" "$sluice" explain drivers
 spec "explain: a form is a provider of its own" 0 '{"provider":"smi:v1alpha3","weights":true,"match":false,"mirror":false,"sticky":false,"adopts":[]}' "$sluice" explain drivers -o json
@@ -131,6 +136,16 @@ told() {
 	wait $follower
 }
 
+# follows a canary of somebody else's, whose status says this weight
+odd() {
+	local canaries=$server/apis/flagger.app/v1beta1/namespaces/test/canaries
+	curl -s -X DELETE "$canaries/odd" >/dev/null
+	curl -sf -H 'Content-Type: application/json' -d '{"apiVersion":"flagger.app/v1beta1","kind":"Canary","metadata":{
+		"name":"odd","namespace":"test","annotations":{"sluice.dev/class":"other"}},"status":{"phase":"Progressing",
+		"canaryWeight":'"$1"'}}' "$canaries" >/dev/null
+	"$sluice" follow --timeout 1s test/odd
+}
+
 daemon first
 first=$!
 pids="$pids $first"
@@ -148,6 +163,9 @@ spec "run: one daemon acts, the other waits" 1 "" grep -q "acting as elected lea
 spec "run: tells no password of an URL" 0 "connected to metrics server http://127.0.0.1" grep -h "metrics server" "$folder/first.log"
 spec "run: tells it nowhere" 1 "" grep -h "hidden" "$folder/first.log" "$folder/second.log"
 spec "follow: an event does nothing to the terminal" 3 "?[2Jmine" told '\u001b[2Jmine'
+# whoever may write a status does not get to draw beyond a line
+spec "follow: a weight that is none" 3 "████████████████████ 100%" odd 2000000000
+spec "follow: a weight below none" 3 "░░░░░░░░░░░░░░░░░░░░   0%" odd -7
 kill -TERM $first
 wait $first
 spec "run: ends cleanly at SIGTERM" 0 "" test $? = 0
@@ -168,7 +186,11 @@ if command -v kubectl >/dev/null; then
 else
 	echo "kubectl is not there: what it makes of the in-memory cluster was not tried"
 fi
-kill -TERM $second $sim
+kill -TERM $second
+wait $second
+lease=$server/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/sluice-leader-election
+spec "run: gives its lease back at the end" 0 '"holderIdentity":"",' curl -sf "$lease"
+kill -TERM $sim
 wait $sim
 spec "sim: ends cleanly at SIGTERM" 0 "" test $? = 0
 pids=
