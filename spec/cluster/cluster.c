@@ -111,8 +111,6 @@ static const char *read_words(int count, char **arguments, struct words *words,
 		 "the releases begin once all are initialized"},
 		{"make-ready", FLAG_BOOL, &options->make_ready, NULL,
 		 "there is no controller manager: Deployments become ready by themselves"},
-		{"in-memory", FLAG_BOOL, &options->in_memory, NULL,
-		 "the API server is that of sluice sim"},
 		{"repeats", FLAG_BOOL, &options->repeats, NULL,
 		 "what was told may be told again: the daemon is killed"},
 		{"gaps", FLAG_BOOL, &options->gaps, NULL,
@@ -168,7 +166,8 @@ int main(int count, char **arguments)
 	if (running.pid != 0)
 		stop_daemon(&stage, running.pid);
 	watch_free(stage.canaries);
-	watch_free(stage.deployments);
+	for (size_t i = 0; i < stage.kind_count; i++)
+		watch_free(stage.objects[i]);
 	kube_free(stage.kube);
 	transport->ops->free(transport);
 	serve_free(stage.serve);

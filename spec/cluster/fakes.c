@@ -61,11 +61,12 @@ void fake_answer(void *owner, const struct serve_request *request)
 	SCOPED(json) cJSON *body = cJSON_ParseWithLength(request->body, request->body_len);
 	struct story *story = stage_story(stage, json_string(body, "namespace"));
 	int status = strcmp(hook, "rollback") == 0 ? 403 : 200;
-	if (story != NULL && strcmp(hook, "event") == 0)
-		cJSON_AddItemToArray(story->events, cJSON_CreateString(json_string_or(
-							    body, "metadata.eventMessage", "")));
-	else if (story != NULL)
-		cJSON_AddItemToArray(story->hooks, cJSON_CreateString(hook));
+	if (story != NULL) {
+		cJSON *call = cJSON_CreateObject();
+		cJSON_AddStringToObject(call, "to", hook);
+		cJSON_AddItemToObject(call, "body", cJSON_Duplicate(body, true));
+		cJSON_AddItemToArray(story->calls, call);
+	}
 	serve_reply(stage->serve, request->id, status, NULL, "", 0);
 }
 

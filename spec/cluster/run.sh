@@ -13,4 +13,4 @@ for _ in $(seq 50); do
 	[ ! -s "$folder/kubeconfig" ] || break
 	sleep 0.1
 done
-KUBECONFIG=$folder/kubeconfig "$2" --in-memory "$1"
+KUBECONFIG=$folder/kubeconfig "$2" "$1"

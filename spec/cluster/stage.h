@@ -13,19 +13,24 @@
 #include "kube/client.h"
 #include "net/serve.h"
 
-enum { STORIES_MAX = 1024, OBJECTS_MAX = 64 };
+enum { STORIES_MAX = 1024, KINDS_MAX = 32 };
 
 enum part { PREPARING, READY_TO_GO, RELEASING, ENDED, TOLD };
 
 struct story {
 	const struct golden_story *golden;
 	char *namespace;
-	cJSON *transcript, *events, *hooks, *statuses, *objects;
+	cJSON *transcript;
+	cJSON *objects;		 /* of the transcript, as they were left, by "Kind/name" */
+	cJSON *calls, *statuses; /* as they came, see told.h */
+	cJSON *histories;	 /* of our objects */
+	char *refused;		 /* why its canary is not valid; or NULL */
+	cJSON *strangers; /* objects that no transcript has: the version they were first seen in */
 	enum part part;
 	bool changed_again;
+	char *compared;	      /* how much of it was */
 	struct buf complaint; /* what is wrong with it, as far as it was looked at */
 	int looks;	      /* how often it was looked at */
-	int asked;	      /* objects whose state is awaited */
 	int64_t released_us, ended_us;
 };
 
@@ -37,9 +42,8 @@ struct stage_options {
 	int64_t rest_us;      /* for so long the daemon goes on after the last one */
 	bool together;	      /* the releases begin once all are initialized */
 	bool make_ready;
-	bool in_memory; /* the API server knows no defaults: built-in kinds are not compared */
-	bool repeats;	/* the daemon is killed: what it told may be told again */
-	bool gaps;	/* the API server is restarted: statuses may go by unseen */
+	bool repeats; /* the daemon is killed: what it told may be told again */
+	bool gaps;    /* the API server is restarted: statuses may go by unseen */
 };
 
 struct stage {
@@ -47,7 +51,10 @@ struct stage {
 	struct loop *loop;
 	struct kube *kube;
 	struct serve *serve;
-	struct watch *canaries, *deployments;
+	struct watch *canaries;
+	struct kube_kind kinds[KINDS_MAX]; /* of all objects of the stories */
+	struct watch *objects[KINDS_MAX];
+	size_t kind_count;
 	struct story *stories;
 	size_t count, ready, told, failed;
 };

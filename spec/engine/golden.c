@@ -20,6 +20,7 @@ const struct golden_story golden_stories[] = {
 	{"appmesh-v1beta2-every-gate", 100, 10, false, 0, NULL},
 	{"appmesh-v1beta2-gateway", 100, 10, false, 0, NULL},
 	{"appmesh-v1beta2-new-revision-in-mid-run", 100, 10, false, 20, "podinfo:3"},
+	{"appmesh-v1beta2-reverted-in-mid-run", 100, 10, false, 20, "podinfo:1"},
 	{"kubernetes-blue-green", 100, 10, false, 0, NULL},
 	{"kubernetes-every-gate", 100, 10, false, 0, NULL},
 	{"istio-weights", 100, 10, false, 0, NULL},
@@ -34,6 +35,7 @@ const struct golden_story golden_stories[] = {
 	{"gatewayapi-v1-weights", 100, 10, false, 0, NULL},
 	{"gatewayapi-v1-ab", 100, 10, false, 0, NULL},
 	{"gatewayapi-v1-blue-green", 100, 10, false, 0, NULL},
+	{"gatewayapi-v1-mirror", 100, 10, false, 0, NULL},
 	{"gatewayapi-v1-session-affinity", 100, 10, false, 0, NULL},
 	{"gatewayapi-v1beta1-weights", 100, 10, false, 0, NULL},
 	{"gatewayapi-v1beta1-ab", 100, 10, false, 0, NULL},
@@ -43,13 +45,16 @@ const struct golden_story golden_stories[] = {
 	{"nginx-blue-green", 100, 10, false, 0, NULL},
 	{"smi-v1alpha1-weights", 100, 10, false, 0, NULL},
 	{"smi-v1alpha2-weights", 100, 10, false, 0, NULL},
+	{"smi-v1alpha2-ab", 100, 10, false, 0, NULL},
 	{"smi-v1alpha3-weights", 100, 10, false, 0, NULL},
 	{"smi-v1alpha3-blue-green", 100, 10, false, 0, NULL},
 	{"linkerd-weights", 100, 10, false, 0, NULL},
 	{"osm-weights", 100, 10, false, 0, NULL},
 	{"contour-weights", 100, 10, false, 0, NULL},
+	{"contour-ab", 100, 10, false, 0, NULL},
 	{"contour-blue-green", 100, 10, false, 0, NULL},
 	{"gloo-weights", 100, 10, false, 0, NULL},
+	{"gloo-ab", 100, 10, false, 0, NULL},
 	{"gloo-blue-green", 100, 10, false, 0, NULL},
 	{"skipper-weights", 100, 10, false, 0, NULL},
 	{"skipper-blue-green", 100, 10, false, 0, NULL},
@@ -61,7 +66,7 @@ const struct golden_story golden_stories[] = {
 const size_t golden_story_count = ARRAY_LEN(golden_stories);
 
 /* Readiness is told by Flagger once a tick as it waits; timing is not compared. */
-static bool is_waiting(const char *message)
+bool golden_is_waiting(const char *message)
 {
 	return strstr(message, " not ready: ") != NULL;
 }
@@ -84,8 +89,8 @@ cJSON *golden_events(const cJSON *golden)
 		{
 			const char *message =
 				json_string_or(call, "body.metadata.eventMessage", "");
-			if (text_equal(json_string(call, "to"), "event") && !is_waiting(message) &&
-			    !is_repeated(events, message))
+			if (text_equal(json_string(call, "to"), "event") &&
+			    !golden_is_waiting(message) && !is_repeated(events, message))
 				cJSON_AddItemToArray(events, cJSON_CreateString(message));
 		}
 	}
@@ -180,7 +185,7 @@ void golden_drop_waiting(cJSON *events)
 {
 	for (cJSON *event = events->child, *next; event != NULL; event = next) {
 		next = event->next;
-		if (is_waiting(event->valuestring))
+		if (golden_is_waiting(event->valuestring))
 			cJSON_Delete(cJSON_DetachItemViaPointer(events, event));
 	}
 }
@@ -238,4 +243,27 @@ cJSON *golden_spec(const cJSON *object)
 	if (spec != NULL)
 		blank_cookies(spec);
 	return spec;
+}
+
+char *golden_differences(const char *name, const char *namespace)
+{
+	struct error err;
+	struct buf text, lines;
+	SCOPED(text) char *path = xasprintf("spec/golden/differences/%s.txt", name);
+	buf_init(&text, (size_t)MIB);
+	buf_init(&lines, (size_t)MIB);
+	buf_puts(&lines, "");
+	const char *at = file_read(path, &text, &err) ? text.text : "";
+	while (at[0] == '#')
+		at = strchr(at, '\n') + 1;
+	for (const char *found; (found = strstr(at, "NAMESPACE")) != NULL;) {
+		buf_add(&lines, at, (size_t)(found - at));
+		buf_puts(&lines, namespace);
+		at = found + strlen("NAMESPACE");
+	}
+	buf_puts(&lines, at);
+	char *taken = buf_take(&lines);
+	buf_fini(&text);
+	buf_fini(&lines);
+	return taken;
 }

@@ -39,6 +39,13 @@ void golden_set_version(const cJSON *golden, cJSON *object);
  * caller frees. */
 cJSON *golden_spec(const cJSON *object);
 
+/* Where ours is meant to differ, as lines_compare of spec/cluster tells it:
+ * spec/golden/differences/ NAME.txt without its first lines, which say why and begin with "#". ""
+ * where there is no such file. The caller frees. */
+char *golden_differences(const char *name, const char *namespace);
+
+/* "… not ready: …" */
+bool golden_is_waiting(const char *message);
 /* Takes out of heard events what is told once a tick and therefore a matter of timing. */
 void golden_drop_waiting(cJSON *events);
 void golden_add_status(cJSON *statuses, const char *phase, long weight);
