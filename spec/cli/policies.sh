@@ -30,6 +30,23 @@ spec "A/B by cookie and region: then two" 0 "regex: eu-west-1|eu-central-1$newli
 spec "A/B by cookie and region: withstands every crash" 0 "the same phases, weights, objects" "$sluice" dry-run \
 	-f examples/podinfo/ab-testing.yaml --policy $policy/ab_by_cookie_and_region.lua --every-crash --crash-stride 9
 
+# ---- evidence
+
+spec "evidence: a failed request in a quiet minute rolls back without" 2 "success rate 98.33% < 99%" "$sluice" dry-run -f "$canary" \
+	--metrics $metrics/few-requests.yaml
+spec "evidence: and is none with it" 0 "succeeded after" "$sluice" dry-run -f "$canary" --policy policies/evidence.lua \
+	--metrics $metrics/few-requests.yaml
+sed 's/^  analysis:/  analysis:\n    policy: {name: evidence}/' "$canary" >"$bad"
+spec "evidence: says how many requests are missing" 0 "about 20 more requests are needed" "$sluice" dry-run -f "$bad" \
+	--metrics $metrics/few-requests.yaml
+spec "evidence: no traffic is no failure" 3 "no requests yet, about 200 requests are needed" "$sluice" dry-run -f "$bad" \
+	--metrics $metrics/no-traffic.yaml --limit 1h
+worse=$(mktemp)
+sed 's/values: 100x9.*/values: 90x900/; s/60x815/600x900/' $metrics/few-requests.yaml >"$worse"
+spec "evidence: a bad release is rolled back" 2 "60 of 600 requests failed in this step" "$sluice" dry-run -f "$bad" --metrics "$worse"
+spec "evidence: withstands every crash" 2 "the same phases, weights" "$sluice" dry-run -f "$bad" --metrics "$worse" --every-crash
+rm -f "$worse"
+
 # ---- rollback
 
 spec "an early rollback" 2 "two checks in a row failed" "$sluice" dry-run -f "$canary" \

@@ -73,7 +73,7 @@ local function expect(got, wanted)
   if got ~= wanted then error(("is %s, expected %s"):format(tostring(got), tostring(wanted)), 2) end
 end
 
-for _, file in ipairs({ "stock_spec", "freeze_spec", "examples_spec" }) do
+for _, file in ipairs({ "stock_spec", "freeze_spec", "evidence_spec", "examples_spec" }) do
   assert(loadfile("spec/policies/" .. file .. ".lua"))(
     { policy = policy, rollout = rollout, curve = curve, it = it, expect = expect })
 end
