@@ -18,6 +18,20 @@ static bool is_service_port(const struct canary_spec *spec, const cJSON *port)
 	return text_equal(json_string(port, "name"), cJSON_GetStringValue(spec->target_port));
 }
 
+/* A Service has each number once, whoever listens there, and each name. */
+static bool is_taken(const struct canary_spec *spec, const cJSON *ports, long number)
+{
+	const cJSON *port;
+	if (number == spec->port)
+		return true;
+	cJSON_ArrayForEach(port, ports)
+	{
+		if (json_int(port, "port", 0) == number)
+			return true;
+	}
+	return false;
+}
+
 static void add_port(cJSON *ports, const char *name, long number)
 {
 	cJSON *port;
@@ -57,9 +71,11 @@ cJSON *workload_ports(const struct canary_spec *spec, const cJSON *target)
 		{
 			char made[80];
 			snprintf(made, sizeof(made), "tcp-%.60s-%d", name, index++);
-			if (!is_service_port(spec, port))
-				add_port(ports, json_string_or(port, "name", made),
-					 json_int(port, "containerPort", 0));
+			long number = json_int(port, "containerPort", 0);
+			if (is_service_port(spec, port) || is_taken(spec, ports, number))
+				continue;
+			const char *own = json_string_or(port, "name", made);
+			add_port(ports, strcmp(own, spec->port_name) == 0 ? made : own, number);
 		}
 	}
 	return ports;

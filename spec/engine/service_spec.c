@@ -171,6 +171,24 @@ SPEC("service: port discovery adds the ports of all containers but proxies and i
 	}
 }
 
+SPEC("service: of ports that two containers have, or the Service has, each is there once")
+{
+	struct bed bed;
+	begin(&bed, "\"portDiscovery\":true,\"port\":80,\"targetPort\":8080");
+	bed_merge(
+		&bed, bed_target,
+		"{\"spec\":{\"template\":{\"spec\":{\"containers\":["
+		"{\"name\":\"dns\",\"ports\":[{\"name\":\"dns\",\"containerPort\":53,\"protocol\":"
+		"\"UDP\"},{\"name\":\"dns-tcp\",\"containerPort\":53},{\"containerPort\":80}]},"
+		"{\"name\":\"web\",\"ports\":[{\"containerPort\":8080},{\"name\":\"http\","
+		"\"containerPort\":9898},{\"name\":\"again\",\"containerPort\":53}]}]}}}}");
+	start(&bed);
+	for (size_t i = 0; i < ARRAY_LEN(services); i++)
+		EXPECT_TEXT(ports_of(&bed, services[i]),
+			    "http/80>8080 dns/53>53 tcp-web-1/9898>9898");
+	bed_end(&bed);
+}
+
 /* ---- what is enforced ---- */
 
 SPEC("service: what is edited by hand is put back, and what others add stays")
