@@ -31,18 +31,27 @@ local function date_of(text)
   return (tonumber(year) or 0) * 10000 + tonumber(month) * 100 + tonumber(day), year ~= nil
 end
 
-local function is_in_dates(dates, clock)
+local function list_of(list, what)
+  if type(list) == "table" then return list end
+  error(string.format("params: %s must be a list, is %s", what, tostring(list)), 0)
+end
+
+local function is_in_dates(dates, date)
   if not dates then return true end
-  local first, dated = date_of(dates[1])
-  local last = date_of(dates[2] or dates[1])
-  local today = clock.month * 100 + clock.day + (dated and clock.year * 10000 or 0)
-  if first <= last then return today >= first and today <= last end
-  return today >= first or today <= last -- over New Year
+  local from, to = list_of(dates, "dates")[1], dates[2] or dates[1]
+  local first, dated = date_of(from)
+  local last, ends_dated = date_of(to)
+  if dated ~= ends_dated then
+    error(string.format("params: dates must both have a year, or neither: %s and %s", from, to), 0)
+  end
+  local day = date.month * 100 + date.day + (dated and date.year * 10000 or 0)
+  if first <= last then return day >= first and day <= last end
+  return day >= first or day <= last -- over New Year
 end
 
 local function has_day(days, name)
   if not days then return true end
-  for _, day in ipairs(days) do
+  for _, day in ipairs(list_of(days, "days")) do
     local known = false
     for _, real in ipairs(week) do known = known or real == day end
     if not known then error("params: days must be Mon, Tue, Wed, Thu, Fri, Sat or Sun, is " .. tostring(day), 0) end
@@ -51,24 +60,43 @@ local function has_day(days, name)
   return false
 end
 
-local function day_before(name)
+local lengths <const> = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+local function days_of(year, month)
+  local leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
+  return lengths[month] + (leap and month == 2 and 1 or 0)
+end
+
+--- The day before that of the clock.
+local function yesterday(clock)
+  local date = { year = clock.year, month = clock.month, day = clock.day - 1 }
   for i, day in ipairs(week) do
-    if day == name then return week[(i + 5) % 7 + 1] end
+    if day == clock.weekday then date.weekday = week[(i + 5) % 7 + 1] end
   end
+  if date.day > 0 then return date end
+  date.month = date.month > 1 and date.month - 1 or 12
+  if date.month == 12 then date.year = date.year - 1 end
+  date.day = days_of(date.year, date.month)
+  return date
+end
+
+--- Whether a window of this day is meant.
+local function is_of(window, date)
+  return is_in_dates(window.dates, date) and has_day(window.days, date.weekday)
 end
 
 --- Seconds until the window ends, or until midnight, when it is asked anew; nil outside of it.
 local function seconds_left(window, clock)
-  if not is_in_dates(window.dates, clock) then return nil end
   local now = clock.hour * HOUR + clock.minute * 60 + clock.second
   local from = time_of(window.from or "00:00", "from")
   local to = time_of(window.to or "24:00", "to")
+  local today = is_of(window, clock)
   if from < to then
-    if has_day(window.days, clock.weekday) and now >= from and now < to then return to - now end
+    if today and now >= from and now < to then return to - now end
     return nil
   end
-  if has_day(window.days, clock.weekday) and now >= from then return DAY - now end
-  if has_day(window.days, day_before(clock.weekday)) and now < to then return to - now end
+  if today and now >= from then return DAY - now end
+  if now < to and is_of(window, yesterday(clock)) then return to - now end
   return nil
 end
 

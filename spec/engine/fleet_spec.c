@@ -273,3 +273,40 @@ SPEC("freeze: no release begins while the clocks of its zone say so, and it begi
 	EXPECT(bed_reaches(&bed, "Succeeded"));
 	bed_end(&bed);
 }
+
+/* Runs until so many seconds since 1970. */
+static void run_to(struct bed *bed, int64_t when)
+{
+	bed_run(bed, (int)(when - loop_now(bed->loop) / DURATION_SECOND));
+}
+
+SPEC("freeze: in the night in which clocks change a window goes by them, and nothing begins early")
+{
+	enum { SPRING = 1711843200, AUTUMN = 1729987200, MINUTES = 60 }; /* 2024, midnight UTC */
+	static const struct {
+		int64_t midnight, released, still, gone;
+	} nights[] = {
+		/* 01:30 to 03:30 in Berlin, where 03:00 came after 01:59:59: an hour */
+		{SPRING, 45, 89, 151},
+		/* and where 02:00 came after 02:59:59: three hours */
+		{AUTUMN, 10, 149, 151},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(nights); i++) {
+		struct bed bed;
+		bed_begin(&bed);
+		bed_put_canary(&bed, NULL);
+		bed_merge(&bed, bed_canary,
+			  "{\"spec\":{\"analysis\":{\"policy\":{\"name\":\"freeze\",\"params\":{"
+			  "\"zone\":\"Europe/Berlin\",\"windows\":[{\"days\":[\"Sun\"],\"from\":"
+			  "\"01:30\",\"to\":\"03:30\"}]}}}}}");
+		bed_start_engine(&bed);
+		EXPECT(bed_reaches(&bed, "Initialized"));
+		run_to(&bed, nights[i].midnight + nights[i].released * MINUTES);
+		bed_release(&bed, "podinfo:2");
+		run_to(&bed, nights[i].midnight + nights[i].still * MINUTES);
+		EXPECT_TEXT(bed_phase(&bed), "Initialized");
+		run_to(&bed, nights[i].midnight + nights[i].gone * MINUTES);
+		EXPECT(strcmp(bed_phase(&bed), "Initialized") != 0);
+		bed_end(&bed);
+	}
+}

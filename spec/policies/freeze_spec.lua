@@ -45,6 +45,19 @@ it("freeze: by dates, each year or once, and over New Year", function()
   expect(action({ { dates = { "2026-11-27" } } }, "Sat 2027-11-27 12:00"), "go")
 end)
 
+it("freeze: a date is that on which its night begins", function()
+  local windows = { { dates = { "12-31" }, from = "22:00", to = "06:00" } }
+  expect(action(windows, "Thu 2026-12-31 05:00"), "go")
+  expect(action(windows, "Thu 2026-12-31 22:00"), "hold")
+  expect(action(windows, "Fri 2027-01-01 05:59"), "hold")
+  expect(action(windows, "Fri 2027-01-01 06:00"), "go")
+  expect(action(windows, "Fri 2027-01-01 22:00"), "go")
+  local leap = { { dates = { "2028-02-29" }, from = "22:00", to = "06:00" } }
+  expect(action(leap, "Wed 2028-03-01 01:00"), "hold")
+  expect(action(leap, "Tue 2028-02-29 01:00"), "go")
+  expect(action({ { dates = { "2026-11-30" }, from = "22:00", to = "06:00" } }, "Tue 2026-12-01 01:00"), "hold")
+end)
+
 it("freeze: then asks for the slot, and never freezes the way back", function()
   local params = { windows = { { days = { "Fri" } } }, slot = { name = "payments", limit = 2 } }
   local answer = start(params, "Thu 2026-11-26 12:00")
@@ -64,6 +77,10 @@ it("freeze: what cannot be read is told, and a zone that is none holds", functio
   expect(wrong({ from = "6pm" }), "params: from must be a time such as \"18:00\", is 6pm")
   expect(wrong({ to = "24:01" }), "params: to must be a time such as \"18:00\", is 24:01")
   expect(wrong({ dates = { "Christmas" } }), "params: dates must be \"12-20\" or \"2026-12-20\", is Christmas")
+  expect(wrong({ dates = { "12-20", "2027-01-06" } }),
+    "params: dates must both have a year, or neither: 12-20 and 2027-01-06")
+  expect(wrong({ dates = "12-20" }), "params: dates must be a list, is 12-20")
+  expect(wrong({ days = "Fri" }), "params: days must be a list, is Fri")
   expect(wrong({ days = { "Friday" } }), "params: days must be Mon, Tue, Wed, Thu, Fri, Sat or Sun, is Friday")
   local now = rollout()
   now.clock = { zone = "Europe/Brlin", error = "the time zone Europe/Brlin is not known" }
