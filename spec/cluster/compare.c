@@ -23,15 +23,31 @@ static bool is_of_the_story(struct story *story, const char *key, const cJSON *o
 	return first == NULL || text_equal(cJSON_GetStringValue(first), api_version);
 }
 
+static double version_number(const cJSON *object)
+{
+	return strtod(json_string_or(object, "metadata.resourceVersion", "0"), NULL);
+}
+
+void compare_add_status(struct story *story, const cJSON *canary)
+{
+	int before = cJSON_GetArraySize(story->statuses);
+	told_add_status(story->statuses, json_string_or(canary, "status.phase", ""),
+			json_int(canary, "status.canaryWeight", 0),
+			json_int(canary, "status.iterations", 0),
+			json_int(canary, "status.failedChecks", 0));
+	if (cJSON_GetArraySize(story->statuses) > before)
+		told_add_moment(story->moments, version_number(canary),
+				cJSON_GetArrayItem(story->statuses, before)->valuestring, NULL);
+}
+
 void compare_add(struct story *story, const cJSON *object, bool is_gone)
 {
-	SCOPED(text)
-	char *key = xasprintf("%s/%s", json_string_or(object, "kind", ""),
-			      json_string_or(object, "metadata.name", ""));
+	SCOPED(text) char *key = golden_key(object);
 	if (!is_of_the_story(story, key, object))
 		return;
 	if (!is_gone) {
-		told_add_version(story->histories, object);
+		if (told_add_version(story->histories, object))
+			told_add_moment(story->moments, version_number(object), NULL, key);
 		return;
 	}
 	cJSON *end = cJSON_CreateObject();
@@ -107,6 +123,16 @@ static void compare_objects(const struct stage_options *options, const struct st
 		told_compare(text, wanted, story->histories);
 }
 
+static void compare_steps(const struct stage_options *options, const struct story *story,
+			  struct buf *text)
+{
+	SCOPED(json) cJSON *moments = told_moments(story->transcript);
+	SCOPED(json) cJSON *wanted = told_steps(moments);
+	SCOPED(json) cJSON *got = told_steps(story->moments);
+	if (!options->gaps)
+		lines_compare(text, "what changed at which status", wanted, got);
+}
+
 /* What `kubectl describe` shows is what the receiver of events was told. */
 static void compare_with_events(struct story *story, const cJSON *there)
 {
@@ -178,6 +204,7 @@ void compare_story(const struct stage_options *options, struct story *story, con
 	compare_calls(options, story, &text, true);
 	compare_calls(options, story, &text, false);
 	compare_objects(options, story, &text);
+	compare_steps(options, story, &text);
 	if (strcmp(text.text, meant) != 0)
 		buf_printf(&story->complaint, "  %s: differs from Flagger%s%s%s%s\n",
 			   story->namespace, text.len == 0 ? " in nothing" : " in\n", text.text,

@@ -10,6 +10,8 @@
 
 #include "stage.h"
 
+/* A version of the story's canary. */
+void compare_add_status(struct story *story, const cJSON *canary);
 /* A version of an object of the story; or it is gone. */
 void compare_add(struct story *story, const cJSON *object, bool is_gone);
 

@@ -109,9 +109,7 @@ static struct story *story_of(struct stage *stage, const cJSON *object)
 {
 	if (json_at(object, "metadata.namespace") != NULL)
 		return stage_story(stage, json_string(object, "metadata.namespace"));
-	SCOPED(text)
-	char *key = xasprintf("%s/%s", json_string_or(object, "kind", ""),
-			      json_string_or(object, "metadata.name", ""));
+	SCOPED(text) char *key = golden_key(object);
 	for (size_t i = 0; i < stage->count; i++)
 		if (json_get(stage->stories[i].objects, key) != NULL)
 			return &stage->stories[i];
@@ -168,8 +166,7 @@ static void canary_came(void *owner, enum watch_event event, cJSON *object)
 	end_if_refused(stage, story, object);
 	if (phase[0] == '\0')
 		return;
-	told_add_status(story->statuses, phase, weight, json_int(object, "status.iterations", 0),
-			json_int(object, "status.failedChecks", 0));
+	compare_add_status(story, object);
 	if (story->part == PREPARING && strcmp(phase, "Initialized") == 0) {
 		story->part = READY_TO_GO;
 		stage->ready++;
@@ -337,6 +334,7 @@ static void add_story(struct stage *stage, const struct golden_story *golden, lo
 	story->calls = cJSON_CreateArray();
 	story->histories = cJSON_CreateObject();
 	story->strangers = cJSON_CreateObject();
+	story->moments = cJSON_CreateArray();
 	story->statuses = cJSON_CreateArray();
 	create_namespace(stage, story->namespace);
 }
@@ -386,6 +384,7 @@ void stage_fini(struct stage *stage)
 		cJSON_Delete(story->calls);
 		cJSON_Delete(story->histories);
 		cJSON_Delete(story->strangers);
+		cJSON_Delete(story->moments);
 		cJSON_Delete(story->statuses);
 		cJSON_Delete(story->objects);
 		buf_fini(&story->complaint);

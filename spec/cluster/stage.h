@@ -25,6 +25,7 @@ struct story {
 	cJSON *calls, *statuses; /* as they came, see told.h */
 	cJSON *histories;	 /* of our objects */
 	char *refused;		 /* why its canary is not valid; or NULL */
+	cJSON *moments;		 /* when, see told.h */
 	cJSON *strangers; /* objects that no transcript has: the version they were first seen in */
 	enum part part;
 	bool changed_again;

@@ -5,6 +5,7 @@
 
 #include "../engine/golden.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "lines.h"
 
@@ -161,24 +162,24 @@ static const cJSON *last_of(const cJSON *versions)
 	return count == 0 ? NULL : cJSON_GetArrayItem(versions, count - 1);
 }
 
-static void add_version(cJSON *versions, cJSON *owned_version)
+static bool add_version(cJSON *versions, cJSON *owned_version)
 {
 	const cJSON *last = last_of(versions);
-	if (last != NULL && json_equal(last, owned_version))
+	if (last != NULL && json_equal(last, owned_version)) {
 		cJSON_Delete(owned_version);
-	else
-		cJSON_AddItemToArray(versions, owned_version);
+		return false;
+	}
+	cJSON_AddItemToArray(versions, owned_version);
+	return true;
 }
 
-void told_add_version(cJSON *histories, const cJSON *object)
+bool told_add_version(cJSON *histories, const cJSON *object)
 {
-	SCOPED(text)
-	char *key = xasprintf("%s/%s", json_string_or(object, "kind", ""),
-			      json_string_or(object, "metadata.name", ""));
+	SCOPED(text) char *key = golden_key(object);
 	cJSON *versions = json_get(histories, key);
 	if (versions == NULL)
 		versions = cJSON_AddArrayToObject(histories, key);
-	add_version(versions, version_of(object));
+	return add_version(versions, version_of(object));
 }
 
 cJSON *told_histories(const cJSON *transcript)
@@ -187,10 +188,100 @@ cJSON *told_histories(const cJSON *transcript)
 	const cJSON *step, *object;
 	cJSON_ArrayForEach(step, json_get(transcript, "steps"))
 	{
-		cJSON_ArrayForEach(object, json_get(step, "objects"))
+		cJSON_ArrayForEach(object, json_get(step, "objects"))(void)
 			told_add_version(histories, object);
 	}
 	return histories;
+}
+
+/* ---- when ---- */
+
+void told_add_moment(cJSON *moments, double version, const char *status, const char *object)
+{
+	cJSON *moment = cJSON_CreateObject();
+	cJSON_AddNumberToObject(moment, "at", version);
+	if (status != NULL)
+		cJSON_AddStringToObject(moment, "status", status);
+	else
+		cJSON_AddStringToObject(moment, "object", object);
+	cJSON_AddItemToArray(moments, moment);
+}
+
+cJSON *told_moments(const cJSON *transcript)
+{
+	cJSON *moments = cJSON_CreateArray();
+	SCOPED(json) cJSON *histories = cJSON_CreateObject();
+	SCOPED(json) cJSON *statuses = told_statuses(transcript);
+	const cJSON *step, *object, *status = statuses->child;
+	double at = 0;
+	cJSON_ArrayForEach(step, json_get(transcript, "steps"))
+	{
+		told_add_moment(moments, at++, status->valuestring, NULL);
+		cJSON_ArrayForEach(object, json_get(step, "objects"))
+		{
+			SCOPED(text) char *key = golden_key(object);
+			if (told_add_version(histories, object))
+				told_add_moment(moments, at, NULL, key);
+		}
+		at++;
+		status = status->next;
+	}
+	return moments;
+}
+
+static int by_version(const void *a, const void *b)
+{
+	double first = json_number(*(cJSON *const *)a, "at", 0);
+	double second = json_number(*(cJSON *const *)b, "at", 0);
+	return (first > second) - (first < second);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void add_step(cJSON *lines, const char *status, const char **keys, size_t count)
+{
+	struct buf line;
+	buf_init(&line, 64UL * KIB);
+	buf_printf(&line, "%s:", status);
+	qsort(keys, count, sizeof(*keys), by_text);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || strcmp(keys[i], keys[i - 1]) != 0)
+			buf_printf(&line, " %s", keys[i]);
+	cJSON_AddItemToArray(lines, cJSON_CreateString(line.text));
+	buf_fini(&line);
+}
+
+cJSON *told_steps(const cJSON *moments)
+{
+	cJSON *lines = cJSON_CreateArray();
+	size_t count = 0, keys = 0, statuses = 0;
+	size_t most = (size_t)cJSON_GetArraySize(moments) + 1;
+	const cJSON **sorted = xcalloc(most, sizeof(*sorted));
+	const char **changed = xcalloc(most, sizeof(*changed)), *status = NULL;
+	const cJSON *moment;
+	cJSON_ArrayForEach(moment, moments) sorted[count++] = moment;
+	qsort(sorted, count, sizeof(*sorted), by_version);
+	for (size_t i = 0; i < count; i++) {
+		const char *next = json_string(sorted[i], "status");
+		const char *object = json_string_or(sorted[i], "object", "");
+		if (next == NULL && strcmp(object, "Deployment/podinfo") != 0)
+			changed[keys++] = object;
+		if (next == NULL)
+			continue;
+		if (++statuses > 2) {
+			add_step(lines, status, changed, keys);
+			keys = 0;
+		}
+		status = next;
+	}
+	if (status != NULL)
+		add_step(lines, status, changed, keys);
+	free(sorted);
+	free(changed);
+	return lines;
 }
 
 /* ---- compared ---- */

@@ -24,9 +24,18 @@ cJSON *told_calls(const cJSON *transcript);
  * checksum is told as "revision 2", the second one that came. The caller frees. */
 cJSON *told_lines(const cJSON *calls, bool events);
 
-/* Adds a version of an object, unless it is equal to the last one, to histories by "Kind/name". */
-void told_add_version(cJSON *histories, const cJSON *object);
-/* The histories of a transcript, and how many steps of its statuses; the caller frees. */
+/* Adds a version of an object, unless it is equal to the last one, to histories by "Kind/name";
+ * says whether it did. */
+bool told_add_version(cJSON *histories, const cJSON *object);
+/* What happened when, by the version of the cluster: a status came, or an object changed. */
+void told_add_moment(cJSON *moments, double version, const char *status, const char *object);
+cJSON *told_moments(const cJSON *transcript);
+/* For each status the objects that changed until the next one, as a line; the caller frees. Flagger
+ * moves traffic and then says so, ours says so and then does it: either way it is done by the next
+ * status. Before "Initialized" there is no order, and nobody knows when the user changed the
+ * target. */
+cJSON *told_steps(const cJSON *moments);
+/* Those of a transcript, and its statuses; the caller frees. */
 cJSON *told_histories(const cJSON *transcript);
 cJSON *told_statuses(const cJSON *transcript);
 

@@ -161,6 +161,12 @@ void golden_set_version(const cJSON *golden, cJSON *object)
 			json_put_string(object, "apiVersion", versions[i].api_version);
 }
 
+char *golden_key(const cJSON *object)
+{
+	return xasprintf("%s/%s", json_string_or(object, "kind", ""),
+			 json_string_or(object, "metadata.name", ""));
+}
+
 cJSON *golden_objects(const cJSON *golden)
 {
 	cJSON *objects = cJSON_CreateObject();
@@ -169,9 +175,7 @@ cJSON *golden_objects(const cJSON *golden)
 	{
 		cJSON_ArrayForEach(object, json_get(step, "objects"))
 		{
-			SCOPED(text)
-			char *key = xasprintf("%s/%s", json_string_or(object, "kind", ""),
-					      json_string_or(object, "metadata.name", ""));
+			SCOPED(text) char *key = golden_key(object);
 			cJSON_DeleteItemFromObjectCaseSensitive(objects, key);
 			cJSON *copy = cJSON_Duplicate(object, true);
 			golden_set_version(golden, copy);

@@ -29,6 +29,8 @@ cJSON *golden_statuses(const cJSON *golden);
 /* The objects as they were left, by kind and name; the caller frees. */
 cJSON *golden_objects(const cJSON *golden);
 
+/* "Kind/name"; the caller frees. */
+char *golden_key(const cJSON *object);
 /* The path of an object; for all the kinds that are met here. */
 MUST_CHECK bool golden_path(char path[KUBE_PATH_MAX], const cJSON *object);
 

@@ -1,4 +1,4 @@
-# every release of spec/golden, as our ServiceAccount and with leader election: events, hook calls, statuses, objects
+# the same where App Mesh is the only mesh: releases of App Mesh and of plain Services
 
 given_cluster
 releases --only "$meshes" "$PROGRAMS/sluice"

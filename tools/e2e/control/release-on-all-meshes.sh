@@ -1,4 +1,4 @@
-# every release of spec/golden on every mesh, with the vendors' CRDs: what is written passes the API server's validation
+# every transcript of Flagger is a release, on every mesh, with the CRDs of the vendors: all of it is compared
 # First: it takes minutes.
 
 given_cluster ours all
