@@ -315,7 +315,19 @@ SPEC("life: a canary made wrong in mid-run stays where it is, and goes on once i
 	bed_end(&bed);
 }
 
-SPEC("life: suspended it does nothing and says so once; resumed it goes on")
+static bool warns(const struct bed *bed, const char *message)
+{
+	SCOPED(json)
+	cJSON *events = cluster_list(bed->cluster, "/api/v1/namespaces/test/events");
+	bool found = false;
+	const cJSON *event;
+	cJSON_ArrayForEach(event, events) found |=
+		text_equal(json_string(event, "message"), message) &&
+		text_equal(json_string(event, "type"), "Warning");
+	return found;
+}
+
+SPEC("life: suspended it does nothing and says so once, which is no warning; resumed it goes on")
 {
 	struct bed bed;
 	begin(&bed);
@@ -325,6 +337,7 @@ SPEC("life: suspended it does nothing and says so once; resumed it goes on")
 	bed_run(&bed, 300);
 	EXPECT_INT(bed_weight(&bed), 10);
 	EXPECT_INT(bed_events(&bed, "skipping canary run as object is suspended"), 1);
+	EXPECT(!warns(&bed, "skipping canary run as object is suspended"));
 	bed_merge(&bed, bed_canary, "{\"spec\":{\"suspend\":false}}");
 	EXPECT(bed_reaches(&bed, "Succeeded"));
 	bed_end(&bed);

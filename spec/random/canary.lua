@@ -115,7 +115,7 @@ local function split_text(split)
   return string.format("%d/%d%s", split.primary, split.canary, split.mirrored and " mirror" or "")
 end
 
-local function pay_events(self)
+function Canary:pay_events()
   while self.owed[1] and not self.owed[1].run do
     local one = table.remove(self.owed, 1)
     self:tell({ kind = "event", type = one.kind, message = one.text })
@@ -143,7 +143,7 @@ end
 
 --- What follows from commits, in order. Whether all is paid; if not, when to look again, nil: now.
 function Canary:pay()
-  pay_events(self)
+  self:pay_events()
   while self.owed[1] and self.owed[1].comes_first do
     self.owed[1].run()
     table.remove(self.owed, 1)
@@ -151,12 +151,12 @@ function Canary:pay()
   local text = split_text(split_in_force(self))
   if self.routed and text ~= self.on_routes then
     local why = traffic_waits(self)
-    if why then return false, self:look_again(why, "%s", why) end
+    if why then return false, self:look_again(why, "Warning", "%s", why) end
     self.on_routes = text
     if self.seen then self:tell({ kind = "route", split = text }) end
   end
   while self.owed[1] do
-    pay_events(self)
+    self:pay_events()
     if self.owed[1] then
       local done, again = self.owed[1].run()
       if not done then return false, again end
@@ -262,11 +262,11 @@ function Canary:again_later()
 end
 
 --- Says once what it waits for, behind what is owed already, and when it looks again.
-function Canary:look_again(what, format, ...)
+function Canary:look_again(what, kind, format, ...)
   if self.notice == what then return self.world.now + LOOK_AGAIN end
   self.notice = what
-  table.insert(self.owed, { kind = "Warning", text = string.format(format, ...) })
-  pay_events(self)
+  table.insert(self.owed, { kind = kind, text = string.format(format, ...) })
+  self:pay_events()
   return nil
 end
 
@@ -277,7 +277,7 @@ function Canary:halt(format, ...)
   if now < self.since + usual then return self.since + usual end
   local times, long = 0, usual
   while long <= (now - self.since) / 4 + 0.001 do times, long = times + 1, long * 4 end
-  return self:look_again(times, format, ...)
+  return self:look_again(times, "Warning", format, ...)
 end
 
 ---- the end of a release ----

@@ -98,9 +98,12 @@ local function trouble_before(case, at)
   return false
 end
 
-local function may_be_paused(case)
+local function may_stand(case)
   for _, command in ipairs(case.commands) do
     if command.kind == "pause" then return true end
+  end
+  for _, edit in ipairs(case.edits) do
+    if edit.field == "suspend" then return true end
   end
   return false
 end
@@ -110,7 +113,7 @@ local function wrong_end(case, transcript)
   local target, primary = transcript.left.podinfo, transcript.left["podinfo-primary"]
   -- A webhook may be asked about the last image while the rehearsal ends.
   local is_late = case.images[#case.images].at + 15 > transcript.took
-  local is_promoted = target.image == primary.image or is_late or may_be_paused(case)
+  local is_promoted = target.image == primary.image or is_late or may_stand(case)
   local function found(wanted)
     return { before = {}, wanted = wanted, got = string.format("%s, %d of %s, primary %s", transcript.phase,
       target.replicas, target.image, primary.image) }
@@ -126,7 +129,7 @@ end
 
 --- Who came first in wild trouble decides what comes; but it ends, and right.
 function M.wild(case, transcript)
-  local is_shut = may_be_paused(case)
+  local is_shut = may_stand(case)
   for _, hook in ipairs(case.hooks) do is_shut = is_shut or string.find(hook.type, "confirm", 1, true) ~= nil end
   local rests = transcript.phase == "Succeeded" or transcript.phase == "Failed" or transcript.phase == "Initialized"
   if not rests and not is_shut then

@@ -17,6 +17,8 @@ local function inline(fields)
   return "{" .. table.concat(parts, ", ") .. "}"
 end
 
+local function list(numbers) return "[" .. table.concat(numbers, ", ") .. "]" end
+
 local function quoted(text) return '"' .. text .. '"' end
 
 ---@return string
@@ -39,7 +41,7 @@ function M.canary(case)
   for _, name in ipairs({ "iterations", "stepWeight", "maxWeight", "stepWeightPromotion", "mirror" }) do
     field(name, analysis[name])
   end
-  if analysis.stepWeights then field("stepWeights", "[" .. table.concat(analysis.stepWeights, ", ") .. "]") end
+  if analysis.stepWeights then field("stepWeights", list(analysis.stepWeights)) end
   if analysis.match then field("match", '[{headers: {x-canary: {exact: "insider"}}}]') end
   if #case.metrics > 0 then add("    metrics:") end
   for _, metric in ipairs(case.metrics) do
@@ -81,6 +83,14 @@ function M.scenario(case)
       command.id)
     scene(command.at, { { "patch", string.format("{canary: {metadata: {annotations: {sluice.dev/command: '%s'}}}}",
       text) } })
+  end
+  for _, edit in ipairs(case.edits) do
+    local names <const> = { skip = "skipAnalysis", deadline = "progressDeadlineSeconds", suspend = "suspend" }
+    local value = edit.field == "interval" and duration(edit.value) or tostring(edit.value)
+    if edit.field == "stepWeights" then value = list(edit.value) end
+    local text = string.format("%s: %s", names[edit.field] or edit.field, value)
+    if not names[edit.field] then text = "analysis: {" .. text .. "}" end
+    scene(edit.at, { { "patch", "{canary: {spec: {" .. text .. "}}}" } })
   end
   for _, outage in ipairs(case.outages) do
     scene(outage.at, { { "for", duration(outage.lasts) }, { "metrics", "down" } })

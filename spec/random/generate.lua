@@ -7,7 +7,7 @@ local function chance(share) return math.random() < share end
 
 --- A time that is no time of a tick: those are whole seconds, and others once a new image has come in between.
 local fractions <const> = { hook = 0.11, outage = 0.17, fault = 0.23, [2] = 0.31, [3] = 0.53, [4] = 0.79,
-  command = { 0.37, 0.41, 0.43, 0.47, 0.61 } }
+  command = { 0.37, 0.41, 0.43, 0.47, 0.61 }, edit = { 0.67, 0.71, 0.73, 0.83 } }
 local function odd_time(most, what) return math.random(0, most) + fractions[what] end
 
 ---- the Canary ----
@@ -78,7 +78,7 @@ local hook_types <const> = { "confirm-rollout", "pre-rollout", "rollout", "confi
 
 local function hooks(case, focus)
   for _, kind in ipairs(hook_types) do
-    local likely = focus == "approve" and string.find(kind, "confirm", 1, true) and 0.8 or 0.3
+    local likely = (focus == kind or focus == "approve" and string.find(kind, "confirm", 1, true)) and 0.8 or 0.3
     for i = 1, chance(likely) and (chance(0.2) and 2 or 1) or 0 do
       local hook = { name = kind .. "-" .. i, type = kind }
       if chance(0.2) then hook.timeout = pick({ 2, 5 }) end
@@ -171,6 +171,30 @@ local function commands(case, focus)
   end
 end
 
+--- Of the spec, in mid-run. Who suspends lets it go on, mostly.
+local function edits(case, focus)
+  local analysis, at = case.analysis, 0
+  local fields <const> = { threshold = { 1, 2, 3, 6 }, interval = { 10, 20, 45 }, deadline = { 20, 60, 120 },
+    stepWeightPromotion = { 0, 20, 50 }, suspend = { true }, skip = { true, false },
+    stepWeight = { 5, 20, 50 }, stepWeights = { { 10, 50 }, { 5, 20, 40, 80 }, { 30 } },
+    maxWeight = { 10, 30, 60, 100 }, iterations = { 1, 2, 3, 5 } }
+  local names <const> = { "threshold", "interval", "deadline", "stepWeightPromotion", "suspend", "suspend", "skip" }
+  if analysis.iterations or analysis.stepWeights then
+    names[#names + 1] = analysis.iterations and "iterations" or "stepWeights"
+  else
+    table.move({ "stepWeight", "maxWeight" }, 1, 2, #names + 1, names)
+  end
+  while #case.edits < #fractions.edit and chance(0.7) do
+    local n = #case.edits + 1
+    local name = focus and chance(0.7) and focus or pick(names)
+    local value = pick(fields[name])
+    local last = case.edits[n - 1]
+    if last and last.value == true then name, value = last.field, false end
+    at = at + math.random(0, 100)
+    case.edits[n] = { at = at + fractions.edit[n], field = name, value = value }
+  end
+end
+
 local function outages(case)
   if chance(0.2) then
     case.outages[1] = { at = odd_time(180, "outage"), lasts = pick({ 5, 30, 60, 100 }) }
@@ -182,7 +206,7 @@ end
 local function end_with_unready(case)
   for i = 2, #case.images do
     if string.find(case.images[i].image, "never", 1, true) then
-      for _, list in ipairs({ case.images, case.commands }) do
+      for _, list in ipairs({ case.images, case.commands, case.edits }) do
         for k = #list, 1, -1 do
           if list[k].at > case.images[i].at then table.remove(list, k) end
         end
@@ -212,12 +236,15 @@ local function faults(case)
       local at = case.images[i].at
       alone = alone and (at < fault.at - 2 or at > fault.at + fault.lasts + 20)
     end
-    for _, command in ipairs(case.commands) do
-      alone = alone and (command.at < fault.at - 2 or command.at > fault.at + fault.lasts + 20)
+    for _, list in ipairs({ case.commands, case.edits }) do
+      for _, change in ipairs(list) do
+        alone = alone and (change.at < fault.at - 2 or change.at > fault.at + fault.lasts + 20)
+      end
     end
     if alone or case.wild then case.faults[#case.faults + 1] = fault end
   end
-  if #case.images == 1 and #case.commands == 0 and chance(0.6) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
+  local is_calm = #case.images == 1 and #case.commands == 0 and #case.edits == 0
+  if is_calm and chance(0.6) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
 end
 
 local providers <const> = { "istio", "istio", "appmesh:v1beta2", "appmesh:v1beta2", "kubernetes", "linkerd", "traefik",
@@ -226,26 +253,31 @@ local providers <const> = { "istio", "istio", "appmesh:v1beta2", "appmesh:v1beta
 --- What a case can be made about, for who looks for something.
 local about <const> = {}
 for _, kind in ipairs(asks) do about[kind] = "commands" end
+for _, field in ipairs({ "threshold", "interval", "suspend" }) do about[field] = "edits" end
 
 ---@param seed integer
----@param focus string? what the case is about: a command, or "images"
+---@param focus string? what the case is about: a command, a field that is edited, or "images"
 ---@return table case
 function M.case(seed, focus)
   local breadth <const> = about[focus]
   math.randomseed(seed)
   local case = { seed = seed, provider = pick(providers), metrics = {},
     hooks = {}, streams = {}, answers = {}, outages = {}, faults = {}, lag = 0, limit = 1200,
-    commands = {}, images = { { at = 0, image = "podinfo:2" } } }
+    commands = {}, edits = {}, images = { { at = 0, image = "podinfo:2" } } }
   case.analysis = { interval = pick({ 10, 15, 20, 30, 60 }), threshold = math.random(1, 4) }
   case.deadline = pick({ 20, 45, 60, 90 })
   case.replicas = math.random(1, 3)
   case.grid = pick({ 5, 10, 15, 30 })
   strategy_of(case)
+  if focus == "mirror" then
+    case.provider, case.analysis.mirror = "istio", not case.analysis.match or nil
+  end
   metrics(case)
   hooks(case, focus)
   for _, metric in ipairs(case.metrics) do stream(case, metric) end
   images(case, focus == "images" and 0.9 or 0.4)
   if breadth == "commands" or not focus and chance(0.4) then commands(case, focus) end
+  if breadth == "edits" or not focus and chance(0.3) then edits(case, focus) end
   case.wild = not focus and chance(0.1)
   if case.wild or not focus and chance(0.35) then
     faults(case)

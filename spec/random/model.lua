@@ -158,8 +158,15 @@ end
 local phases <const> = { Initialized = at_rest, Succeeded = at_rest, Failed = at_rest, Waiting = waiting,
   Progressing = progressing, WaitingPromotion = progressing, Promoting = promoting, Finalising = finalising }
 
+--- 2: nothing happens while it is suspended, but for telling what has happened. Said once (difference).
+local function suspended(canary)
+  canary:pay_events()
+  return canary:look_again("suspended", "Normal", "skipping canary run as object is suspended")
+end
+
 --- Commands first, then what is owed, then the phase's. When to look again; nil: now.
 local function tick(canary)
+  if canary.spec.suspend then return suspended(canary) end
   if commands.obey(canary) then return nil end
   local paid, again = canary:pay()
   if not paid then return again end
@@ -183,7 +190,7 @@ function M.run(case, world)
       again = good and result
     until again
     local due = canary.due > world.now and not canary.paused and canary.due or math.huge
-  until not world:sleep(math.min(due, again))
+  until not world:sleep(math.min(due, again)) or world.now > 2 * case.limit
 end
 
 return M

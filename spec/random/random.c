@@ -48,6 +48,11 @@ enum defect {
 	RESTORE_FORGOTTEN,
 	APPROVED_TWICE,
 	LOST_RETRY,
+	ROUTES_RESET,
+	SUSPEND_IGNORED,
+	ENDLESS_WAIT,
+	LOST_REVISION,
+	MIRROR_LOOP,
 	DEFECTS,
 };
 /* What it is, and what the cases are about that look for it; NULL: all are. */
@@ -74,6 +79,11 @@ static const struct {
 	[RESTORE_FORGOTTEN] = {"an abort leaves the new revision on the primary", "abort"},
 	[APPROVED_TWICE] = {"an approval counts twice", "approve"},
 	[LOST_RETRY] = {"a retry starts nothing", "retry"},
+	[ROUTES_RESET] = {"an edit in mid-run resets the routes", "threshold"},
+	[SUSPEND_IGNORED] = {"what is suspended goes on", "suspend"},
+	[ENDLESS_WAIT] = {"failed checks never end a wait for people", "confirm-promotion"},
+	[LOST_REVISION] = {"the revision that comes after a failure is lost", "images"},
+	[MIRROR_LOOP] = {"mirroring begins again and again", "mirror"},
 };
 static enum defect defect;
 
@@ -158,6 +168,23 @@ static void spoil(const struct status *status, const struct situation *situation
 			text_copy(next->memory.revision, sizeof(next->memory.revision),
 				  memory->revision);
 		break;
+	case ROUTES_RESET:
+		if (memory->generation != situation->spec->generation)
+			next->memory.split = (struct split){.primary = 100};
+		break;
+	case ENDLESS_WAIT:
+		if (status->phase == PHASE_WAITING_PROMOTION)
+			next->failed_checks = 0;
+		break;
+	case LOST_REVISION:
+		if (status->phase == PHASE_FAILED && move->kind == MOVE_BEGIN)
+			next->phase = PHASE_FAILED;
+		break;
+	case MIRROR_LOOP:
+		if (move->kind == MOVE_ROUTE)
+			next->memory.split.mirror = false;
+		break;
+	case SUSPEND_IGNORED:
 	case SOUND:
 	case GATE_IGNORED:
 	case NAN_PASSES:
@@ -213,6 +240,20 @@ bool __wrap_policy_chain_call(const struct policy_chain *chain, enum policy_hook
 	    text_equal(json_string(extra, "kind"), "nan"))
 		json_put_string(*owned_result, "verdict", "pass");
 	return good;
+}
+
+struct canary_spec *__real_canary_spec_new(const cJSON *object, const struct spec_options *options,
+					   struct spec_problems *problems);
+struct canary_spec *__wrap_canary_spec_new(const cJSON *object, const struct spec_options *options,
+					   struct spec_problems *problems);
+
+struct canary_spec *__wrap_canary_spec_new(const cJSON *object, const struct spec_options *options,
+					   struct spec_problems *problems)
+{
+	struct canary_spec *spec = __real_canary_spec_new(object, options, problems);
+	if (defect == SUSPEND_IGNORED && spec != NULL)
+		spec->suspend = false;
+	return spec;
 }
 
 /* engine.defect(n): put back from now on; its name and focus, or nil when there is none. */

@@ -10,13 +10,23 @@ end
 
 local function is_never_ready(of) return string.find(of.image, ":never-ready", 1, true) ~= nil end
 
+local function copy(fields)
+  local result = {}
+  for name, value in pairs(fields) do result[name] = value end
+  return result
+end
+
 function World.new(case)
   local changes = {}
-  for _, list in ipairs({ case.images, case.commands }) do table.move(list, 1, #list, #changes + 1, changes) end
+  for _, list in ipairs({ case.images, case.commands, case.edits }) do
+    table.move(list, 1, #list, #changes + 1, changes)
+  end
   table.sort(changes, function(a, b) return a.at < b.at end)
-  local world = { case = case, now = 0, calls = {}, changes = changes, changed = 0,
+  local said = copy(case.analysis) -- by the Canary
+  said.deadline, said.skip = case.deadline, case.skip or nil
+  local world = { case = case, said = said, now = 0, calls = {}, changes = changes, changed = 0,
     version = 1, -- of the Canary, but for its status
-    spec = { analysis = case.analysis, skip = case.skip, deadline = case.deadline },
+    spec = { analysis = copy(case.analysis), skip = case.skip, deadline = case.deadline, suspend = false },
     target = deployment(0, "podinfo:1"), primary = deployment(case.replicas, "podinfo:1") }
   return setmetatable(world, World)
 end
@@ -69,6 +79,23 @@ function World:next_change()
   return math.min(change and change.at or math.huge, first_look(self.target), first_look(self.primary))
 end
 
+--- A patch of the Canary: whether it says what it did not say before.
+function World:is_news(change)
+  local before = self.command
+  if change.kind then
+    self.command = change
+    if before and before.id == change.id and before.kind == change.kind and before.weight == change.weight then
+      return false
+    end
+  else
+    local fields = self.spec[change.field] ~= nil and self.spec or self.spec.analysis
+    if self.said[change.field] == change.value then return false end
+    self.said[change.field], fields[change.field] = change.value, change.value
+  end
+  self.version = self.version + 1
+  return true
+end
+
 --- One thing that happens by itself; whether anything changed.
 function World:happen(when)
   self.now = math.max(self.now, when)
@@ -76,8 +103,7 @@ function World:happen(when)
   if change and change.at == when then
     self.changed = self.changed + 1
     if change.image then self:write(self.target, "image", change.image) end
-    if change.kind then self.command, self.version = change, self.version + 1 end
-    return true
+    return change.image or self:is_news(change)
   end
   return take_look(first_look(self.target) == when and self.target or self.primary, when)
 end
