@@ -152,6 +152,21 @@ bool converge_is_promoted(const struct tick *tick)
 				      tick->tracked, options);
 }
 
+/* At rest a Service goes on leading to where it leads until the primary of another target, which
+ * the Canary has been given, is ready. A revision that mends something does not wait for that. */
+static bool leads_on(struct tick *tick, enum service_role role, const cJSON *live)
+{
+	struct error why = {0};
+	char wanted[sizeof(tick->label.value) + sizeof("-primary")];
+	const cJSON *selects = json_get(json_at(live, "spec.selector"), tick->label.key);
+	snprintf(wanted, sizeof(wanted), "%s-primary", tick->label.value);
+	if (role == SERVICE_CANARY || !phase_is_at_rest(tick->status.phase) ||
+	    !cJSON_IsString(selects) || strcmp(selects->valuestring, wanted) == 0)
+		return false;
+	return tick->primary == NULL ||
+	       (converge_is_promoted(tick) && converge_ready(tick, SIDE_PRIMARY, &why) != READY);
+}
+
 static enum step ensure_service(struct tick *tick, enum service_role role, const char *name)
 {
 	const cJSON *live;
@@ -160,6 +175,13 @@ static enum step ensure_service(struct tick *tick, enum service_role role, const
 	enum step step = converge_look_at(tick, &kube_service, name, &live);
 	if (step != STEP_ON)
 		return step;
+	if (leads_on(tick, role, live)) {
+		struct error why = {0};
+		if (role == SERVICE_PRIMARY) /* which is not made yet, maybe */
+			return STEP_ON;
+		(void)converge_ready(tick, SIDE_PRIMARY, &why);
+		return unready_halt(tick, SIDE_PRIMARY, &why);
+	}
 	SCOPED(json) cJSON *ports = workload_ports(tick->spec, tick->target);
 	return converge_ensure(tick, &kube_service,
 			       workload_service(tick->spec, role, &tick->label, ports, live));

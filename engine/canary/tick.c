@@ -472,6 +472,9 @@ static enum tick_result commit(struct tick *tick)
 		tick->trouble = err;
 		return TICK_TROUBLE;
 	}
+	/* What the spec says anew is looked at until all of it is in force. */
+	if (!tick->objects_done)
+		tick->next->memory.generation = tick->status.memory.generation;
 	tick->next->memory.pending = tick->pending;
 	take_off_paid(tick->next, tick);
 	if (tick->notice[0] != '\0')

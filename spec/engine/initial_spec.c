@@ -72,3 +72,37 @@ SPEC("initial: a fix that comes while the primary is not ready is released once 
 	EXPECT_TEXT(bed_says(&bed, bed_primary, image), "podinfo:3");
 	bed_end(&bed);
 }
+
+SPEC("initial: a Canary that is given another target leads to its primary once that is ready")
+{
+	static const char other[] = "/apis/apps/v1/namespaces/test/deployments/other";
+	static const char service[] = "/api/v1/namespaces/test/services/podinfo-primary";
+	struct bed bed;
+	bed_begin(&bed);
+	bed_put_canary(&bed, NULL);
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	bed_put(&bed,
+		"{\"apiVersion\":\"apps/"
+		"v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"other\","
+		"\"namespace\":\"test\",\"annotations\":{\"sim.sluice.dev/ready-after\":\"60s\"}},"
+		"\"spec\":{\"replicas\":2,\"selector\":{\"matchLabels\":{\"app\":\"other\"}},"
+		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"other\"}},\"spec\":{"
+		"\"containers\":[{"
+		"\"name\":\"podinfod\",\"image\":\"podinfo:9\"}]}}}}");
+	bed_run(&bed, 90);
+	bed_merge(&bed, bed_canary,
+		  "{\"spec\":{\"targetRef\":{\"name\":\"other\"},\"service\":{\"name\":\"podinfo\"}"
+		  "}}");
+	bed_run(&bed, 30);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	EXPECT_TEXT(bed_says(&bed, service, "spec.selector.app"), "podinfo-primary");
+	bed_run(&bed, 60);
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "other-primary");
+	EXPECT_TEXT(bed_says(&bed, service, "spec.selector.app"), "other-primary");
+	EXPECT_INT(bed_events(&bed, "New revision detected!"), 0);
+	bed_merge(&bed, other,
+		  "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"a\":\"b\"}}}}}");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
