@@ -272,6 +272,21 @@ static enum step wait_anew(struct tick *tick)
 	return tick_move(tick, MOVE_SETTLE);
 }
 
+/* An interval that was made shorter counts from now on. What a policy holds may take longer. */
+static bool is_hastened(const struct tick *tick)
+{
+	const struct memory *memory = &tick->status.memory;
+	int64_t next_us = tick->now_us + tick->spec->interval_us + live_slack_us;
+	return !phase_is_at_rest(tick->status.phase) && memory->held_us == 0 &&
+	       memory->due_us > next_us;
+}
+
+static enum step hasten(struct tick *tick)
+{
+	tick->move.due_us = tick->now_us + tick->spec->interval_us;
+	return tick_move(tick, MOVE_SETTLE);
+}
+
 /* Alerts go out beside everything else; nothing waits for them. */
 static void look_after_alerts(struct tick *tick)
 {
@@ -399,6 +414,8 @@ static enum step run(struct tick *tick)
 	}
 	if (step == STEP_ON && is_late(tick))
 		return wait_anew(tick);
+	if (step == STEP_ON && is_hastened(tick))
+		return hasten(tick);
 	return step == STEP_ON ? tick_decide(tick) : step;
 }
 
