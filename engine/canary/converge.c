@@ -12,6 +12,23 @@
 #include "canary/target.h"
 #include "canary/unready.h"
 
+static enum step observe_others(struct tick *tick)
+{
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	bool waiting = false;
+	const cJSON *path, *object;
+	if (tick->spec->target->also != NULL)
+		tick->spec->target->also(tick->target, paths);
+	cJSON_ArrayForEach(path, paths)
+	{
+		enum step step = converge_look(tick, path->valuestring, &object);
+		if (step == STEP_END)
+			return step;
+		waiting |= step == STEP_WAIT;
+	}
+	return waiting ? STEP_WAIT : STEP_ON;
+}
+
 static enum step observe_configs(struct tick *tick)
 {
 	json_free(tick->configs);
@@ -125,7 +142,9 @@ enum step converge_observe(struct tick *tick)
 	if (!converge_label(tick, &err) ||
 	    (spec->target->fits != NULL && !spec->target->fits(target, &err)))
 		return tick_halt(tick, "%s", err.text);
-	enum step step = observe_configs(tick);
+	enum step step = observe_others(tick);
+	if (step == STEP_ON)
+		step = observe_configs(tick);
 	if (step != STEP_ON)
 		return step;
 	json_free(tick->tracked);

@@ -132,19 +132,22 @@ static enum traffic_state says_split(const struct traffic_view *view, const cJSO
 static const int64_t unseen_us = 10 * DURATION_SECOND;
 
 /* A split that is the target's own takes as long as its pods, and they as long as a release may;
- * nothing is said of that before the step is due. */
+ * nothing is said of that before the step is due. One that goes by itself to what is ready takes a
+ * moment. */
 static enum step await_own_pods(struct tick *tick, const struct error *why)
 {
 	/* Until its controller has seen it, nobody knows of which revision what is. */
 	tick->unseen = !partition_is_seen(tick->target);
-	int64_t due_us = tick->status.memory.due_us;
-	if (tick->unseen)
+	const struct memory *memory = &tick->status.memory;
+	bool spares = tick->spec->target->spares;
+	int64_t due_us = memory->due_us;
+	if (spares)
+		due_us = (due_us == 0 ? memory->since_us : due_us) + unseen_us;
+	else if (tick->unseen)
 		due_us = (due_us == 0 ? tick->now_us : due_us) + unseen_us;
 	tick->due_us = due_us;
-	if (tick->now_us < due_us)
-		return STEP_END;
-	tick->unreached = !tick->unseen;
-	return tick_halt(tick, "%s", why->text);
+	tick->unreached = !tick->unseen && (spares || tick->now_us >= due_us);
+	return tick->now_us < due_us ? STEP_END : tick_halt(tick, "%s", why->text);
 }
 
 /* What was written is read back: a step counts from when its split is in force. */

@@ -50,6 +50,10 @@ enum readiness converge_ready(const struct tick *tick, enum side side, struct er
 	const struct canary_spec *spec = tick->spec;
 	const struct memory *memory = &tick->status.memory;
 	bool canary = side == SIDE_CANARY;
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	if (spec->target->also != NULL)
+		spec->target->also(tick->target, paths);
+	SCOPED(json) cJSON *others = asks_objects(tick->asks, paths);
 	const struct ready_terms terms = {
 		.canary = canary,
 		.threshold = canary ? spec->canary_ready_threshold : spec->primary_ready_threshold,
@@ -57,6 +61,7 @@ enum readiness converge_ready(const struct tick *tick, enum side side, struct er
 		.since_us = waits_since_us(tick),
 		.rests = phase_is_at_rest(tick->status.phase),
 		.now_us = tick->now_us,
+		.others = others,
 	};
 	return spec->target->ready(canary ? tick->target : tick->primary, &terms, why);
 }

@@ -195,7 +195,8 @@ static uint64_t sense_of(const struct watched *watched, const cJSON *object)
 					 ? 0
 					 : digest_of(json_at(object, "spec.updateStrategy")) ^
 						   digest_of(json_at(object, "spec.traffic")) ^
-						   hash64(mark, strlen(mark));
+						   hash64(mark, strlen(mark)) ^
+						   digest_of(json_at(object, knative_primary_path));
 		return (hash64(hash, strlen(hash)) ^ pods ^ split) | 1;
 	}
 	if (strcmp(watched->plural, kube_hpa.plural) == 0)

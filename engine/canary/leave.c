@@ -111,7 +111,7 @@ static enum step restore(struct tick *tick)
 		step = scale_alike(tick);
 	if (step != STEP_ON)
 		return step;
-	if (converge_ready(tick, SIDE_CANARY, &why) != READY)
+	if (!tick->spec->target->spares && converge_ready(tick, SIDE_CANARY, &why) != READY)
 		return tick_halt(tick, "canary %s %s.%s not ready: %s", tick->spec->target->noun,
 				 tick->spec->target_name, tick->spec->namespace, why.text);
 	step = restore_apex(tick);

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/mem.h"
 #include "canary/phase_parts.h"
+#include "canary/target.h"
 
 /* The target goes to zero: at once, or in its time. */
 static void scale_down(struct status *next, const struct situation *situation, const char *checksum)
@@ -65,7 +66,10 @@ static void fail(struct status *next, const struct situation *situation, const c
 
 void next_promote_text(const struct canary_spec *spec, char text[DEBT_TEXT_MAX])
 {
-	if (strcmp(spec->target_name, spec->primary_target) == 0)
+	if (spec->target == &target_knative)
+		snprintf(text, DEBT_TEXT_MAX, "Making the new revision of %s.%s its primary",
+			 spec->target_name, spec->namespace);
+	else if (strcmp(spec->target_name, spec->primary_target) == 0)
 		snprintf(text, DEBT_TEXT_MAX, "Rolling out %s.%s to all its pods",
 			 spec->target_name, spec->namespace);
 	else

@@ -96,26 +96,6 @@ static void read_deadline(struct canary_spec *spec, struct spec_problems *proble
 		(seconds < 0 || seconds > INT32_MAX ? DEFAULT_SECONDS : seconds) * DURATION_SECOND;
 }
 
-/* The one needs the other. */
-static void check_knative(struct canary_spec *spec, struct spec_problems *problems)
-{
-	const char *said = json_string_or(spec->json, "provider", "");
-	bool is_target = spec->target == &target_knative;
-	if (is_target && said[0] != '\0' && strcmp(said, "knative") != 0)
-		problem_error(problems, "spec.provider",
-			      "can't use %.40s provider with Knative Service as target", said);
-	else if (!is_target && strcmp(spec->provider, "knative") == 0)
-		problem_error(problems, "spec.targetRef",
-			      "can't use %.80s/%.80s as target if provider is set to knative",
-			      spec->target_api_version, spec->target_kind);
-	if (!is_target)
-		return;
-	spec->metrics_provider = "knative";
-	if (spec->scaler_name != NULL)
-		problem_error(problems, "spec.autoscalerRef",
-			      "can't use autoscaler with Knative Service");
-}
-
 static void read(struct canary_spec *spec, const struct spec_options *options,
 		 struct spec_problems *problems)
 {
@@ -139,7 +119,7 @@ static void read(struct canary_spec *spec, const struct spec_options *options,
 	read_deadline(spec, problems);
 	read_target(spec, problems);
 	spec_read_service(spec, problems);
-	check_knative(spec, problems);
+	spec_check_knative(spec, problems);
 	if (spec->target != NULL && spec->target->driver != NULL)
 		spec->provider = spec->target->driver;
 	if (spec->target != NULL && spec->target->is_own_primary)

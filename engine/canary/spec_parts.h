@@ -15,6 +15,8 @@
 void spec_fold_annotations(cJSON *object, struct spec_problems *problems);
 void spec_read_policy(struct canary_spec *spec, struct spec_problems *problems);
 void spec_read_service(struct canary_spec *spec, struct spec_problems *problems);
+/* After the target: a Knative Service and the provider knative need each other. */
+void spec_check_knative(struct canary_spec *spec, struct spec_problems *problems);
 /* After the policy. */
 void spec_read_analysis(struct canary_spec *spec, const struct spec_options *options,
 			struct spec_problems *problems);

@@ -23,6 +23,7 @@ struct ready_terms {
 	int64_t since_us;    /* when waiting for it began, or the phase */
 	bool rests;	     /* no release waits for it */
 	int64_t now_us;
+	const cJSON *others; /* what `also` names, by path; a null is not there */
 };
 
 /* What tells the canary's requests from the others'. */
@@ -39,6 +40,7 @@ struct target_kind {
 	/* Its split is its own, and this driver carries it; NULL: the provider's. */
 	const char *driver;
 	bool is_own_primary; /* there is one object, which runs both revisions */
+	bool spares;	     /* by itself it leads to nothing that is not ready */
 	enum counted counted;
 	/* How the names of its pods go on after the target's and a dash: a regular expression, or
 	 * what makes one of the canary's. NULL: it does not know its pods. */
@@ -54,6 +56,8 @@ struct target_kind {
 	struct pod_counts (*pods)(const cJSON *workload);
 	/* Of an object that runs both revisions, those of one; NULL: as `pods` says. */
 	struct pod_counts (*side_pods)(const cJSON *workload, bool canary);
+	/* Adds the paths of other objects that say how ready it is. NULL: there are none. */
+	void (*also)(const cJSON *target, cJSON *paths);
 	/* READY_NEVER: past its deadline. `why` is the reference's sentence after the prefix. */
 	enum readiness (*ready)(const cJSON *workload, const struct ready_terms *terms,
 				struct error *why);
@@ -91,10 +95,19 @@ long partition_wanted(const cJSON *set, const struct status *status, const struc
 
 /* Of a Knative Service: its latest revision, the one that the annotation says is the primary, and
  * the one that shall be. "" where there is none. */
+extern const char knative_primary_path[];
 const char *knative_latest(const cJSON *service);
 const char *knative_primary(const cJSON *service);
 bool knative_is_released(const cJSON *service, const struct status *status); /* the latest is */
 const char *knative_wanted_primary(const cJSON *service, const struct status *status);
+/* Whether its condition Ready is true; `others` as in ready_terms. */
+bool knative_is_ready(const cJSON *service, const cJSON *others, const char *revision,
+		      struct error *why);
+/* All that its spec leads to is routed: Knative takes over the whole of it, or nothing. */
+bool knative_is_routed(const cJSON *service, struct error *why);
+/* What a revision gets of a traffic block. An entry of the latest revision in a spec is of
+ * `latest`; in a status it has a name. */
+int knative_share(const cJSON *block, const char *revision, const char *latest);
 
 /* It shall have no pods. */
 bool target_is_stopped(const struct target_kind *kind, const cJSON *workload);

@@ -343,6 +343,27 @@ static enum step suspended(struct tick *tick)
 	return step;
 }
 
+/* What keeps the routes waiting is told, from the note `said` on, unless the phase has more to say.
+ */
+static enum step decide_beside(struct tick *tick, size_t said)
+{
+	char notice[HASH_TEXT_MAX];
+	size_t count = tick->move.note_count;
+	text_copy(notice, sizeof(notice), tick->notice);
+	tick->move.note_count = said;
+	tick->notice[0] = '\0';
+	tick->due_us = 0;
+	enum step step = tick_decide(tick);
+	if (step != STEP_END || !tick->unreached || tick->due_us != 0)
+		return step;
+	tick->due_us = tick->now_us + look_again_us;
+	if (!tick->pending)
+		return step;
+	tick->move.note_count = count;
+	text_copy(tick->notice, sizeof(tick->notice), notice);
+	return step;
+}
+
 static enum step run(struct tick *tick)
 {
 	struct error err = {0};
@@ -404,13 +425,7 @@ static enum step run(struct tick *tick)
 	if (step == STEP_ON && obey_is_paused(tick))
 		return STEP_END;
 	if (step == STEP_END && (may_give_up(tick) || a_fix_waits(tick)) && !obey_is_paused(tick)) {
-		tick->move.note_count = said;
-		tick->notice[0] = '\0';
-		tick->due_us = 0;
-		step = tick_decide(tick);
-		if (step == STEP_END && tick->unreached && tick->due_us == 0)
-			tick->due_us = tick->now_us + look_again_us;
-		return step;
+		return decide_beside(tick, said);
 	}
 	if (step == STEP_ON && is_late(tick))
 		return wait_anew(tick);

@@ -139,64 +139,8 @@ bool workload_rolls(const struct kube_ref *ref)
 	return false;
 }
 
-static bool is_knative(const cJSON *object)
-{
-	return text_starts(json_string_or(object, "apiVersion", ""), "serving.knative.dev/");
-}
-
-/* A fake of Knative's controllers: a revision for each template, and the traffic that the spec
- * wants, with the latest revision only once that is ready. */
-static cJSON *knative_status(const cJSON *service, bool available)
-{
-	char made[KUBE_NAME_MAX], digest[24];
-	const char *last = json_string_or(service, "status.latestCreatedRevisionName", "-0");
-	snprintf(digest, sizeof(digest), "%08x",
-		 (unsigned)json_digest(json_at(service, "spec.template")));
-	bool renewed = !text_equal(json_string(service, "status.annotations.template"), digest);
-	snprintf(made, sizeof(made), "%.200s-%05ld", json_string_or(service, "metadata.name", ""),
-		 strtol(strrchr(last, '-') + 1, NULL, 10) + renewed);
-	const char *ready =
-		available ? made : json_string(service, "status.latestReadyRevisionName");
-	cJSON *status = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
-	cJSON *condition = cJSON_CreateObject();
-	json_put_number(status, "observedGeneration",
-			json_number(service, "metadata.generation", 0));
-	json_put_string(status, "annotations.template", digest);
-	json_put_string(status, "latestCreatedRevisionName", made);
-	if (ready != NULL)
-		json_put_string(status, "latestReadyRevisionName", ready);
-	json_put_string(condition, "type", "ConfigurationsReady");
-	json_put_string(condition, "status", available ? "True" : "Unknown");
-	if (!available)
-		json_put_string(condition, "message", "its pods do not become ready");
-	cJSON_AddItemToArray(conditions, condition);
-	json_put(status, "conditions", conditions);
-	cJSON *traffic = json_copy(json_at(service, "spec.traffic")), *entry;
-	if (traffic == NULL) {
-		traffic = cJSON_CreateArray();
-		entry = cJSON_CreateObject();
-		json_put_bool(entry, "latestRevision", true);
-		json_put_number(entry, "percent", 100);
-		cJSON_AddItemToArray(traffic, entry);
-	}
-	cJSON_ArrayForEach(entry, traffic)
-	{
-		if (json_bool(entry, "latestRevision", false))
-			json_put_string(entry, "revisionName", ready == NULL ? "" : ready);
-	}
-	json_put(status, "traffic", traffic);
-	return status;
-}
-
 cJSON *workload_rolled(const cJSON *workload, int64_t now_us)
 {
-	if (is_knative(workload)) {
-		cJSON *status = knative_status(workload, !workload_never_ready(workload));
-		bool same = json_equal(status, json_get(workload, "status"));
-		if (same)
-			json_free(status);
-		return same ? NULL : status;
-	}
 	bool observed = json_int(workload, "status.observedGeneration", 0) ==
 			json_int(workload, "metadata.generation", 0);
 	bool down = workload_is_down(workload), never = workload_never_ready(workload),

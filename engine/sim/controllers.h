@@ -1,7 +1,7 @@
 /*
  * controllers.h - the small part of a controller manager that rollouts need: Deployments and
- * DaemonSets become ready, StatefulSets pod by pod (stateful.c), and (slices.c) the EndpointSlices
- * of Services follow.
+ * DaemonSets become ready, StatefulSets pod by pod (stateful.c), Services of Knative by revisions
+ * (knative.c), and (slices.c) the EndpointSlices of Services follow.
  *
  * Annotations of a workload say how: `sim.sluice.dev/ready-after: 5s`;
  * `sim.sluice.dev/never-ready: "true"` or an image that contains `:never-ready` for new pods that

@@ -45,6 +45,7 @@ static const struct sim_kind builtin[] = {
 	 "clusterrolebinding", "", true},
 	{"rbac.authorization.k8s.io/v1", "Role", "roles", "role", "", false},
 	{"rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", "rolebinding", "", false},
+	{"serving.knative.dev/v1", "Revision", "revisions", "revision", "", false},
 	{"serving.knative.dev/v1", "Service", "services", "service", "ksvc", false},
 };
 

@@ -93,6 +93,10 @@ void stateful_step(struct cluster *cluster, struct stored *stored);
 /* The path of the set that a pod may be of, by its name: "web-3" is of "web". */
 bool stateful_owner(const char *pod, char path[KUBE_PATH_MAX]);
 
+/* knative.c: Services of Knative, which have Revisions. */
+bool knative_is_service(const struct kube_ref *ref);
+void knative_step(struct cluster *cluster, struct stored *stored);
+
 /* keda.c: ScaledObjects. */
 
 void keda_follow(struct cluster *cluster, const cJSON *object);

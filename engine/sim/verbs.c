@@ -75,6 +75,10 @@ static void rolled(void *owner, uint64_t slot)
 		stateful_step(cluster, stored);
 		return;
 	}
+	if (knative_is_service(&stored->ref)) {
+		knative_step(cluster, stored);
+		return;
+	}
 	cJSON *status = workload_rolled(stored->object, loop_now(cluster->loop));
 	if (status == NULL)
 		return;

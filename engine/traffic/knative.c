@@ -23,9 +23,45 @@ static void operate(cJSON *patch, const char *op, const char *path, cJSON *owned
 	cJSON_AddItemToArray(patch, operation);
 }
 
+/* What the block shall say: shares of two revisions by name. */
+struct shares {
+	const char *primary, *canary;
+	int percent; /* of the canary */
+	bool held;   /* what shall have more is not ready, and `why` says so */
+};
+
+/* What is not ready is given nothing: Knative would take over nothing of such a block, not even
+ * what it gives back to the others. */
+static struct shares shares_of(const struct traffic_view *view, const cJSON *objects,
+			       const cJSON *service, const struct split *split, struct error *why)
+{
+	const char *named = knative_primary(service);
+	struct shares shares = {
+		.primary = knative_wanted_primary(service, view->status),
+		.canary = knative_latest(service),
+	};
+	bool moves = named[0] != '\0' && strcmp(shares.primary, named) != 0;
+	if (moves && !knative_is_ready(service, objects, shares.primary, why)) {
+		shares.primary = named;
+		shares.held = true;
+	}
+	if (knative_is_released(service, view->status) &&
+	    strcmp(shares.primary, shares.canary) != 0)
+		shares.percent = split->canary;
+	if (shares.percent > 0 && !knative_is_ready(service, objects, shares.canary, why)) {
+		shares.percent = 0;
+		shares.held = true;
+	}
+	return shares;
+}
+
 static void add_share(cJSON *block, const char *revision, int percent)
 {
 	cJSON *entry = cJSON_CreateObject();
+	if (percent == 0) {
+		json_free(entry);
+		return;
+	}
 	if (revision == NULL)
 		cJSON_AddBoolToObject(entry, "latestRevision", true);
 	else
@@ -34,28 +70,21 @@ static void add_share(cJSON *block, const char *revision, int percent)
 	cJSON_AddItemToArray(block, entry);
 }
 
-/* What the block shall say: shares of two revisions by name. */
-struct shares {
-	const char *primary, *canary;
-	int percent; /* of the canary */
-};
-
-static struct shares shares_of(const struct traffic_view *view, const cJSON *service,
-			       const struct split *split)
-{
-	const char *primary = knative_wanted_primary(service, view->status);
-	const char *canary = knative_latest(service);
-	bool two = knative_is_released(service, view->status) && strcmp(primary, canary) != 0;
-	return (struct shares){primary, canary, two ? split->canary : 0};
-}
-
-/* The latest has nothing by being the latest: a newer one would have it at once. */
-static cJSON *traffic_block(const struct shares *shares)
+/* The latest has nothing by being the latest: a newer one would have it at once. What has a name of
+ * its own keeps that. */
+static cJSON *traffic_block(const cJSON *live, const struct shares *shares)
 {
 	cJSON *block = cJSON_CreateArray();
-	add_share(block, NULL, 0);
-	if (shares->percent > 0)
-		add_share(block, shares->canary, shares->percent);
+	const cJSON *entry;
+	cJSON_ArrayForEach(entry, live)
+	{
+		cJSON *tagged = json_string(entry, "tag") == NULL ? NULL : json_copy(entry);
+		if (tagged == NULL)
+			continue;
+		json_put_number(tagged, "percent", 0);
+		cJSON_AddItemToArray(block, tagged);
+	}
+	add_share(block, shares->canary, shares->percent);
 	add_share(block, shares->primary, 100 - shares->percent);
 	return block;
 }
@@ -72,29 +101,27 @@ static cJSON *edit_of(const cJSON *service, const char *path, cJSON **patch)
 	return desired;
 }
 
-/* Tags, and defaults that Knative adds, are no matter. */
+/* By name, and nothing by being the latest. */
 static bool says(const cJSON *block, const struct shares *shares)
 {
 	const cJSON *entry;
-	int canary = 0, primary = 0, entries = 0;
 	cJSON_ArrayForEach(entry, block)
 	{
-		int percent = (int)json_int(entry, "percent", 0);
-		const char *name = json_string(entry, "revisionName");
-		if (percent == 0)
-			continue;
-		if (json_bool(entry, "latestRevision", false))
-			return false;
-		entries++;
-		if (text_equal(name, shares->primary))
-			primary += percent;
-		else if (text_equal(name, shares->canary))
-			canary += percent;
-		else
+		if (json_string(entry, "revisionName") == NULL && json_int(entry, "percent", 0) > 0)
 			return false;
 	}
-	return canary == shares->percent && primary == 100 - shares->percent &&
-	       entries == (shares->percent > 0) + (shares->percent < 100);
+	return knative_share(block, shares->primary, "") == 100 - shares->percent &&
+	       (shares->percent == 0 ||
+		knative_share(block, shares->canary, "") == shares->percent);
+}
+
+static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *paths,
+		  struct error *err)
+{
+	const cJSON *service = own_split_target(view, objects);
+	if (service != NULL && cJSON_GetArraySize(paths) == 1)
+		target_knative.also(service, paths);
+	return own_split_needs(view, objects, paths, err);
 }
 
 static cJSON *desired(const struct traffic_view *view, const struct split *split,
@@ -107,7 +134,8 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 			  view->spec->target_name, view->spec->namespace);
 		return NULL;
 	}
-	const struct shares shares = shares_of(view, service, split);
+	struct error why;
+	const struct shares shares = shares_of(view, objects, service, split, &why);
 	bool named = strcmp(shares.primary, knative_primary(service)) == 0;
 	if (named && says(json_at(service, "spec.traffic"), &shares))
 		return cJSON_CreateObject();
@@ -116,8 +144,24 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 	if (json_at(service, "metadata.annotations") == NULL)
 		operate(patch, "add", "/metadata/annotations", cJSON_CreateObject());
 	operate(patch, "add", annotation_path, cJSON_CreateString(shares.primary));
-	operate(patch, "add", "/spec/traffic", traffic_block(&shares));
+	operate(patch, "add", "/spec/traffic",
+		traffic_block(json_at(service, "spec.traffic"), &shares));
 	return made;
+}
+
+/* Of a canary that another controller had: its shares, where there are no others. */
+static enum traffic_state left_by_other(const cJSON *service, struct split *split,
+					struct error *why)
+{
+	const cJSON *block = json_at(service, "status.traffic");
+	const char *primary = knative_primary(service), *latest = knative_latest(service);
+	int canary = strcmp(primary, latest) == 0 ? 0 : knative_share(block, latest, "");
+	if (primary[0] != '\0' && knative_share(block, primary, "") == 100 - canary) {
+		*split = (struct split){.primary = 100 - canary, .canary = canary};
+		return TRAFFIC_LIVE;
+	}
+	error_set(why, ERROR_CONFLICT, "its traffic goes to other revisions");
+	return TRAFFIC_BROKEN;
 }
 
 static enum traffic_state observed(const struct traffic_view *view, const cJSON *objects,
@@ -130,23 +174,16 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 			  view->spec->target_name, view->spec->namespace);
 		return TRAFFIC_ABSENT;
 	}
-	const struct shares shares = shares_of(view, service, split);
+	if (!view->status->memory.present)
+		return left_by_other(service, split, why);
+	const struct shares shares = shares_of(view, objects, service, split, why);
 	if (strcmp(shares.primary, knative_primary(service)) != 0 ||
 	    !says(json_at(service, "spec.traffic"), &shares)) {
 		error_set(why, ERROR_CONFLICT, "the traffic of knative service %s.%s is another",
 			  view->spec->target_name, view->spec->namespace);
 		return TRAFFIC_BROKEN;
 	}
-	/* A revision that is not ready is not led to; the tick says so itself. */
-	const struct ready_terms terms = {.canary = true, .rests = true};
-	if (split->canary > 0 && target_knative.ready(service, &terms, why) != READY)
-		return TRAFFIC_PENDING;
-	bool seen = partition_is_seen(service);
-	if (seen && says(json_at(service, "status.traffic"), &shares))
-		return TRAFFIC_LIVE;
-	error_set(why, ERROR_UNAVAILABLE, "waiting for the traffic of knative service %s.%s",
-		  view->spec->target_name, view->spec->namespace);
-	return split->canary > 0 || !seen ? TRAFFIC_PENDING : TRAFFIC_LIVE;
+	return shares.held || !knative_is_routed(service, why) ? TRAFFIC_PENDING : TRAFFIC_LIVE;
 }
 
 /* All traffic goes to the latest revision again, as if there had been no canary. */
@@ -170,7 +207,7 @@ static cJSON *restore(const struct traffic_view *view, const cJSON *objects, str
 const struct traffic_driver traffic_knative = {
 	.name = "knative",
 	.can_weigh = true,
-	.needs = own_split_needs,
+	.needs = needs,
 	.desired = desired,
 	.observed = observed,
 	.restore = restore,

@@ -455,7 +455,34 @@ SPEC("canary spec: a Knative Service and the provider knative need each other")
 	parse((struct given){.target = target,
 			     .top = "  autoscalerRef: {apiVersion: autoscaling/v2, kind: "
 				    "HorizontalPodAutoscaler, name: a}\n"});
-	EXPECT_TOLD_OF("spec.autoscalerRef: can't use autoscaler with Knative Service\n");
+	EXPECT_TOLD("spec.autoscalerRef: can't use autoscaler with Knative Service\n");
+	parse((struct given){.target = target,
+			     .service = "{port: 80, hosts: [a.example.com]}",
+			     .analysis = "    interval: 1m\n    stepWeight: 5\n"
+					 "    primaryReadyThreshold: 50\n"});
+	EXPECT_TOLD_OF("warning: spec.service.hosts: has no effect on a Knative Service, whose "
+		       "routes are Knative's\n");
+	EXPECT_TOLD_OF("warning: spec.analysis.primaryReadyThreshold: has no effect on a Knative "
+		       "Service, whose pods are Knative's\n");
+	forget();
+}
+
+SPEC("canary spec: a Knative Service needs no provider, whatever the default is")
+{
+	static const char target[] = "{apiVersion: serving.knative.dev/v1, kind: Service, name: a}";
+	static const char *const defaults[] = {"knative", "istio", "kubernetes", NULL};
+	for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
+		parse((struct given){.target = target,
+				     .service = "~",
+				     .top = "",
+				     .options = {.default_provider = defaults[i]}});
+		EXPECT_TOLD("");
+		EXPECT_TEXT(spec->provider, "knative");
+		EXPECT_TEXT(spec->metrics_provider, "knative");
+	}
+	parse((struct given){.top = "", .options = {.default_provider = "knative"}});
+	EXPECT_TOLD("spec.provider: is required: the default (--mesh-provider) is knative, which "
+		    "can't have apps/v1/Deployment as target\n");
 	forget();
 }
 

@@ -667,3 +667,69 @@ SPEC("target: a Knative Service whose Canary reverts it leads to its latest revi
 	expect_traffic(&bed, "latest 100");
 	bed_end(&bed);
 }
+
+static const char hello_2[] = "/apis/serving.knative.dev/v1/namespaces/test/revisions/hello-00002";
+
+SPEC("target: a Knative revision that breaks in mid-run has no traffic until it is ready again")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_hello(&bed);
+	EXPECT(hello_reaches(&bed, "status.phase", "Initialized"));
+	release_hello(&bed, "hello:2");
+	EXPECT(hello_reaches(&bed, "status.canaryWeight", "50"));
+	bed_run(&bed, 2);
+	expect_traffic(&bed, "hello-00002 50, hello-00001 50");
+	bed_merge(&bed, hello,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}");
+	bed_run(&bed, 3);
+	expect_traffic(&bed, "hello-00001 100");
+	EXPECT_TEXT(bed_says(&bed, hello, "status.traffic[0].revisionName"), "hello-00001");
+	EXPECT_TEXT(bed_says(&bed, hello_2, "status.conditions[0].status"), "False");
+	bed_merge(&bed, hello, "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}");
+	bed_run(&bed, 3);
+	expect_traffic(&bed, "hello-00002 50, hello-00001 50");
+	EXPECT(hello_reaches(&bed, "status.phase", "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("target: a Knative revision that stays broken is rolled back at the deadline, and blocks "
+     "nothing")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_hello(&bed);
+	bed_merge(&bed, hello_canary, "{\"spec\":{\"progressDeadlineSeconds\":20}}");
+	EXPECT(hello_reaches(&bed, "status.phase", "Initialized"));
+	release_hello(&bed, "hello:2");
+	EXPECT(hello_reaches(&bed, "status.canaryWeight", "50"));
+	bed_merge(&bed, hello,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}");
+	EXPECT(hello_reaches(&bed, "status.phase", "Failed"));
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, hello, "status.traffic[0].revisionName"), "hello-00001");
+	EXPECT_TEXT(bed_says(&bed, hello, "status.traffic[0].percent"), "100");
+	EXPECT(bed_events(&bed, "Rolling back hello.test progress deadline exceeded waiting for "
+				"revision hello-00002 to become ready: its pods are down"));
+	bed_end(&bed);
+}
+
+SPEC("target: what a Knative Service leads to by a tag stays, and the primary is known without its "
+     "annotation")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_hello(&bed);
+	EXPECT(hello_reaches(&bed, "status.phase", "Initialized"));
+	bed_run(&bed, 2);
+	bed_merge(&bed, hello,
+		  "{\"metadata\":{\"annotations\":{\"flagger.app/primary-revision\":null}},"
+		  "\"spec\":{\"traffic\":[{\"revisionName\":\"hello-00001\",\"percent\":100},"
+		  "{\"tag\":\"next\",\"latestRevision\":true,\"percent\":0}]}}");
+	release_hello(&bed, "hello:2");
+	EXPECT(hello_reaches(&bed, "status.canaryWeight", "50"));
+	bed_run(&bed, 2);
+	expect_traffic(&bed, "hello-00002 50, hello-00001 50");
+	EXPECT_TEXT(bed_says(&bed, hello, "spec.traffic[0].tag"), "next");
+	bed_end(&bed);
+}
