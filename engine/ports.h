@@ -92,8 +92,10 @@ enum sample_kind {
 	SAMPLE_NO_DATA, /* the store answered: nothing matches */
 	SAMPLE_NAN,	/* the store answered: not a number (no requests divided by no requests) */
 	SAMPLE_AMBIGUOUS, /* more than one series where one number was wanted */
-	SAMPLE_STALE,	  /* the newest value is older than ten of the metric's intervals */
-	SAMPLE_ERROR,	  /* the store did not answer, or not in its own language */
+	/* The newest value is older than ten of the metric's intervals; than one where the store
+	 * computes it when it is asked (Prometheus). */
+	SAMPLE_STALE,
+	SAMPLE_ERROR, /* the store did not answer, or not in its own language */
 };
 
 struct sample {
@@ -101,6 +103,7 @@ struct sample {
 	double value;	/* SAMPLE_OK and SAMPLE_STALE only */
 	bool has_count; /* the store said of how many measurements the value is made */
 	double count;
+	int64_t at_us; /* when the store says that it was so, since the epoch; 0: it does not */
 	enum error_kind error;	   /* SAMPLE_ERROR only: what the asker can do about it */
 	char text[ERROR_TEXT_MAX]; /* what went wrong, for a person */
 	const char *raw; /* the store's answer as it came, borrowed until the callback returns; or

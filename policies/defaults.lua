@@ -69,12 +69,12 @@ local function seconds_of(duration)
   return total
 end
 
---- A store that was down scraped nothing meanwhile: in the first check that it answers again, and as long as a query
---- looks back to before that, no data says nothing of the canary.
+--- A store that was down, or answered with what is old, scraped nothing meanwhile: in the first check that it answers
+--- again, and as long as a query looks back to before that, no data says nothing of the canary.
 local function store_was_down(rollout, metric)
   local window <const> = seconds_of(metric.interval or "1m")
   for i, decision in ipairs(rollout.history) do
-    if decision.verdict == "hold" and decision.text:find(" not measured: ", 1, true) then
+    if decision.verdict == "hold" and (decision.kind == "error" or decision.kind == "stale") then
       local answered <const> = rollout.history[i + 1]
       if not answered or rollout.now - answered.time <= window then return true end
     end

@@ -116,7 +116,8 @@ bool foresee_follow(struct tick *tick, const struct move *theirs, struct status 
 		return false;
 	take_fields(tick->spec, &tick->beside->after, next);
 	if (tick->verdict[0] != '\0')
-		status_remember(next, tick->now_us, tick->verdict, tick->verdict_text);
+		status_remember(next, tick->now_us, tick->verdict, tick->verdict_text,
+				tick->verdict_kind);
 	return true;
 }
 

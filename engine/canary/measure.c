@@ -216,6 +216,9 @@ static void judge(struct tick *tick, const struct policy_chain *policies, const 
 		return;
 	move_note(&tick->move, true, tick->status.phase, "%s", reason);
 	text_copy(tick->verdict_text, sizeof(tick->verdict_text), reason);
+	const char *kind = json_string_or(sample, "kind", "");
+	text_copy(tick->verdict_kind, sizeof(tick->verdict_kind),
+		  strcmp(kind, kinds[SAMPLE_OK]) == 0 ? "" : kind);
 	*check = held ? CHECK_HELD : CHECK_FAILED;
 }
 

@@ -298,7 +298,8 @@ static void judge_all(struct asking *asking, const cJSON *samples, struct result
 		result->kind = held ? RESULT_HOLD : RESULT_FAIL;
 		text_copy(result->metric, sizeof(result->metric),
 			  json_string_or(sample, "name", ""));
-		result->has_number = cJSON_IsNumber(json_get(sample, "value"));
+		result->has_number = cJSON_IsNumber(json_get(sample, "value")) &&
+				     !text_equal(json_string(sample, "kind"), "stale");
 		result->number = json_number(sample, "value", 0);
 		set_text(result,
 			 answer == NULL ? asking->err.text : json_string_or(answer, "reason", ""));

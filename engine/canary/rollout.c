@@ -87,6 +87,8 @@ static cJSON *history_table(const struct memory *memory)
 		cJSON_AddNumberToObject(item, "weight", entry->weight);
 		cJSON_AddStringToObject(item, "verdict", entry->verdict);
 		cJSON_AddStringToObject(item, "text", entry->text);
+		if (entry->kind[0] != '\0')
+			cJSON_AddStringToObject(item, "kind", entry->kind);
 		cJSON_AddItemToArray(history, item);
 	}
 	return history;

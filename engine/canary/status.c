@@ -280,7 +280,8 @@ void status_owe(struct status *status, enum debt_kind kind, enum phase phase, co
 	text_copy(debt->checksum, sizeof(debt->checksum), checksum);
 }
 
-void status_remember(struct status *status, int64_t now_us, const char *verdict, const char *text)
+void status_remember(struct status *status, int64_t now_us, const char *verdict, const char *text,
+		     const char *kind)
 {
 	struct memory *memory = &status->memory;
 	if (memory->history_count == HISTORY_MAX) {
@@ -292,6 +293,7 @@ void status_remember(struct status *status, int64_t now_us, const char *verdict,
 	*entry = (struct history_entry){.time_us = now_us, .weight = memory->split.canary};
 	text_copy(entry->verdict, sizeof(entry->verdict), verdict);
 	text_copy(entry->text, sizeof(entry->text), text);
+	text_copy(entry->kind, sizeof(entry->kind), kind);
 }
 
 void status_checksum(const struct status *status, char checksum[HASH_TEXT_MAX])

@@ -86,6 +86,7 @@ struct history_entry { /* one tick that decided something */
 	int weight;
 	char verdict[16]; /* "pass", "fail", "hold", … */
 	char text[120];
+	char kind[12]; /* of the sample that decided, unless it is a value: "stale", "error", … */
 };
 
 enum { CHANGED_IMAGE = 1, CHANGED_ENV = 2, CHANGED_CONFIG = 4 };
@@ -191,7 +192,9 @@ void status_owe(struct status *status, enum debt_kind kind, enum phase phase, co
 /* When ALERTS_MAX are owed, the oldest gives way. */
 void status_owe_alert(struct status *status, enum alert_severity severity, bool detailed,
 		      const char *text);
-void status_remember(struct status *status, int64_t now_us, const char *verdict, const char *text);
+/* `kind` is "" when no sample decided. */
+void status_remember(struct status *status, int64_t now_us, const char *verdict, const char *text,
+		     const char *kind);
 /* The checksum of webhook payloads: a hash over tracked configs and the last applied spec. */
 void status_checksum(const struct status *status, char checksum[HASH_TEXT_MAX]);
 

@@ -152,6 +152,7 @@ static void read_history(struct memory *memory, const cJSON *list)
 		entry->weight = percent_of(json_at(item, "[1]"));
 		read_text(entry->verdict, sizeof(entry->verdict), item, "[2]");
 		read_text(entry->text, sizeof(entry->text), item, "[3]");
+		read_text(entry->kind, sizeof(entry->kind), item, "[4]");
 	}
 }
 
@@ -355,6 +356,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 		push_number(item, entry->weight);
 		cJSON_AddItemToArray(item, cJSON_CreateString(entry->verdict));
 		cJSON_AddItemToArray(item, cJSON_CreateString(entry->text));
+		if (entry->kind[0] != '\0')
+			cJSON_AddItemToArray(item, cJSON_CreateString(entry->kind));
 		cJSON_AddItemToArray(list, item);
 	}
 	return json_text(json);

@@ -60,6 +60,7 @@ void tick_forget_run(struct tick *tick)
 	tick->words[0] = '\0';
 	tick->verdict[0] = '\0';
 	tick->verdict_text[0] = '\0';
+	tick->verdict_kind[0] = '\0';
 	tick->notice[0] = '\0';
 	tick->pending = tick->status.memory.pending;
 	tick->landed = false;
@@ -519,7 +520,8 @@ static enum tick_result commit(struct tick *tick)
 		tick->next->memory.command[0] = '\0';
 	text_copy(tick->next->memory.refused, sizeof(tick->next->memory.refused), tick->refused);
 	if (tick->verdict[0] != '\0')
-		status_remember(tick->next, tick->now_us, tick->verdict, tick->verdict_text);
+		status_remember(tick->next, tick->now_us, tick->verdict, tick->verdict_text,
+				tick->verdict_kind);
 	SCOPED(json)
 	cJSON *patch = status_patch(tick->next, tick->resource_version, tick->spec->target_kind,
 				    tick->now_us, &err);

@@ -105,6 +105,7 @@ struct tick {
 	char slot[SLOT_NAME_MAX];   /* what move.slot points to */
 	char verdict[16];	    /* what the history will say, with `verdict_text` */
 	char verdict_text[120];
+	char verdict_kind[12]; /* see struct history_entry */
 	char notice[HASH_TEXT_MAX];
 	/* Of the text that decides, and that will after a restart of the analysis; what
 	 * memory.refused will be; whether there is something to say about it (see pin.h). */

@@ -178,12 +178,16 @@ static void tell_sample(const cJSON *sample)
 {
 	char number[32], bound[32];
 	const cJSON *range = json_get(sample, "range");
+	const char *kind = json_string_or(sample, "kind", "?");
 	json_number_text(json_number(sample, "value", 0), number);
-	if (json_get(sample, "value") != NULL)
+	if (strcmp(kind, "stale") == 0)
+		printf("  %s was %s: %s (%s)", json_string_or(sample, "name", "?"), number, kind,
+		       json_string_or(sample, "text", ""));
+	else if (json_get(sample, "value") != NULL)
 		printf("  %s is %s", json_string_or(sample, "name", "?"), number);
 	else
-		printf("  %s: %s (%s)", json_string_or(sample, "name", "?"),
-		       json_string_or(sample, "kind", "?"), json_string_or(sample, "text", ""));
+		printf("  %s: %s (%s)", json_string_or(sample, "name", "?"), kind,
+		       json_string_or(sample, "text", ""));
 	json_number_text(json_number(range, "min", 0), bound);
 	if (json_get(range, "min") != NULL)
 		printf(", must be at least %s", bound);

@@ -14,11 +14,16 @@
 
 static const int64_t timeout_us = 5 * DURATION_SECOND;
 
+/* An instant query is evaluated when it is asked, so its answer has the time of that. Clocks
+ * differ, but hardly by that much. */
+static const int64_t skew_us = DURATION_MINUTE;
+
 struct asked {
 	uint64_t id, request, token;
 	metric_done *done;
 	void *owner;
 	struct sample sample; /* of one that failed before it was sent */
+	int64_t at_us, interval_us;
 };
 
 struct prometheus {
@@ -42,7 +47,10 @@ static void PRINTF_LIKE(2, 3) say(struct sample *sample, const char *format, ...
 static void read_value(const cJSON *pair, struct sample *sample)
 {
 	const cJSON *text = cJSON_GetArrayItem(pair, 1);
+	double at = json_number(pair, "[0]", 0);
 	char *end;
+	if (at > 0 && at < 1e12)
+		sample->at_us = (int64_t)(at * (double)DURATION_SECOND);
 	if (!cJSON_IsString(text) || text->valuestring[0] == '\0') {
 		say(sample, "the answer has no value");
 		return;
@@ -118,6 +126,16 @@ void prometheus_read(int status, const char *body, size_t len, struct sample *sa
 	}
 }
 
+void prometheus_age(int64_t at_us, int64_t interval_us, struct sample *sample)
+{
+	int64_t most_us = interval_us > skew_us ? interval_us : skew_us;
+	if (sample->kind != SAMPLE_OK || sample->at_us == 0 || at_us - sample->at_us <= most_us)
+		return;
+	sample->kind = SAMPLE_STALE;
+	say(sample, "the newest value is %lld seconds old",
+	    (long long)((at_us - sample->at_us) / DURATION_SECOND));
+}
+
 static bool take(struct prometheus *prometheus, uint64_t id, struct asked *taken)
 {
 	for (size_t i = 0; i < prometheus->count; i++) {
@@ -132,14 +150,17 @@ static bool take(struct prometheus *prometheus, uint64_t id, struct asked *taken
 
 static void answered(void *owner, uint64_t id, const struct http_reply *reply)
 {
+	struct prometheus *prometheus = owner;
 	struct asked asked;
-	if (!take(owner, id, &asked))
+	if (!take(prometheus, id, &asked))
 		return;
 	struct sample sample = {.kind = SAMPLE_ERROR, .error = reply->error.kind};
 	if (reply->error.kind != ERROR_NONE)
 		say(&sample, "%s", reply->error.text);
 	else
 		prometheus_read(reply->status, reply->body, reply->body_len, &sample);
+	prometheus_age(asked.at_us != 0 ? asked.at_us : loop_now(prometheus->loop),
+		       asked.interval_us, &sample);
 	sample.raw = reply->body;
 	asked.done(asked.owner, asked.token, &sample);
 }
@@ -187,7 +208,12 @@ static uint64_t ask(struct metrics *metrics, const struct metric_query *query, m
 	uint64_t id = ++prometheus->ids;
 	size_t at = prometheus->count++;
 	struct asked *asked = &prometheus->asked[at];
-	*asked = (struct asked){.id = id, .token = token, .done = done, .owner = owner};
+	*asked = (struct asked){.id = id,
+				.token = token,
+				.done = done,
+				.owner = owner,
+				.at_us = query->at_us,
+				.interval_us = query->interval_us};
 	asked->sample.kind = SAMPLE_ERROR;
 	asked->sample.error = ERROR_INVALID;
 	const char *address = query->address == NULL ? "" : query->address;

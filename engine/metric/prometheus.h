@@ -18,5 +18,8 @@ struct metrics *prometheus_new(struct loop *loop, struct http *http);
 
 /* What an answer says. `text` of the sample never holds a credential. */
 void prometheus_read(int status, const char *body, size_t len, struct sample *sample);
+/* A number of a time before `at_us`, when it was asked, is stale: a cache answers, or one that has
+ * stopped. Within the metric's interval, or a minute, it is not. */
+void prometheus_age(int64_t at_us, int64_t interval_us, struct sample *sample);
 
 #endif

@@ -15,9 +15,9 @@
 enum { SERIES_MAX = 256, SAMPLES_MAX = 1000000 };
 
 struct point {
-	int64_t at_us; /* since the start */
-	double value;
-	bool absent;
+	int64_t at_us;	       /* since the start */
+	double value;	       /* SAMPLE_OK */
+	enum sample_kind kind; /* what the store answered then */
 };
 
 struct row {
@@ -53,7 +53,8 @@ void recording_free(struct recording *recording)
 	free(recording);
 }
 
-static bool add_point(struct row *row, int64_t at_us, double value, bool absent, struct error *err)
+static bool add_point(struct row *row, int64_t at_us, double value, enum sample_kind kind,
+		      struct error *err)
 {
 	if (row->count == SAMPLES_MAX)
 		return error_set(err, ERROR_INVALID, "more than %d samples in a series",
@@ -62,7 +63,7 @@ static bool add_point(struct row *row, int64_t at_us, double value, bool absent,
 		row->room = row->room == 0 ? 64 : row->room * 2;
 		row->points = xrealloc(row->points, row->room * sizeof(struct point));
 	}
-	row->points[row->count++] = (struct point){at_us, value, absent};
+	row->points[row->count++] = (struct point){at_us, value, kind};
 	return true;
 }
 
@@ -106,24 +107,45 @@ static bool read_number(const char **at, double *value)
 	return end != text;
 }
 
+/* A word at `*at` for what is no value: SAMPLE_OK when there is none. */
+static enum sample_kind read_word(const char **at)
+{
+	static const struct {
+		const char *word;
+		enum sample_kind kind;
+	} words[] = {
+		{"_", SAMPLE_NO_DATA},
+		{"stale", SAMPLE_STALE},
+		{"several", SAMPLE_AMBIGUOUS},
+		{"error", SAMPLE_ERROR},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (!text_starts(*at, words[i].word))
+			continue;
+		*at += strlen(words[i].word);
+		return words[i].kind;
+	}
+	return SAMPLE_OK;
+}
+
 static bool read_term(struct row *row, const char *term, int64_t interval_us, struct error *err)
 {
 	const char *at = term;
 	double value = 0, step = 0;
 	long times;
-	bool absent = *at == '_';
-	if (absent)
-		at++;
-	else if (!read_number(&at, &value) ||
-		 ((*at == '+' || *at == '-') && !read_number(&at, &step)))
+	enum sample_kind kind = read_word(&at);
+	if (kind == SAMPLE_OK &&
+	    (!read_number(&at, &value) || ((*at == '+' || *at == '-') && !read_number(&at, &step))))
 		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
 	bool many = *at == 'x';
 	if (!read_times(&at, &times) || *at != '\0' || (step != 0 && !many))
 		return error_set(err, ERROR_INVALID, "\"%.40s\" is no value", term);
-	long count = absent && many ? times : times + 1;
+	long count = kind != SAMPLE_OK && many ? times : times + 1;
+	if (kind == SAMPLE_OK && isnan(value))
+		kind = SAMPLE_NAN;
 	for (long i = 0; i < count; i++)
 		if (!add_point(row, (int64_t)row->count * interval_us, value + step * (double)i,
-			       absent, err))
+			       kind, err))
 			return false;
 	return true;
 }
@@ -242,8 +264,8 @@ static bool read_matrix(struct recording *recording, const char *name, const cha
 			if (!isfinite(at))
 				return error_set(err, ERROR_INVALID,
 						 "%s: a sample of %s has no time", name, metric);
-			if (!add_point(row, (int64_t)((at - first) * 1e6), value, isnan(value),
-				       err))
+			if (!add_point(row, (int64_t)((at - first) * 1e6), value,
+				       isnan(value) ? SAMPLE_NO_DATA : SAMPLE_OK, err))
 				return false;
 		}
 	}
@@ -369,7 +391,7 @@ static const struct point *point_at(const struct row *row, int64_t since_us)
 		else
 			high = middle;
 	}
-	if (low == 0 || row->points[low - 1].absent)
+	if (low == 0 || row->points[low - 1].kind == SAMPLE_NO_DATA)
 		return NULL;
 	/* A row says nothing of the time after its end: one more interval at most. */
 	if (low == row->count && row->count > 1) {
@@ -378,6 +400,47 @@ static const struct point *point_at(const struct row *row, int64_t since_us)
 			return NULL;
 	}
 	return &row->points[low - 1];
+}
+
+/* What came last before it, as old as it is by now. */
+static void answer_stale(const struct row *row, const struct point *point, int64_t since_us,
+			 struct sample *sample)
+{
+	while (point > row->points && point->kind != SAMPLE_OK)
+		point--;
+	sample->kind = SAMPLE_STALE;
+	sample->value = point->value;
+	snprintf(sample->text, sizeof(sample->text), "the newest value is %lld seconds old",
+		 (long long)((since_us - point->at_us) / DURATION_SECOND));
+}
+
+static void answer(const struct row *row, const struct point *point, int64_t since_us,
+		   struct sample *sample)
+{
+	sample->kind = point->kind;
+	sample->text[0] = '\0';
+	switch (point->kind) {
+	case SAMPLE_OK:
+		sample->value = point->value;
+		return;
+	case SAMPLE_NO_DATA:
+		text_copy(sample->text, sizeof(sample->text), "no values found");
+		return;
+	case SAMPLE_NAN:
+		text_copy(sample->text, sizeof(sample->text), "the recording says NaN");
+		return;
+	case SAMPLE_AMBIGUOUS:
+		text_copy(sample->text, sizeof(sample->text), "query returned multiple values");
+		return;
+	case SAMPLE_STALE:
+		answer_stale(row, point, since_us, sample);
+		return;
+	case SAMPLE_ERROR:
+		sample->error = ERROR_UNAVAILABLE;
+		text_copy(sample->text, sizeof(sample->text),
+			  "the metric store is down (recording)");
+		return;
+	}
 }
 
 static void look_up(const struct player *player, const struct metric_query *query,
@@ -404,16 +467,8 @@ static void look_up(const struct player *player, const struct metric_query *quer
 		sample->count = requests->value;
 	}
 	const struct point *point = point_at(&series->values, since_us);
-	if (point == NULL)
-		return;
-	if (isnan(point->value)) {
-		sample->kind = SAMPLE_NAN;
-		text_copy(sample->text, sizeof(sample->text), "the recording says NaN");
-		return;
-	}
-	sample->kind = SAMPLE_OK;
-	sample->value = point->value;
-	sample->text[0] = '\0';
+	if (point != NULL)
+		answer(&series->values, point, since_us, sample);
 }
 
 static uint64_t ask(struct metrics *metrics, const struct metric_query *query, metric_done *done,

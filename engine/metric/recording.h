@@ -10,9 +10,10 @@
  *         requests: 250x29            # of how many requests a value is made; may be left out
  *
  * "a" is one value, "axN" N+1 times that value, "a+bxN" and "a-bxN" a row of N+1, "_" nothing,
- * "_xN" N times nothing. Or the answer of Prometheus to a range query, as it came, whose series are
- * named by the label "metric" or "__name__", or by recording_add. Times count from the first
- * sample. Source:
+ * "_xN" N times nothing. Likewise "stale" (the value before it once more, and its age), "several"
+ * series, and "error": the store does not answer. Or the answer of Prometheus to a range query, as
+ * it came, whose series are named by the label "metric" or "__name__", or by recording_add. Times
+ * count from the first sample. Source:
  * https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
  */
 #ifndef SLUICE_METRIC_RECORDING_H

@@ -28,7 +28,8 @@ error("meta file")
 ---@field time number seconds since 1970
 ---@field weight number
 ---@field verdict "pass"|"fail"|"hold"|"error"
----@field text string
+---@field text string at most 119 bytes of it
+---@field kind? string of the sample that decided, as in `Sample`, unless it was a value
 
 ---@class Analysis spec.analysis, with defaults filled in
 ---@field interval_seconds number

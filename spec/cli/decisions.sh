@@ -20,6 +20,10 @@ spec "why: what was asked of the store" 0 "asked: histogram_quantile(0.99" "$slu
 spec "why: a decision that let the release go on" 0 "with the number 98.99 instead of 99.9 the verdict would have been fail" \
 	"$sluice" why "$logs/a" --any --at 2023-11-14T22:13:55Z
 spec "why: a canary that is not in it" 1 "no decision of nobody" "$sluice" why "$logs/a" nobody
+"$sluice" dry-run -f spec/scenarios/canary.yaml --metrics spec/scenarios/a_store_that_answers_with_what_is_old_holds_it/recording.yaml \
+	--decision-log "$logs/old" >/dev/null
+spec "why: a value that is old is no reason" 0 "request-success-rate was 100: stale (the newest value is 151 seconds old)" \
+	"$sluice" why "$logs/old" --at 2023-11-14T22:17:00Z
 "$sluice" dry-run -f "$canary" --decision-log - | grep '^{' >"$logs/b.jsonl"
 spec "replay: a log of standard output" 0 "the same, bit for bit" "$sluice" replay "$logs/b.jsonl" --verify
 average=$(awk '{ bytes += length($0) } END { print int(bytes / NR) }' "$logs"/a/*.jsonl)

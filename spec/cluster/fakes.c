@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/duration.h"
 #include "base/json.h"
@@ -40,7 +41,8 @@ static void answer_query(struct stage *stage, const struct serve_request *reques
 	if (story != NULL && story->golden->no_data)
 		result = xstrdup("");
 	else
-		result = xasprintf("{\"metric\":{},\"value\":[1,\"%g\"]}", value);
+		result = xasprintf("{\"metric\":{},\"value\":[%lld,\"%g\"]}", (long long)time(NULL),
+				   value);
 	SCOPED(text)
 	char *text = xasprintf(
 		"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[%s]}}",

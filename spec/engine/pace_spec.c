@@ -169,6 +169,31 @@ SPEC("pace: a hold ends at holdTimeout, or after a day, and the sentence says so
 	bed_end(&bed);
 }
 
+SPEC("pace: what a store has no data of, because it was down or stale, is no failed check, "
+     "whatever "
+     "the metric is called")
+{
+	static const enum sample_kind kinds[] = {SAMPLE_ERROR, SAMPLE_STALE};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct bed bed;
+		begin(&bed,
+		      "\"metrics\":[{\"name\":\"the-share-of-all-requests-of-all-users-of-the-"
+		      "whole-shop-that-were-answered-as-they-should-have-been-by-podinfo\","
+		      "\"query\":\"up\",\"interval\":\"1m\",\"thresholdRange\":{\"min\":99}}]");
+		EXPECT(bed_reaches_weight(&bed, 10));
+		bed.kind = kinds[i];
+		bed_run(&bed, 35);
+		bed.kind = SAMPLE_NO_DATA;
+		bed_run(&bed, 20);
+		EXPECT_TEXT(bed_phase(&bed), "Progressing");
+		EXPECT_TEXT(bed_says(&bed, bed_canary, "status.failedChecks"), "0");
+		EXPECT_INT(bed_weight(&bed), 10);
+		bed_run(&bed, 120); /* no data is no data after that */
+		EXPECT_TEXT(bed_phase(&bed), "Failed");
+		bed_end(&bed);
+	}
+}
+
 SPEC("pace: a policy that holds for too long is rolled back when the time is over, not later")
 {
 	struct bed bed;

@@ -1,7 +1,9 @@
 #include "metric/prometheus.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/mem.h"
 #include "fake_http.h"
 #include "spec.h"
@@ -127,4 +129,46 @@ SPEC("prometheus: asks below the path of the address, with the query encoded")
 	EXPECT_INT(fake_open(&fake), 0);
 	fake_http_fini(&fake);
 	loop_free(loop);
+}
+
+/* The time of an answer, and what was asked of it. */
+static struct sample answer_of(double seconds, int64_t asked_at_us, const char *result)
+{
+	struct loop *loop = loop_new_virtual(5000 * DURATION_SECOND);
+	struct fake_http fake;
+	struct sample sample = {.kind = SAMPLE_ERROR};
+	fake_http_init(&fake, loop);
+	struct metrics *metrics = prometheus_new(loop, &fake.http);
+	const struct metric_query query = {.provider = "prometheus",
+					   .address = "http://p:9090",
+					   .query = "up",
+					   .interval_us = 2 * DURATION_MINUTE,
+					   .at_us = asked_at_us};
+	metrics->ops->query(metrics, &query, keep, &sample, 0);
+	SCOPED(text)
+	char *body = xasprintf("{\"data\":{\"resultType\":\"%s\",\"result\":%s%.3f,\"%s}}",
+			       result[0] == 's' ? "scalar" : "vector",
+			       result[0] == 's' ? "[" : "[{\"value\":[", seconds, result + 1);
+	fake_reply(&fake, fake_last(&fake), 200, body);
+	loop_run(loop, 0);
+	metrics->ops->free(metrics);
+	fake.http.ops->free(&fake.http);
+	loop_free(loop);
+	return sample;
+}
+
+SPEC("prometheus: an answer from before the metric's interval is stale, whatever it says")
+{
+	struct sample sample = answer_of(4879, 0, "v42\"]}]");
+	EXPECT_INT(sample.kind, SAMPLE_STALE);
+	EXPECT_INT(sample.value, 42);
+	EXPECT_TEXT(sample.text, "the newest value is 121 seconds old");
+	EXPECT_INT(answer_of(4880, 0, "v42\"]}]").kind, SAMPLE_OK);
+	EXPECT_INT(answer_of(5000, 0, "v42\"]}]").kind, SAMPLE_OK);
+	EXPECT_INT(answer_of(5100, 0, "v42\"]}]").kind, SAMPLE_OK); /* its clock is ahead */
+	EXPECT_INT(answer_of(4879, 0, "s42\"]").kind, SAMPLE_STALE);
+	EXPECT_INT(answer_of(4879, 0, "vNaN\"]}]").kind, SAMPLE_NAN);
+	/* Asked about the past, it answers of the past. */
+	EXPECT_INT(answer_of(100, 100 * DURATION_SECOND, "v42\"]}]").kind, SAMPLE_OK);
+	EXPECT_INT(answer_of(100, 300 * DURATION_SECOND, "v42\"]}]").kind, SAMPLE_STALE);
 }

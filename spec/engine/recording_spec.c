@@ -74,6 +74,23 @@ SPEC("recording: NaN is told from a number, and from no data")
 	EXPECT_INT(at(text, "m", 120).kind, SAMPLE_NO_DATA);
 }
 
+SPEC("recording: a store that answers with what is old, with several series, or not at all")
+{
+	static const char text[] = "interval: 1m\n"
+				   "series:\n"
+				   "  - metric: m\n"
+				   "    values: 7 8 stalex2 several error 9\n";
+	struct sample stale = at(text, "m", 200);
+	EXPECT_INT(stale.kind, SAMPLE_STALE);
+	EXPECT_INT(stale.value, 8);
+	EXPECT_TEXT(stale.text, "the newest value is 140 seconds old");
+	EXPECT_INT(at(text, "m", 240).kind, SAMPLE_AMBIGUOUS);
+	struct sample down = at(text, "m", 300);
+	EXPECT_INT(down.kind, SAMPLE_ERROR);
+	EXPECT_INT(down.error, ERROR_UNAVAILABLE);
+	EXPECT_INT(at(text, "m", 360).value, 9);
+}
+
 SPEC("recording: the answer of Prometheus to a range query")
 {
 	static const char text[] =

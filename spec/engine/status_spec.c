@@ -85,9 +85,9 @@ static void fill(struct status *status)
 	status_owe(status, DEBT_POST_ROLLOUT, PHASE_SUCCEEDED, "other", NOW + 2);
 	status_owe(status, DEBT_PROMOTE, PHASE_PROGRESSING, "", NOW + 3);
 	status_owe(status, DEBT_SCALE_DOWN, PHASE_FAILED, "", NOW + 4);
-	status_remember(status, NOW, "pass", "success rate 99.9%");
+	status_remember(status, NOW, "pass", "success rate 99.9%", "");
 	memory->split.canary = 20;
-	status_remember(status, NOW + 9, "hold", "");
+	status_remember(status, NOW + 9, "hold", "", "stale");
 }
 
 static void expect_same_memory(const struct memory *a, const struct memory *b)
@@ -128,6 +128,7 @@ static void expect_same_memory(const struct memory *a, const struct memory *b)
 		EXPECT_INT(a->history[i].weight, b->history[i].weight);
 		EXPECT_TEXT(a->history[i].verdict, b->history[i].verdict);
 		EXPECT_TEXT(a->history[i].text, b->history[i].text);
+		EXPECT_TEXT(a->history[i].kind, b->history[i].kind);
 	}
 }
 
@@ -481,7 +482,7 @@ SPEC("status: the document never grows past its cap, however much is owed")
 	long_history[sizeof(long_history) - 1] = '\0';
 	fill(&status);
 	for (int i = 0; i < HISTORY_MAX * 2; i++)
-		status_remember(&status, NOW, "pass", long_history);
+		status_remember(&status, NOW, "pass", long_history, "");
 	SCOPED(text) char *state = xmalloc(2000);
 	memset(state, 's', 1999);
 	state[1999] = '\0';
@@ -515,7 +516,7 @@ SPEC("status: the newest history is kept when not all of it fits")
 		status_owe_event(&status, false, PHASE_PROGRESSING, "c", NOW, "%0290d", i);
 	for (int i = 0; i < HISTORY_MAX; i++) {
 		SCOPED(text) char *padded = xasprintf("%d%0100d", i, 0);
-		status_remember(&status, NOW, "pass", padded);
+		status_remember(&status, NOW, "pass", padded, "");
 	}
 	SCOPED(json) cJSON *stored = patched(NULL, &status, NOW);
 	status_read(&back, stored);

@@ -80,13 +80,15 @@ it("no data holds when a store answers again, and as long as the query looks bac
     local now <const> = rollout({ history = { ... } })
     return policy(nil, "canary").judge(now, { kind = "no-data", metric = metric }).verdict
   end
-  local function held(seconds_ago, text)
-    return { time = rollout().now - seconds_ago, verdict = "hold", text = "Halt a.b advancement metric x " .. text }
+  local function held(seconds_ago, kind)
+    return { time = rollout().now - seconds_ago, verdict = "hold", text = "cut at 119 bytes", kind = kind }
   end
-  local down <const> = held(100, "not measured: refused")
-  local function since(seconds_ago) return held(seconds_ago, "has no data yet, its store was down") end
+  local down <const>, stale <const> = held(100, "error"), held(100, "stale")
+  local function since(seconds_ago) return held(seconds_ago, "no-data") end
   local minute <const> = { name = "a", query = "up", interval = "1m" }
   expect(judged(minute, down), "hold")
+  expect(judged(minute, stale), "hold")
+  expect(judged(minute, held(10, "ambiguous")), "fail")
   expect(judged(minute, down, since(60)), "hold")
   expect(judged(minute, down, since(61)), "fail")
   expect(judged(minute, down, since(90), since(30)), "fail")

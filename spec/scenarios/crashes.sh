@@ -58,6 +58,7 @@ release "a Service is promoted" 0 -f service.yaml --scenario a_service_that_lead
 release "a StatefulSet is promoted by partition" 0 -f stateful_set.yaml
 release "a StatefulSet goes back pod by pod" 2 -f stateful_set.yaml --metrics $errors
 release "a StatefulSet gets a newer revision in mid-run" 0 -f stateful_set.yaml --scenario a_newer_revision_of_a_statefulset_starts_from_the_stable_one/scenario.yaml
+release "a StatefulSet gets newer configs, and former ones" 2 -f stateful_config.yaml --scenario a_changed_config_is_a_revision_of_a_statefulset/scenario.yaml
 release "a Knative Service is promoted" 0 -f knative.yaml
 release "a Knative Service gets a newer revision in mid-run" 0 -f knative.yaml --scenario a_newer_knative_revision_gets_nothing_unanalysed/scenario.yaml
 release "without an analysis" 0 -f skip.yaml

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -207,12 +208,14 @@ static void release(struct fleet *fleet)
 
 static void always_good(void *owner, const struct serve_request *request)
 {
-	static const char answer[] =
-		"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
-		"{\"metric\":{},\"value\":[1700000000,\"99.9\"]}]}}";
+	char answer[200];
 	struct fleet *fleet = owner;
-	serve_reply(fleet->metrics, request->id, 200, "application/json", answer,
-		    sizeof(answer) - 1);
+	int len =
+		snprintf(answer, sizeof(answer),
+			 "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+			 "{\"metric\":{},\"value\":[%lld,\"99.9\"]}]}}",
+			 (long long)time(NULL));
+	serve_reply(fleet->metrics, request->id, 200, "application/json", answer, (size_t)len);
 }
 
 /* ---- the daemon ---- */

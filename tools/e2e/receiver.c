@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -42,7 +43,8 @@ static void answer_query(const struct receiver *receiver, const struct serve_req
 {
 	SCOPED(text)
 	char *text = xasprintf("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\","
-			       "\"result\":[{\"metric\":{},\"value\":[1,\"%d\"]}]}}",
+			       "\"result\":[{\"metric\":{},\"value\":[%lld,\"%d\"]}]}}",
+			       (long long)time(NULL),
 			       strstr(request->url, "histogram_quantile") != NULL ? 20 : 100);
 	serve_reply(receiver->serve, request->id, 200, "application/json", text, strlen(text));
 }
