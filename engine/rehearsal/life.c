@@ -118,8 +118,12 @@ static void note_hook(struct play *play, const char *name, const struct http_req
 	SCOPED(json) cJSON *body = cJSON_ParseWithLength(request->body, request->body_len);
 	const char *message = json_string(body, "metadata.eventMessage");
 	cJSON_AddStringToObject(item, "name", name);
-	if (message != NULL)
+	if (message != NULL) {
+		/* An event is known by when it was, however often it is told. */
 		cJSON_AddStringToObject(item, "message", message);
+		cJSON_AddStringToObject(item, "event",
+					json_string_or(body, "metadata.timestamp", ""));
+	}
 	if (answer == HOOK_DOWN || answer == HOOK_TIMEOUT)
 		cJSON_AddStringToObject(item, "text", answer == HOOK_DOWN ? "down" : "timeout");
 	else

@@ -34,6 +34,7 @@ release "a canary that tells people is rolled back" 2 -f alerts.yaml --metrics a
 release "a canary is cancelled" 2 -f canary.yaml --scenario a_target_put_back_in_mid_run_cancels/scenario.yaml
 release "a canary with all gates is promoted" 0 -f gates.yaml
 release "a canary that waits for approval is promoted" 0 -f gates.yaml --scenario gates_hold_it_until_they_open/scenario.yaml
+release "a receiver of events hangs" 0 -f gates.yaml --scenario an_event_receiver_that_hangs_holds_nothing_up/scenario.yaml
 release "a canary is rolled back by a webhook" 2 -f gates.yaml --scenario a_rollback_hook_ends_it_at_a_gate/scenario.yaml
 release "a promotion fails" 2 -f canary.yaml --scenario a_bad_fix_of_a_broken_primary_keeps_the_traffic/scenario.yaml
 release "a canary is promoted, all watches late" 0 -f gates.yaml --lag 80ms
