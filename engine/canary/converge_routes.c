@@ -251,6 +251,22 @@ static enum step route(struct tick *tick)
 	return await_routes(tick, &view, paths);
 }
 
+/* Some users have been given to the canary already, and the others would get errors. */
+static bool is_relieved(const struct tick *tick)
+{
+	const struct split *split = &tick->status.memory.split;
+	enum phase phase = tick->status.phase;
+	bool released = phase == PHASE_PROGRESSING || phase == PHASE_WAITING_PROMOTION ||
+			phase == PHASE_PROMOTING;
+	struct error why;
+	return released && split->primary > 0 && split->canary > 0 && tick->driver != NULL &&
+	       tick->driver->can_weigh && tick->spec->target->driver == NULL &&
+	       tick->primary != NULL && tick->target != NULL &&
+	       !converge_serves(tick, SIDE_PRIMARY) &&
+	       !target_is_stopped(tick->spec->target, tick->target) &&
+	       converge_ready(tick, SIDE_CANARY, &why) == READY;
+}
+
 void converge_divert(struct tick *tick)
 {
 	if (tick->routes != NULL || tick->routes_done)
@@ -259,10 +275,13 @@ void converge_divert(struct tick *tick)
 			 tick->driver->can_weigh && tick->status.phase != PHASE_INITIALIZING &&
 			 tick->status.memory.split.canary > 0 && tick->primary != NULL &&
 			 converge_serves(tick, SIDE_PRIMARY) && !converge_serves(tick, SIDE_CANARY);
+	tick->relieved = is_relieved(tick);
 }
 
 struct split converge_split(const struct tick *tick)
 {
+	if (tick->relieved)
+		return (struct split){.canary = 100};
 	return tick->diverted ? (struct split){.primary = 100} : tick->status.memory.split;
 }
 

@@ -194,7 +194,9 @@ void endpoints_note_served(struct tick *tick, const struct split *split)
 	bool renewed = phase == PHASE_INITIALIZING || phase == PHASE_PROMOTING ||
 		       phase == PHASE_FINALISING;
 	bool changed = strcmp(tick->revision, tick->status.memory.revision) != 0;
-	if (split->primary > 0 && tick->primary != NULL && !renewed)
+	if (tick->relieved)
+		tick->reached[SIDE_PRIMARY] = 0;
+	else if (split->primary > 0 && tick->primary != NULL && !renewed)
 		tick->reached[SIDE_PRIMARY] = pods_of(tick->primary);
 	if (tick->diverted)
 		tick->reached[SIDE_CANARY] = 0;

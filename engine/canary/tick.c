@@ -84,7 +84,7 @@ static void converge_anew(struct tick *tick)
 	tick->routes = NULL;
 	tick->stage = tick->route_done = 0;
 	tick->route_digest = 0;
-	tick->objects_done = tick->routes_done = tick->diverted = false;
+	tick->objects_done = tick->routes_done = tick->diverted = tick->relieved = false;
 }
 
 static void drop_next(struct tick *tick)
@@ -254,8 +254,9 @@ static bool is_late(const struct tick *tick)
 	int64_t due_us = tick->status.memory.due_us;
 	int64_t live_us = loop_now(kube_loop(tick->world->asks.kube));
 	const struct split *split = &tick->status.memory.split;
-	return tick->rerouted && !tick->diverted && (split->canary > 0 || split->mirror) &&
-	       due_us != 0 && live_us + tick->spec->interval_us > due_us + live_slack_us;
+	return tick->rerouted && !tick->diverted && !tick->relieved &&
+	       (split->canary > 0 || split->mirror) && due_us != 0 &&
+	       live_us + tick->spec->interval_us > due_us + live_slack_us;
 }
 
 /* What landed is a step: not the mark of a target that runs both revisions. */

@@ -77,6 +77,7 @@ struct tick {
 	cJSON *routes;
 	bool objects_done, routes_done;
 	bool diverted; /* no pod of the canary is available: the primary has all traffic */
+	bool relieved; /* none of the primary is: the canary, which is ready, has all traffic */
 
 	/* Observed; borrowed from the asks until the end of a run. */
 	const cJSON *target, *primary;

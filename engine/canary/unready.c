@@ -17,7 +17,8 @@ enum step unready_halt(struct tick *tick, enum side side, const struct error *wh
 	bool primary = side == SIDE_PRIMARY;
 	int64_t began_us = tick->status.memory.since_us, said_us = began_us + usual_us(tick);
 	/* A first primary; pods that served and are gone. */
-	bool unusual = tick->status.phase == PHASE_INITIALIZING || tick->diverted;
+	bool moved = tick->diverted || tick->relieved;
+	bool unusual = tick->status.phase == PHASE_INITIALIZING || moved;
 	if (tick->now_us < said_us && !unusual) {
 		tick->due_us = said_us;
 		return STEP_END;
@@ -26,11 +27,14 @@ enum step unready_halt(struct tick *tick, enum side side, const struct error *wh
 	for (int64_t us = usual_us(tick); us <= (tick->now_us - began_us) / 4; us *= 4)
 		times++;
 	SCOPED(text)
-	char *wait = xasprintf("pods of %d %d %d", (int)side, tick->diverted, times);
+	char *wait = xasprintf("pods of %d %d %d", (int)side, moved, times);
 	SCOPED(text)
 	char *who = primary ? xasprintf("%s.%s", spec->primary_target, spec->namespace)
 			    : xasprintf("canary %s %s.%s", spec->target->noun, spec->target_name,
 					spec->namespace);
-	return tick_halt_as(tick, wait, "%s not ready: %s%s", who, why->text,
-			    tick->diverted ? "; meanwhile all traffic goes to the primary" : "");
+	return tick_halt_as(tick, wait, "%s not ready: %s%s%s", who, why->text,
+			    moved ? "; meanwhile all traffic goes to the " : "",
+			    !moved	     ? ""
+			    : tick->diverted ? "primary"
+					     : "canary");
 }

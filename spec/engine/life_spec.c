@@ -375,7 +375,7 @@ SPEC("life: traffic does not go back to a primary that is not ready while the ca
 	bed_release(&bed, "ghcr.io/stefanprodan/podinfo:6.0.0"); /* what is promoted */
 	bed_run(&bed, 20);
 	EXPECT_TEXT(bed_phase(&bed), "Failed");
-	EXPECT_INT(bed_weight(&bed), 20);
+	EXPECT_INT(bed_weight(&bed), 100);
 	EXPECT(json_int(cluster_get(bed.cluster, bed_target), "spec.replicas", 0) > 0);
 	bed_merge(&bed, bed_primary,
 		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}");
@@ -426,6 +426,40 @@ SPEC("life: while no pod of the canary is available the primary has all traffic,
 	bed_run(&bed, 5);
 	EXPECT_INT(bed_weight(&bed), 20); /* a step of 10 s, of which 8 are over */
 	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("life: while no pod of the primary is available the canary that has a part has all traffic")
+{
+	static const char down[] =
+		"{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}";
+	static const char up[] = "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}";
+	struct bed bed;
+	begin(&bed);
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches_weight(&bed, 20));
+	bed_merge(&bed, bed_primary, down);
+	bed_run(&bed, 3);
+	EXPECT_INT(bed_weight(&bed), 100);
+	EXPECT_TEXT(status_weight(&bed), "20");
+	EXPECT_INT(bed_events(&bed, "; meanwhile all traffic goes to the canary"), 1);
+	put_target_down(&bed, true); /* then nobody serves, and nobody is blamed */
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_phase(&bed), "Progressing");
+	put_target_down(&bed, false);
+	bed_merge(&bed, bed_primary, up);
+	bed_run(&bed, 3);
+	EXPECT_INT(bed_weight(&bed), 20);
+	bed_merge(&bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/ready-after\":\"30s\"}}}");
+	EXPECT(bed_reaches(&bed, "Promoting"));
+	bed_run(&bed, 1);
+	bed_merge(&bed, bed_primary, down); /* as all old pods of a Recreate go first */
+	bed_run(&bed, 35);
+	EXPECT_INT(bed_weight(&bed), 100);
+	bed_merge(&bed, bed_primary, up);
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT_INT(bed_weight(&bed), 0);
 	bed_end(&bed);
 }
 
