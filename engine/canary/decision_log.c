@@ -1,15 +1,12 @@
 #include "canary/decision_log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/duration.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/json_delta.h"
@@ -20,10 +17,7 @@
 
 enum {
 	FILE_BYTES = 16 * MIB,
-	FILES_MAX = 32,
 	KNOWN_MAX = 64,
-	/* What is read again at a start, in some 50 ms. */
-	RESUMED_MAX = 4 * MIB,
 };
 
 /* The last decision of a canary in this file, as text: a tree would be several times as large. */
@@ -35,10 +29,12 @@ struct last {
 struct decision_log {
 	char *dir; /* NULL: standard output */
 	int fd;
-	bool told; /* that it cannot be written */
+	bool told;     /* that it cannot be written */
+	size_t missed; /* decisions since the last line that could be written */
 	size_t file_bytes, bytes;
 	unsigned long lines;
 	char prev[SHA256_HEX_SIZE];
+	char *file;	    /* the name of the one that has it */
 	struct last *lasts; /* of canaries that progress: searched in a row */
 	struct known {
 		char hash[HASH_TEXT_MAX];
@@ -63,76 +59,92 @@ static void forget_lasts(struct decision_log *log)
 		log->known[i].in_file = false;
 }
 
-static void write_line(struct decision_log *log, cJSON *owned_line)
+static void tell(struct decision_log *log, const char *why)
 {
+	if (!log->told)
+		log_error(NULL, "the decision log is not complete: %s", why);
+	log->told = true;
+}
+
+/* All of it or nothing: half a line would damage what comes after it. */
+static bool write_whole(struct decision_log *log, const char *line, size_t len)
+{
+	size_t done = 0;
+	while (done < len) {
+		ssize_t written = write(log->fd, line + done, len - done);
+		if (written > 0)
+			done += (size_t)written;
+		else if (written < 0 && errno != EINTR)
+			break;
+	}
+	if (done == len)
+		return true;
+	tell(log, strerror(errno));
+	if (log->dir != NULL && done > 0 && ftruncate(log->fd, (off_t)log->bytes) < 0)
+		tell(log, strerror(errno));
+	return false;
+}
+
+static bool write_line(struct decision_log *log, cJSON *owned_line)
+{
+	char sum[SHA256_HEX_SIZE];
 	cJSON_AddStringToObject(owned_line, "prev", log->prev);
 	SCOPED(text) char *text = json_text(owned_line);
 	cJSON_Delete(owned_line);
-	sha256_hex(text, strlen(text), log->prev);
-	SCOPED(text) char *line = xasprintf("%s\n", text);
+	log_line_sum(text, strlen(text) - 1, sum);
+	SCOPED(text)
+	char *line = xasprintf("%.*s" LOG_SUM "%s\"}\n", (int)strlen(text) - 1, text, sum);
 	size_t len = strlen(line);
-	ssize_t written;
-	do
-		written = write(log->fd, line, len);
-	while (written < 0 && errno == EINTR);
+	if (!write_whole(log, line, len))
+		return false;
+	sha256_hex(line, len - 1, log->prev);
 	log->bytes += len;
 	log->lines++;
-	if (written == (ssize_t)len || log->told)
-		return;
-	log->told = true;
-	log_error(NULL, "the decision log is not complete: %s",
-		  written < 0 ? strerror(errno) : "no room for a line");
-}
-
-/* A new one: rehearsals all begin at the same time. */
-static int create_file(const struct decision_log *log, int64_t now_us, struct error *err)
-{
-	for (int tries = 0;; tries++) {
-		char stamp[TIME_TEXT_MAX];
-		time_text_micro(now_us + tries, stamp);
-		SCOPED(text)
-		char *path = xasprintf("%s/%s%s%s", log->dir, LOG_PREFIX, stamp, LOG_SUFFIX);
-		int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-		/* For as long as it is open: nobody else takes it up. */
-		if (fd >= 0)
-			(void)flock(fd, LOCK_EX | LOCK_NB);
-		if (fd >= 0)
-			return fd;
-		if (errno == EEXIST && tries < FILES_MAX * 2)
-			continue;
-		error_set(err, ERROR_INVALID, "%s: %s", path, strerror(errno));
-		return -1;
-	}
-}
-
-static bool open_file(struct decision_log *log, int64_t now_us, struct error *err)
-{
-	if (log->dir != NULL) {
-		int fd = create_file(log, now_us, err);
-		if (fd < 0)
-			return false;
-		if (log->fd >= 0)
-			close(log->fd);
-		log->fd = fd;
-	}
-	forget_lasts(log);
-	log->bytes = 0;
-	cJSON *line = cJSON_CreateObject();
-	cJSON_AddNumberToObject(line, "v", 1);
-	cJSON_AddStringToObject(line, "log", "sluice");
-	cJSON_AddStringToObject(line, "version", SLUICE_VERSION);
-	write_line(log, line);
 	return true;
 }
 
-static void remove_old(const struct decision_log *log)
+static void set_file(struct decision_log *log, const char *path)
 {
-	struct log_names names;
-	if (log->dir == NULL || !log_names_list(log->dir, &names, NULL))
-		return;
-	for (size_t i = 0; i + FILES_MAX < names.count; i++)
-		unlink(names.items[i]);
-	log_names_free(&names);
+	free(log->file);
+	log->file = xstrdup(strrchr(path, '/') + 1);
+}
+
+/* What a file says of itself. */
+static bool write_first(struct decision_log *log, struct error *err)
+{
+	cJSON *line = cJSON_CreateObject();
+	cJSON_AddNumberToObject(line, "v", LOG_VERSION);
+	cJSON_AddStringToObject(line, "log", "sluice");
+	cJSON_AddStringToObject(line, "version", SLUICE_VERSION);
+	if (log->file != NULL)
+		cJSON_AddStringToObject(line, "after", log->file);
+	return write_line(log, line) ||
+	       error_set(err, ERROR_INVALID, "a first line cannot be written");
+}
+
+/* A new one, after all that there are; when there is no room for it, all stays as it was. */
+static bool open_file(struct decision_log *log, int64_t now_us, struct error *err)
+{
+	SCOPED(text) char *path = NULL;
+	int before = log->fd;
+	size_t bytes = log->bytes;
+	int fd = log_file_create(log->dir, now_us, &path, err);
+	if (fd < 0)
+		return false;
+	log->fd = fd;
+	log->bytes = 0;
+	if (!write_first(log, err)) {
+		unlink(path);
+		close(fd);
+		log->fd = before;
+		log->bytes = bytes;
+		return false;
+	}
+	if (before >= 0)
+		close(before);
+	set_file(log, path);
+	forget_lasts(log);
+	return true;
 }
 
 /* ---- going on after a restart ---- */
@@ -154,6 +166,17 @@ static void set_last(struct decision_log *log, const char *canary, const cJSON *
 	}
 	free((*at)->text);
 	(*at)->text = json_text(json);
+}
+
+static void drop_last(struct decision_log *log, const char *canary)
+{
+	struct last **at = find_last(log, canary), *gone = *at;
+	if (gone == NULL)
+		return;
+	*at = gone->next;
+	free(gone->canary);
+	free(gone->text);
+	free(gone);
 }
 
 static struct known *find_known(struct decision_log *log, const char *hash)
@@ -189,15 +212,12 @@ static bool resume_file(struct decision_log *log, const char *path)
 {
 	struct log_end end = {0};
 	struct error err = {0};
-	struct stat status;
 	const struct log_reader reader = {.policy = recall_policy, .owner = log};
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	int fd = log_file_take_up(path, log->file_bytes);
 	if (fd < 0)
 		return false;
-	bool good = fstat(fd, &status) == 0 && status.st_size < RESUMED_MAX &&
-		    (size_t)status.st_size < log->file_bytes && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-		    decision_log_end(path, &reader, &end, &err) && end.torn == 0 &&
-		    strcmp(end.version, SLUICE_VERSION) == 0;
+	bool good = decision_log_end(path, &reader, &end, &err) && end.torn == 0 &&
+		    end.format == LOG_VERSION && strcmp(end.version, SLUICE_VERSION) == 0;
 	const cJSON *json;
 	cJSON_ArrayForEach(json, end.lasts)
 	{
@@ -213,25 +233,6 @@ static bool resume_file(struct decision_log *log, const char *path)
 	return good;
 }
 
-/* The hash of the last whole line of a file; false: there is none. */
-static bool last_hash(const char *path, char hash[SHA256_HEX_SIZE])
-{
-	SCOPED(buf) struct buf text = {0};
-	buf_init(&text, INPUT_FILE_MAX);
-	if (!file_read(path, &text, NULL))
-		return false;
-	size_t end = text.len;
-	while (end > 0 && text.text[end - 1] != '\n')
-		end--;
-	if (end == 0)
-		return false;
-	size_t begin = --end;
-	while (begin > 0 && text.text[begin - 1] != '\n')
-		begin--;
-	sha256_hex(text.text + begin, end - begin, hash);
-	return true;
-}
-
 /* The newest file of the directory, or a new one after it. With the first decision, not before: who
  * waits to lead would begin a file that the leader's goes on beside. */
 static bool begin(struct decision_log *log, int64_t now_us, struct error *err)
@@ -240,23 +241,18 @@ static bool begin(struct decision_log *log, int64_t now_us, struct error *err)
 	if (!log_names_list(log->dir, &names, err))
 		return false;
 	/* Who was killed before its first line left an empty file. */
-	for (size_t i = names.count; i > 0; i--)
-		if (last_hash(names.items[i - 1], log->prev))
-			break;
+	for (size_t i = names.count; i > 0; i--) {
+		if (!log_file_end_hash(names.items[i - 1], log->prev))
+			continue;
+		set_file(log, names.items[i - 1]);
+		break;
+	}
 	bool resumed = names.count > 0 && resume_file(log, names.items[names.count - 1]);
 	log_names_free(&names);
 	return resumed || open_file(log, now_us, err);
 }
 
-static bool can_write(const char *dir, struct error *err)
-{
-	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) || access(dir, R_OK | W_OK | X_OK) < 0)
-		return error_set(err, ERROR_INVALID, "%s: %s", dir, strerror(errno));
-	return true;
-}
-
-struct decision_log *decision_log_open(const char *place, size_t file_bytes, int64_t now_us,
-				       struct error *err)
+struct decision_log *decision_log_open(const char *place, size_t file_bytes, struct error *err)
 {
 	struct decision_log *log = xcalloc(1, sizeof(*log));
 	log->file_bytes = file_bytes == 0 ? FILE_BYTES : file_bytes;
@@ -265,7 +261,7 @@ struct decision_log *decision_log_open(const char *place, size_t file_bytes, int
 		log->dir = xstrdup(place);
 		log->fd = -1;
 	}
-	if (log->dir == NULL ? open_file(log, now_us, err) : can_write(place, err))
+	if (log->dir == NULL ? write_first(log, err) : log_dir_make(place, err))
 		return log;
 	decision_log_close(log);
 	return NULL;
@@ -283,6 +279,7 @@ void decision_log_close(struct decision_log *log)
 	if (log->dir != NULL && log->fd >= 0)
 		close(log->fd);
 	free(log->dir);
+	free(log->file);
 	free(log);
 }
 
@@ -292,34 +289,84 @@ void decision_log_know(struct decision_log *log, const struct policy *policy)
 		know(log, policy_name(policy), policy_hash(policy), policy_text(policy));
 }
 
-static void write_policy(struct decision_log *log, const char *hash)
+static bool write_policy(struct decision_log *log, const char *hash)
 {
 	struct known *known = find_known(log, hash);
 	if (known == NULL || known->in_file)
-		return;
-	known->in_file = true;
+		return true;
 	cJSON *line = cJSON_CreateObject();
 	cJSON_AddNumberToObject(line, "n", (double)log->lines);
 	cJSON *item = cJSON_AddObjectToObject(line, "policy");
 	cJSON_AddStringToObject(item, "name", known->name);
 	cJSON_AddStringToObject(item, "hash", hash);
 	cJSON_AddStringToObject(item, "text", known->text);
-	write_line(log, line);
+	known->in_file = write_line(log, line);
+	return known->in_file;
 }
 
-/* Opens what is not open yet, and another file when this one is long. */
+/* Somebody has removed the file: what is written into it, nobody reads. */
+static bool is_gone(const struct decision_log *log)
+{
+	struct stat status;
+	return log->fd >= 0 && (fstat(log->fd, &status) < 0 || status.st_nlink == 0);
+}
+
+/* Opens what is not open yet, and another file when this one is long, or gone. */
 static bool is_open(struct decision_log *log, int64_t now_us)
 {
 	struct error err = {0};
-	if (log->dir == NULL || (log->fd >= 0 && log->bytes <= log->file_bytes))
+	bool gone = log->dir != NULL && is_gone(log);
+	if (log->dir == NULL || (log->fd >= 0 && log->bytes <= log->file_bytes && !gone))
 		return true;
-	bool good = log->fd < 0 ? begin(log, now_us, &err) : open_file(log, now_us, &err);
-	if (!good && !log->told) {
-		log->told = true;
-		log_error(NULL, "the decision log is not complete: %s", err.text);
+	if (gone) {
+		log_error(NULL, "the decision log was removed from %s: a new one is begun",
+			  log->dir);
+		close(log->fd);
+		log->fd = -1;
 	}
-	remove_old(log);
+	/* What was written is part of the chain, though it is gone. */
+	bool fresh = log->fd >= 0 || gone;
+	bool good = log_dir_make(log->dir, &err) &&
+		    (fresh ? open_file(log, now_us, &err) : begin(log, now_us, &err));
+	if (good)
+		log_files_remove_old(log->dir);
+	else
+		tell(log, err.text);
 	return log->fd >= 0;
+}
+
+static cJSON *line_of(struct decision_log *log, const char *canary, int64_t now_us,
+		      const cJSON *json)
+{
+	const struct last *last = *find_last(log, canary);
+	cJSON *line = cJSON_CreateObject();
+	cJSON_AddNumberToObject(line, "n", (double)log->lines);
+	cJSON_AddNumberToObject(line, "t", (double)now_us);
+	if (log->missed > 0)
+		cJSON_AddNumberToObject(line, "missed", (double)log->missed);
+	cJSON_AddStringToObject(line, "canary", canary);
+	if (last == NULL) {
+		cJSON_AddItemToObject(line, "whole", cJSON_Duplicate(json, true));
+		return line;
+	}
+	SCOPED(json) cJSON *before = json_parse(last->text, strlen(last->text), NULL);
+	cJSON *delta = json_delta(before, json);
+	cJSON_AddItemToObject(line, "delta", delta == NULL ? cJSON_CreateObject() : delta);
+	return line;
+}
+
+static bool write_decision(struct decision_log *log, const char *canary, int64_t now_us,
+			   const cJSON *json)
+{
+	const cJSON *policy;
+	if (!is_open(log, now_us))
+		return false;
+	cJSON_ArrayForEach(policy, json_get(json, "policies"))
+	{
+		if (!write_policy(log, json_string_or(policy, "hash", "")))
+			return false;
+	}
+	return write_line(log, line_of(log, canary, now_us, json));
 }
 
 void decision_log_add(struct decision_log *log, const char *namespace, const char *name,
@@ -327,34 +374,19 @@ void decision_log_add(struct decision_log *log, const char *namespace, const cha
 {
 	if (log == NULL || decision_is_empty(decision))
 		return;
-	if (!is_open(log, now_us))
-		return;
-	const cJSON *json = decision_json(decision), *policy;
-	cJSON_ArrayForEach(policy, json_get(json, "policies"))
-	{
-		write_policy(log, json_string_or(policy, "hash", ""));
-	}
+	const cJSON *json = decision_json(decision);
 	SCOPED(text) char *canary = xasprintf("%s/%s", namespace, name);
-	struct last **at = find_last(log, canary);
-	cJSON *line = cJSON_CreateObject();
-	cJSON_AddNumberToObject(line, "n", (double)log->lines);
-	cJSON_AddNumberToObject(line, "t", (double)now_us);
-	cJSON_AddStringToObject(line, "canary", canary);
-	if (*at == NULL) {
-		cJSON_AddItemToObject(line, "whole", cJSON_Duplicate(json, true));
-	} else {
-		SCOPED(json) cJSON *before = json_parse((*at)->text, strlen((*at)->text), NULL);
-		cJSON *delta = json_delta(before, json);
-		cJSON_AddItemToObject(line, "delta", delta == NULL ? cJSON_CreateObject() : delta);
+	bool written = write_decision(log, canary, now_us, json);
+	if (!written) {
+		log->missed++;
+	} else if (log->missed > 0) {
+		log_info(NULL, "the decision log is written again; %zu decisions are missing in it",
+			 log->missed);
+		log->missed = 0;
+		log->told = false;
 	}
-	write_line(log, line);
-	if (!over)
+	if (over)
+		drop_last(log, canary);
+	else if (written)
 		set_last(log, canary, json);
-	if (over && *at != NULL) {
-		struct last *gone = *at;
-		*at = gone->next;
-		free(gone->canary);
-		free(gone->text);
-		free(gone);
-	}
 }

@@ -1,5 +1,5 @@
-#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,49 +11,35 @@
 #include "base/mem.h"
 #include "canary/decision_log_parts.h"
 
-/* ---- files ---- */
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Names begin with their time: their order is that of writing. */
-bool log_names_list(const char *dir, struct log_names *names, struct error *err)
-{
-	DIR *opened = opendir(dir);
-	names->count = 0;
-	if (opened == NULL)
-		return error_set(err, ERROR_NOT_FOUND, "%s: %s", dir, strerror(errno));
-	for (const struct dirent *entry = readdir(opened); entry != NULL; entry = readdir(opened))
-		if (text_starts(entry->d_name, LOG_PREFIX) &&
-		    text_ends(entry->d_name, LOG_SUFFIX) && names->count < LOG_NAMES_MAX)
-			names->items[names->count++] = xasprintf("%s/%s", dir, entry->d_name);
-	closedir(opened);
-	qsort(names->items, names->count, sizeof(names->items[0]), by_name);
-	return true;
-}
-
-void log_names_free(struct log_names *names)
-{
-	for (size_t i = 0; i < names->count; i++)
-		free(names->items[i]);
-	names->count = 0;
-}
-
 /* ---- reading ---- */
 
-/* The last decision of each canary in the file. */
+enum {
+	LINE_MAX_BYTES = 16 * MIB, /* a line is some KB; a policy's text has 64 KB at most */
+	CHUNK_BYTES = 256 * KIB,
+};
+
+/* Where a file begins: what its first line names as the one before it. */
+struct branch {
+	char prev[SHA256_HEX_SIZE];
+	char after[80];
+	bool found; /* there is such a line in a file before it */
+};
+
 struct reading {
 	const struct log_reader *reader;
 	struct log_summary *summary;
 	const char *file;
 	int line;
 	size_t bytes;	  /* of the file */
+	int format;	  /* of the file */
 	char version[40]; /* of its writer */
 	char prev[SHA256_HEX_SIZE];
-	cJSON *lasts; /* by canary */
+	cJSON *lasts; /* the last decision of each canary in the file */
 	bool stopped;
+	/* Of a directory; `at` is the file that is read. */
+	struct branch *branches;
+	size_t at, count;
+	const char *oldest;
 };
 
 static bool damaged(const struct reading *reading, const char *what, struct error *err)
@@ -91,28 +77,66 @@ static bool read_decision(struct reading *reading, const cJSON *line, struct err
 	return true;
 }
 
+static bool has_sum(const char *text, size_t len)
+{
+	char sum[SHA256_HEX_SIZE];
+	const size_t tail = strlen(LOG_SUM) + LOG_SUM_DIGITS + strlen("\"}");
+	if (len < tail || memcmp(text + len - tail, LOG_SUM, strlen(LOG_SUM)) != 0)
+		return false;
+	log_line_sum(text, len - tail, sum);
+	return memcmp(text + len - LOG_SUM_DIGITS - 2, sum, LOG_SUM_DIGITS) == 0;
+}
+
+/* The file before the oldest one may be gone, and so may the one that a file branched off. */
+static bool follows(const struct reading *reading, const char *prev)
+{
+	if (reading->line > 1)
+		return strcmp(prev, reading->prev) == 0;
+	if (reading->at == 0)
+		return true;
+	const struct branch *branch = &reading->branches[reading->at];
+	return branch->found || (branch->after[0] != '\0' &&
+				 strcmp(branch->after, strrchr(reading->oldest, '/') + 1) < 0);
+}
+
+static bool read_first(struct reading *reading, const cJSON *line, struct error *err)
+{
+	reading->format = (int)json_int(line, "v", 0);
+	if (!text_equal(json_string(line, "log"), "sluice") || reading->format < 1)
+		return damaged(reading, "is no decision log", err);
+	text_copy(reading->version, sizeof(reading->version), json_string_or(line, "version", ""));
+	if (reading->format <= LOG_VERSION)
+		return true;
+	return error_set(err, ERROR_INVALID, "%s:1: is of a newer version (%d)", reading->file,
+			 reading->format);
+}
+
+static void note_hash(struct reading *reading, const char *text, size_t len)
+{
+	sha256_hex(text, len, reading->prev);
+	for (size_t i = reading->at + 1; i < reading->count; i++)
+		reading->branches[i].found |= strcmp(reading->branches[i].prev, reading->prev) == 0;
+}
+
 static bool read_line(struct reading *reading, const char *text, size_t len, struct error *err)
 {
 	SCOPED(json) cJSON *line = json_parse(text, len, NULL);
 	if (line == NULL)
 		return damaged(reading, "is no JSON", err);
-	const char *prev = json_string_or(line, "prev", "?");
-	/* The file before the oldest one may be gone. */
-	bool first = reading->summary->lines == 0;
-	if (!first && strcmp(prev, reading->prev) != 0)
+	if (reading->line == 1 && !read_first(reading, line, err))
+		return false;
+	if (reading->format >= 2 && !has_sum(text, len))
+		return damaged(reading, "was changed", err);
+	if (!follows(reading, json_string_or(line, "prev", "?")))
 		return damaged(reading,
 			       reading->line == 1
 				       ? "a file is missing before it, or was changed"
 				       : "the line before it was changed, or lines are missing",
 			       err);
-	sha256_hex(text, len, reading->prev);
+	note_hash(reading, text, len);
 	reading->summary->lines++;
+	reading->summary->missed += (size_t)json_int(line, "missed", 0);
 	const cJSON *policy = json_get(line, "policy");
-	if (reading->line == 1 && !text_equal(json_string(line, "log"), "sluice"))
-		return damaged(reading, "is no decision log", err);
-	if (reading->line == 1)
-		text_copy(reading->version, sizeof(reading->version),
-			  json_string_or(line, "version", ""));
 	if (policy != NULL && reading->reader->policy != NULL)
 		reading->reader->policy(reading->reader->owner, json_string_or(policy, "name", ""),
 					json_string_or(policy, "hash", ""),
@@ -120,47 +144,98 @@ static bool read_line(struct reading *reading, const char *text, size_t len, str
 	return json_get(line, "canary") == NULL || read_decision(reading, line, err);
 }
 
-static bool read_file(struct reading *reading, const char *path, struct error *err)
+/* The whole lines of what was read so far; the rest stays. */
+static bool read_lines(struct reading *reading, struct buf *text, struct error *err)
 {
-	SCOPED(buf) struct buf text = {0};
-	buf_init(&text, INPUT_FILE_MAX);
-	if (!file_read(path, &text, err))
-		return false;
-	reading->file = path;
-	reading->line = 0;
-	reading->bytes = text.len;
-	cJSON_Delete(reading->lasts);
-	reading->lasts = cJSON_CreateObject();
+	size_t at = 0;
 	bool good = true;
-	for (size_t at = 0; good && !reading->stopped && at < text.len;) {
-		const char *end = memchr(text.text + at, '\n', text.len - at);
-		if (end == NULL) {
-			reading->summary->torn++;
+	while (good && !reading->stopped) {
+		const char *end = memchr(text->text + at, '\n', text->len - at);
+		if (end == NULL)
 			break;
-		}
-		size_t len = (size_t)(end - text.text) - at;
+		size_t len = (size_t)(end - text->text) - at;
 		reading->line++;
-		good = read_line(reading, text.text + at, len, err);
+		good = read_line(reading, text->text + at, len, err);
 		at += len + 1;
 	}
+	buf_drop(text, at);
+	return good;
+}
+
+static bool read_chunks(struct reading *reading, FILE *file, struct error *err)
+{
+	SCOPED(buf) struct buf text = {0};
+	buf_init(&text, LINE_MAX_BYTES);
+	while (!reading->stopped) {
+		char *room = buf_room(&text, CHUNK_BYTES);
+		if (room == NULL) {
+			reading->line++;
+			return damaged(reading, "is too long a line", err);
+		}
+		size_t got = fread(room, 1, CHUNK_BYTES, file);
+		buf_grow(&text, got);
+		reading->bytes += got;
+		if (!read_lines(reading, &text, err))
+			return false;
+		if (got == 0)
+			break;
+	}
+	if (ferror(file))
+		return error_set(err, ERROR_UNAVAILABLE, "%s: %s", reading->file, strerror(errno));
+	reading->summary->torn += text.len > 0 && !reading->stopped;
+	return true;
+}
+
+static bool read_file(struct reading *reading, const char *path, struct error *err)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "%s: %s", path, strerror(errno));
+	reading->file = path;
+	reading->line = 0;
+	reading->bytes = 0;
+	cJSON_Delete(reading->lasts);
+	reading->lasts = cJSON_CreateObject();
+	bool good = read_chunks(reading, file, err);
+	fclose(file);
 	reading->summary->files++;
 	return good;
 }
 
-static bool read_all(struct reading *reading, const char *path, struct error *err)
+/* ---- a directory ---- */
+
+/* What is no first line is told when its file is read. */
+static void read_branch(const char *path, struct branch *branch)
+{
+	char text[1000];
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	if (fgets(text, sizeof(text), file) != NULL) {
+		SCOPED(json) cJSON *line = json_parse(text, strcspn(text, "\n"), NULL);
+		text_copy(branch->prev, sizeof(branch->prev), json_string_or(line, "prev", ""));
+		text_copy(branch->after, sizeof(branch->after), json_string_or(line, "after", ""));
+	}
+	fclose(file);
+}
+
+static bool read_dir(struct reading *reading, const char *path, struct error *err)
 {
 	struct log_names names = {.count = 0};
-	struct stat status;
-	if (stat(path, &status) != 0)
-		return error_set(err, ERROR_NOT_FOUND, "%s: %s", path, strerror(errno));
-	if (!S_ISDIR(status.st_mode))
-		return read_file(reading, path, err);
 	if (!log_names_list(path, &names, err))
 		return false;
 	bool good = names.count > 0 ||
 		    error_set(err, ERROR_NOT_FOUND, "%s: there is no decision log", path);
-	for (size_t i = 0; good && !reading->stopped && i < names.count; i++)
+	reading->branches = xcalloc(names.count + 1, sizeof(*reading->branches));
+	reading->count = names.count;
+	reading->oldest = names.items[0];
+	for (size_t i = 0; i < names.count; i++)
+		read_branch(names.items[i], &reading->branches[i]);
+	for (size_t i = 0; good && !reading->stopped && i < names.count; i++) {
+		reading->at = i;
 		good = read_file(reading, names.items[i], err);
+	}
+	free(reading->branches);
 	log_names_free(&names);
 	return good;
 }
@@ -169,8 +244,12 @@ bool decision_log_read(const char *path, const struct log_reader *reader,
 		       struct log_summary *summary, struct error *err)
 {
 	struct reading reading = {.reader = reader, .summary = summary};
+	struct stat status;
 	*summary = (struct log_summary){0};
-	bool good = read_all(&reading, path, err);
+	if (stat(path, &status) != 0)
+		return error_set(err, ERROR_NOT_FOUND, "%s: %s", path, strerror(errno));
+	bool good = S_ISDIR(status.st_mode) ? read_dir(&reading, path, err)
+					    : read_file(&reading, path, err);
 	cJSON_Delete(reading.lasts);
 	return good;
 }
@@ -185,6 +264,7 @@ bool decision_log_end(const char *path, const struct log_reader *reader, struct 
 		.bytes = reading.bytes,
 		.lines = summary.lines,
 		.torn = summary.torn,
+		.format = reading.format,
 		.lasts = reading.lasts,
 	};
 	text_copy(end->version, sizeof(end->version), reading.version);

@@ -433,8 +433,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
 	log_info(NULL, "starting sluice version %s, mesh provider %s", SLUICE_VERSION,
 		 options->mesh_provider);
 	if (options->decision_log != NULL) {
-		daemon->decisions =
-			decision_log_open(options->decision_log, 0, loop_now(loop), err);
+		daemon->decisions = decision_log_open(options->decision_log, 0, err);
 		if (daemon->decisions == NULL) {
 			error_wrap(err, "--decision-log");
 			kube_config_fini(&daemon->config);

@@ -418,7 +418,7 @@ int cli_dry_run(int count, char **arguments)
 	input.objects = dry_run.objects;
 	input.scenario = scenario;
 	if (good && decision_log != NULL) {
-		input.decisions = decision_log_open(decision_log, 0, 0, &err);
+		input.decisions = decision_log_open(decision_log, 0, &err);
 		good = input.decisions != NULL || complain("--decision-log: %s", err.text);
 	}
 	int status = good ? run(&dry_run, &input, stride) : EXIT_BAD_INPUT;

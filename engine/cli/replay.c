@@ -210,6 +210,10 @@ static int tell_end(const struct replaying *replaying, const struct log_summary 
 	if (summary->torn > 0)
 		printf("%zu file%s with half a line, as a killed process leaves it\n",
 		       summary->torn, summary->torn == 1 ? " ends" : "s end");
+	if (summary->missed > 0)
+		printf("%zu decision%s missing: there was no room to write %s\n", summary->missed,
+		       summary->missed == 1 ? " is" : "s are",
+		       summary->missed == 1 ? "it" : "them");
 	if (replaying->verify && replaying->differences == 0)
 		printf("%zu decisions, %zu answers: the same, bit for bit; %zu lines, no link of "
 		       "the chain missing\n",

@@ -29,6 +29,6 @@ spec "replay: a log of standard output" 0 "the same, bit for bit" "$sluice" repl
 average=$(awk '{ bytes += length($0) } END { print int(bytes / NR) }' "$logs"/a/*.jsonl)
 spec "dry-run: a decision takes less than 2 KB" 0 "" test "$average" -lt 2048
 sed -i 's/"weight":5}/"weight":6}/' "$logs"/a/*.jsonl
-spec "replay: a log that was changed" 1 "the line before it was changed" "$sluice" replay "$logs/a" --verify
+spec "replay: a log that was changed" 1 ": was changed" "$sluice" replay "$logs/a" --verify
 spec "replay: no log" 1 "No such file" "$sluice" replay /no/such/log
 rm -rf "$logs"

@@ -2,10 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,7 +148,7 @@ static void write_some(const char *dir, size_t file_bytes, int from, int to)
 	struct policy *policy =
 		policy_new("p.lua", policy_text_of_spec, strlen(policy_text_of_spec), &err);
 	EXPECT(policy != NULL);
-	struct decision_log *log = decision_log_open(dir, file_bytes, from, &err);
+	struct decision_log *log = decision_log_open(dir, file_bytes, &err);
 	EXPECT_TEXT(err.text, "");
 	for (int weight = from; weight < to; weight++) {
 		struct decision *decision = decide(policy, weight, 3);
@@ -242,7 +244,7 @@ SPEC("decision_log: after a restart it goes on in the same file with what had ch
 	EXPECT_INT(count_of(path, "\"text\":"), 1);
 	EXPECT(count_of(path, "\"whole\":") < 10); /* two, and one after each rest */
 	/* Who waits to lead begins no file. */
-	struct decision_log *waiting = decision_log_open(dir, 0, 31, &err);
+	struct decision_log *waiting = decision_log_open(dir, 0, &err);
 	write_some(dir, 0, 31, 34);
 	decision_log_close(waiting);
 	/* Somebody else still writes: a file of one's own. */
@@ -298,7 +300,7 @@ SPEC("decision_log: half a line is passed over, a changed one is found")
 	overwrite(path, text.text, len);
 	EXPECT(!read_back(dir, &found, &summary, &err));
 	EXPECT_INT(err.kind, ERROR_INVALID);
-	EXPECT_CONTAINS(err.text, "the line before it was changed, or lines are missing");
+	EXPECT_CONTAINS(err.text, ": was changed");
 	overwrite(path, "x\n", 2);
 	EXPECT(!read_back(dir, &found, &summary, &err));
 	EXPECT_CONTAINS(err.text, ":1: is no JSON");
@@ -306,9 +308,207 @@ SPEC("decision_log: half a line is passed over, a changed one is found")
 	EXPECT(!read_back("/nowhere", &found, &summary, &err));
 }
 
+/* The whole of a file, which the caller frees. */
+static char *content(const char *path, size_t *len)
+{
+	struct error err = {0};
+	struct buf text;
+	buf_init(&text, MIB);
+	EXPECT(file_read(path, &text, &err));
+	*len = text.len;
+	return buf_take(&text);
+}
+
+SPEC("decision_log: any byte that was changed is found where it stands, in the last line too")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	size_t len;
+	int line = 1;
+	EXPECT(mkdtemp(dir) != NULL);
+	write_some(dir, 0, 1, 4);
+	SCOPED(text) char *path = newest(dir);
+	SCOPED(text) char *text = content(path, &len);
+	for (size_t i = 0; i < len; i++) {
+		struct error err = {0};
+		char good = text[i], place[20];
+		snprintf(place, sizeof(place), ".jsonl:%d: ", line);
+		text[i] ^= 1;
+		overwrite(path, text, len);
+		bool read = read_back(dir, &found, &summary, &err);
+		text[i] = good;
+		line += good == '\n';
+		if (i + 1 == len)
+			EXPECT_INT(summary.torn, 1); /* there is no end of the line */
+		else if (read || strstr(err.text, place) == NULL)
+			spec_fail(__FILE__, __LINE__, "byte %zu, line %s: %s", i, place, err.text);
+	}
+	overwrite(path, text, len);
+	remove_all(dir);
+}
+
+SPEC("decision_log: a line that was made good again is found by the next one, a lost end is not")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	size_t len;
+	EXPECT(mkdtemp(dir) != NULL);
+	write_some(dir, 0, 1, 9);
+	SCOPED(text) char *path = newest(dir);
+	SCOPED(text) char *text = content(path, &len);
+	const char *third = text;
+	for (int i = 0; i < 2; i++)
+		third = strchr(third, '\n') + 1;
+	const char *fourth = strchr(third, '\n') + 1;
+	SCOPED(text) char *without = xasprintf("%.*s%s", (int)(third - text), text, fourth);
+	overwrite(path, without, strlen(without));
+	EXPECT(!read_back(dir, &found, &summary, &err));
+	EXPECT_CONTAINS(err.text, ".jsonl:3: the line before it was changed, or lines are missing");
+	overwrite(path, text, (size_t)(fourth - text));
+	EXPECT(read_back(dir, &found, &summary, &err));
+	overwrite(path, "{\"v\":3,\"log\":\"sluice\"}\n", 25);
+	EXPECT(!read_back(dir, &found, &summary, &err));
+	EXPECT_CONTAINS(err.text, ":1: is of a newer version (3)");
+	/* One of the version before: without sums. */
+	overwrite(path, "{\"v\":1,\"log\":\"sluice\",\"prev\":\"\"}\n", 35);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	remove_all(dir);
+}
+
+static void add_one(struct decision_log *log, struct policy *policy, int weight)
+{
+	struct decision *decision = decide(policy, weight, 3);
+	decision_log_know(log, policy);
+	decision_log_add(log, "test", "a", weight, decision, false);
+	decision_free(decision);
+}
+
+static struct policy *policy_of_spec(void)
+{
+	struct error err = {0};
+	struct policy *policy =
+		policy_new("p.lua", policy_text_of_spec, strlen(policy_text_of_spec), &err);
+	EXPECT_TEXT(err.text, "");
+	return policy;
+}
+
+SPEC("decision_log: a full disk costs the decisions of its time, is told, and damages nothing")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	struct rlimit before;
+	struct stat status;
+	EXPECT(mkdtemp(dir) != NULL);
+	struct policy *policy = policy_of_spec();
+	struct decision_log *log = decision_log_open(dir, 0, &err);
+	add_one(log, policy, 1);
+	add_one(log, policy, 2);
+	SCOPED(text) char *path = newest(dir);
+	EXPECT(stat(path, &status) == 0 && getrlimit(RLIMIT_FSIZE, &before) == 0);
+	const struct rlimit full = {(rlim_t)status.st_size + 50, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	EXPECT(setrlimit(RLIMIT_FSIZE, &full) == 0);
+	for (int weight = 3; weight < 6; weight++)
+		add_one(log, policy, weight);
+	EXPECT(setrlimit(RLIMIT_FSIZE, &before) == 0);
+	signal(SIGXFSZ, SIG_DFL);
+	add_one(log, policy, 6);
+	add_one(log, policy, 7);
+	decision_log_close(log);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_TEXT(err.text, "");
+	EXPECT_INT(found.decisions, 4);
+	EXPECT_INT(summary.missed, 3);
+	EXPECT_INT(summary.torn, 0);
+	EXPECT(found.same);
+	EXPECT_INT(found.weight, 7);
+	policy_free(policy);
+	remove_all(dir);
+}
+
+SPEC("decision_log: a directory that is removed under it comes back")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	EXPECT(mkdtemp(dir) != NULL);
+	struct policy *policy = policy_of_spec();
+	struct decision_log *log = decision_log_open(dir, 0, &err);
+	add_one(log, policy, 1);
+	remove_all(dir);
+	add_one(log, policy, 2);
+	add_one(log, policy, 3);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_TEXT(err.text, "");
+	EXPECT_INT(found.decisions, 2);
+	EXPECT(found.same);
+	decision_log_close(log);
+	policy_free(policy);
+	remove_all(dir);
+}
+
+SPEC("decision_log: two that write into one directory leave one log, of which a file is missed")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	EXPECT(mkdtemp(dir) != NULL);
+	struct policy *policy = policy_of_spec();
+	struct decision_log *one = decision_log_open(dir, 2500, &err);
+	struct decision_log *two = decision_log_open(dir, 2500, &err);
+	for (int weight = 1; weight < 60; weight++)
+		add_one(weight % 2 == 0 ? one : two, policy, weight);
+	decision_log_close(one);
+	decision_log_close(two);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_TEXT(err.text, "");
+	EXPECT_INT(found.decisions, 59);
+	EXPECT(found.same);
+	EXPECT(summary.files >= 6);
+	/* The oldest may be gone, as after a while all go; one in the middle may not. */
+	struct dirent **names;
+	int count = scandir(dir, &names, NULL, alphasort); /* ".", "..", files */
+	SCOPED(text) char *oldest = xasprintf("%s/%s", dir, names[2]->d_name);
+	SCOPED(text) char *middle = xasprintf("%s/%s", dir, names[4]->d_name);
+	unlink(oldest);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_TEXT(err.text, "");
+	unlink(middle);
+	EXPECT(!read_back(dir, &found, &summary, &err));
+	EXPECT_CONTAINS(err.text, ".jsonl:1: a file is missing before it, or was changed");
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	policy_free(policy);
+	remove_all(dir);
+}
+
+SPEC("decision_log: a clock that is put back leaves the files in their order")
+{
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	struct found found;
+	struct log_summary summary;
+	struct error err = {0};
+	EXPECT(mkdtemp(dir) != NULL);
+	write_some(dir, 2000, 60, 90);
+	write_some(dir, 2000, 10, 40);
+	EXPECT(read_back(dir, &found, &summary, &err));
+	EXPECT_TEXT(err.text, "");
+	EXPECT_INT(found.decisions, 60);
+	EXPECT_INT(found.weight, 39);
+	remove_all(dir);
+}
+
 SPEC("decision_log: a place that cannot be written is told at the start")
 {
 	struct error err = {0};
-	EXPECT(decision_log_open("/proc/nowhere", 0, 0, &err) == NULL);
+	EXPECT(decision_log_open("/proc/nowhere", 0, &err) == NULL);
 	EXPECT_CONTAINS(err.text, "/proc/nowhere");
 }
