@@ -27,4 +27,24 @@ function pairs(map)
   end
 end
 
+local raw_get <const>, raw_setmetatable <const> = rawget, setmetatable
+
+--- A finalizer would run where nobody counts its instructions.
+function setmetatable(value, metatable)
+  if raw_type(metatable) == "table" and raw_get(metatable, "__gc") ~= nil then
+    error("a metatable of a driver has no __gc", 2)
+  end
+  return raw_setmetatable(value, metatable)
+end
+
+local move <const>, moved_max <const> = table.move, 1000000
+
+--- The stock one goes through all positions, whether anything is there or not.
+function table.move(from, first, last, ...)
+  if last - first >= moved_max or last - first < -1 and last > first then
+    error("table.move of more than a million values", 2)
+  end
+  return move(from, first, last, ...)
+end
+
 return true

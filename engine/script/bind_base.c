@@ -76,7 +76,7 @@ int bind_charge(lua_State *L)
 {
 	lua_Integer units = luaL_checkinteger(L, 1);
 	if (units > 0)
-		meter_charge(L, (size_t)units);
+		charge_work(L, (size_t)units);
 	return 0;
 }
 
@@ -136,12 +136,12 @@ int bind_keys(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	meter_charge(L, meter_scan_work(L));
+	charge_work(L, meter_scan_work(L));
 	lua_newtable(L);
 	lua_Integer count = 0;
 	for (lua_pushnil(L); lua_next(L, 1) != 0;) {
 		lua_pop(L, 1);
-		meter_charge(L, 10);
+		charge_work(L, 10);
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, 2, ++count);
 	}

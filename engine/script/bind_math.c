@@ -43,7 +43,7 @@ static double rounded(function_of_one *one, function_of_two *two, double x, doub
 static int of_one(lua_State *L, function_of_one *function)
 {
 	double x = luaL_checknumber(L, 1);
-	meter_charge(L, ROUNDING_WORK);
+	charge_work(L, ROUNDING_WORK);
 	lua_pushnumber(L, rounded(function, NULL, x, 0));
 	return 1;
 }
@@ -51,7 +51,7 @@ static int of_one(lua_State *L, function_of_one *function)
 static int of_two(lua_State *L, function_of_two *function, double y)
 {
 	double x = luaL_checknumber(L, 1);
-	meter_charge(L, ROUNDING_WORK);
+	charge_work(L, ROUNDING_WORK);
 	lua_pushnumber(L, rounded(NULL, function, x, y));
 	return 1;
 }
@@ -108,7 +108,7 @@ static int math_log(lua_State *L)
 	if (base == 10)
 		return of_one(L, mpfr_log10);
 	double x = luaL_checknumber(L, 1);
-	meter_charge(L, 2 * ROUNDING_WORK);
+	charge_work(L, 2 * ROUNDING_WORK);
 	double quotient = rounded(mpfr_log, NULL, x, 0) / rounded(mpfr_log, NULL, base, 0);
 	lua_pushnumber(L, isnan(quotient) ? NAN : quotient);
 	return 1;

@@ -17,7 +17,7 @@ enum { CALL_WORK = 10, BYTES_A_UNIT = 8, VALUES_MAX = 200 };
 static const char *check_text(lua_State *L, int argument, size_t *len)
 {
 	const char *text = luaL_checklstring(L, argument, len);
-	meter_charge(L, CALL_WORK + *len / BYTES_A_UNIT);
+	charge_work(L, CALL_WORK + *len / BYTES_A_UNIT);
 	return text;
 }
 
@@ -106,7 +106,7 @@ static int string_rep(lua_State *L)
 	if ((lua_Unsigned)count > METER_TEXT_MAX / (len + between_len))
 		return luaL_error(L, "string.rep: too long");
 	size_t whole = (size_t)count * (len + between_len) - between_len;
-	meter_charge(L, CALL_WORK + whole / BYTES_A_UNIT + (size_t)count);
+	charge_work(L, CALL_WORK + whole / BYTES_A_UNIT + (size_t)count);
 	luaL_Buffer buffer;
 	char *into = luaL_buffinitsize(L, &buffer, whole);
 	for (lua_Integer i = 0; i < count; i++) {
@@ -147,7 +147,7 @@ static int string_char(lua_State *L)
 {
 	int count = lua_gettop(L);
 	luaL_Buffer buffer;
-	meter_charge(L, CALL_WORK + (size_t)count);
+	charge_work(L, CALL_WORK + (size_t)count);
 	char *into = luaL_buffinitsize(L, &buffer, (size_t)count);
 	for (int i = 1; i <= count; i++) {
 		lua_Integer byte = luaL_checkinteger(L, i);
@@ -240,7 +240,7 @@ static int next_match(lua_State *L)
 	size_t from = (size_t)lua_tointeger(L, lua_upvalueindex(3));
 	lua_Integer last = lua_tointeger(L, lua_upvalueindex(4));
 	struct pattern pattern;
-	meter_charge(L, CALL_WORK);
+	charge_work(L, CALL_WORK);
 	pattern_init(&pattern, L, text, len, source, source_len);
 	for (; from <= len; from++) {
 		pattern.count = 0;
@@ -276,7 +276,7 @@ static void add_text(lua_State *L, luaL_Buffer *buffer, struct pattern *pattern,
 {
 	size_t len;
 	const char *with = lua_tolstring(L, 3, &len);
-	meter_charge(L, len / BYTES_A_UNIT);
+	charge_work(L, len / BYTES_A_UNIT);
 	for (size_t i = 0; i < len; i++) {
 		if (with[i] != '%') {
 			luaL_addchar(buffer, with[i]);
@@ -403,7 +403,7 @@ static void format_text(lua_State *L, luaL_Buffer *buffer, const char *spec, int
 	lua_pushvalue(L, argument);
 	lua_call(L, 1, 1);
 	const char *text = lua_tolstring(L, -1, &len);
-	meter_charge(L, len / BYTES_A_UNIT);
+	charge_work(L, len / BYTES_A_UNIT);
 	if (spec[1] == '\0') {
 		luaL_addvalue(buffer);
 		return;
@@ -466,7 +466,7 @@ static int string_format(lua_State *L)
 		char letter = *p++;
 		if (++argument > count)
 			return luaL_argerror(L, argument, "no value");
-		meter_charge(L, 50);
+		charge_work(L, 50);
 		if (letter == 's')
 			format_text(L, &buffer, spec, argument);
 		else if (letter != '\0' && strchr("dicxXoaAeEfFgG", letter) != NULL)

@@ -134,9 +134,22 @@ void *meter_allocate(void *owner, void *block, size_t old, size_t size)
 	return moved;
 }
 
+static void charge_call(lua_State *L, size_t units)
+{
+	struct meter *meter = meter_of(L);
+	if (!meter->running)
+		return;
+	if (!meter->spent)
+		work(meter, units > METER_WORK ? METER_WORK : units);
+	if (!meter->spent)
+		return;
+	note_caller(meter);
+	luaL_error(L, "%sthe policy was stopped: %s", meter->where, meter->why);
+}
+
 lua_State *meter_open(struct meter *meter)
 {
-	*meter = (struct meter){.why = ""};
+	*meter = (struct meter){.charger = {charge_call}, .why = ""};
 	meter->L = lua_newstate(meter_allocate, meter);
 	*(struct meter **)lua_getextraspace(meter->L) = meter;
 	lua_gc(meter->L, LUA_GCSTOP);
@@ -179,19 +192,6 @@ void meter_end(struct meter *meter)
 void meter_collect(struct meter *meter)
 {
 	lua_gc(meter->L, LUA_GCCOLLECT);
-}
-
-void meter_charge(lua_State *L, size_t units)
-{
-	struct meter *meter = meter_of(L);
-	if (!meter->running)
-		return;
-	if (!meter->spent)
-		work(meter, units > METER_WORK ? METER_WORK : units);
-	if (!meter->spent)
-		return;
-	note_caller(meter);
-	luaL_error(L, "%sthe policy was stopped: %s", meter->where, meter->why);
 }
 
 size_t meter_scan_work(lua_State *L)

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "script/charge.h"
+
 enum {
 	METER_WORK = 500000, /* units a call: 2 to 8 ms; a stock policy's hook takes some hundred */
 	METER_BYTES = 8 * 1024 * 1024, /* a call, on top of what was there before it */
@@ -33,6 +35,7 @@ struct meter_allowance {
 #define METER_TRUSTED "sandbox.lua"
 
 struct meter {
+	struct charger charger; /* first */
 	lua_State *L;
 	size_t bytes; /* held now */
 	bool running; /* a call is metered now */
@@ -59,8 +62,6 @@ void meter_begin(struct meter *meter, struct meter_allowance *allowance);
 void meter_end(struct meter *meter);
 void meter_collect(struct meter *meter);
 
-/* For library functions: raises when the call has not so much work left, before it is done. */
-void meter_charge(lua_State *L, size_t units);
 /* What a scan over a whole table may cost: parts that were emptied are as long as ever. */
 size_t meter_scan_work(lua_State *L);
 bool meter_is_spent(lua_State *L);

@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "script/meter.h"
+#include "script/charge.h"
 
 enum {
 	CAPTURE_OPEN = -1,
@@ -26,7 +26,7 @@ static void count_work(struct pattern *pattern)
 	if (++pattern->work < WORK_BEFORE_CHARGE)
 		return;
 	pattern->work = 0;
-	meter_charge(pattern->L, WORK_BEFORE_CHARGE);
+	charge_work(pattern->L, WORK_BEFORE_CHARGE);
 }
 
 static const char *fail(struct pattern *pattern, const char *why)
@@ -223,7 +223,7 @@ static const char *match_again(struct pattern *pattern, const char *at, char dig
 	if (i < 0 || i >= pattern->count || pattern->captures[i].len < 0)
 		return fail(pattern, "invalid capture index in pattern");
 	size_t len = (size_t)pattern->captures[i].len;
-	meter_charge(pattern->L, len / 32);
+	charge_work(pattern->L, len / 32);
 	if ((size_t)(pattern->text_end - at) < len ||
 	    memcmp(pattern->captures[i].start, at, len) != 0)
 		return NULL;

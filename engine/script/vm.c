@@ -8,15 +8,19 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "script/bind.h"
 #include "script/bind_json.h"
+#include "script/charge.h"
 #include "script/embed.h"
 
 enum {
 	INSTRUCTIONS_STEP = 1000,
-	LEVELS_SHOWN = 4, /* of the calls that led to an error */
+	WORK_AN_INSTRUCTION = 8, /* of library functions: drivers read long answers with them */
+	LEVELS_SHOWN = 4,	 /* of the calls that led to an error */
 };
 
 struct vm {
+	struct charger charger; /* first */
 	lua_State *L;
 	char *name;
 	size_t bytes;
@@ -34,6 +38,17 @@ static struct vm *owner_of(lua_State *L)
 
 /* ---- budgets ---- */
 
+static void count_instructions(lua_State *L, lua_Debug *activation);
+
+static void spend(struct vm *vm, lua_State *L, const char *why)
+{
+	if (vm->spent)
+		return;
+	vm->spent = true;
+	vm->why = why;
+	lua_sethook(L, count_instructions, LUA_MASKCOUNT, 1);
+}
+
 /* Once spent, every further instruction raises: neither pcall nor a closing variable gets on. */
 static void count_instructions(lua_State *L, lua_Debug *activation)
 {
@@ -43,11 +58,20 @@ static void count_instructions(lua_State *L, lua_Debug *activation)
 		vm->left -= INSTRUCTIONS_STEP;
 		if (vm->left > 0)
 			return;
-		vm->spent = true;
-		vm->why = "it ran for too long";
-		lua_sethook(L, count_instructions, LUA_MASKCOUNT, 1);
+		spend(vm, L, "it ran for too long");
 	}
 	luaL_error(L, "stopped: %s", vm->why);
+}
+
+/* A pattern that backtracks for ever is one instruction. */
+static void charge_call(lua_State *L, size_t units)
+{
+	struct vm *vm = owner_of(L);
+	vm->left -= (long)(units / WORK_AN_INSTRUCTION) + 1;
+	if (vm->left <= 0)
+		spend(vm, L, "it ran for too long");
+	if (vm->spent)
+		luaL_error(L, "stopped: %s", vm->why);
 }
 
 static void *allocate(void *owner, void *block, size_t old, size_t size)
@@ -61,11 +85,7 @@ static void *allocate(void *owner, void *block, size_t old, size_t size)
 		return NULL;
 	}
 	if (vm->metered && size > old && vm->bytes - old + size > DRIVER_BYTES_MAX) {
-		if (!vm->spent) {
-			vm->spent = true;
-			vm->why = "it used too much memory";
-			lua_sethook(vm->L, count_instructions, LUA_MASKCOUNT, 1);
-		}
+		spend(vm, vm->L, "it used too much memory");
 		return NULL;
 	}
 	void *moved = xrealloc(block, size);
@@ -254,6 +274,20 @@ struct opening {
 	const struct vm_module *modules;
 };
 
+/* The stock functions that one call can keep busy for ever, in place of them counted ones. */
+static void open_counted(lua_State *L)
+{
+	static const char *const counted[] = {"find", "match", "gmatch", "gsub"};
+	lua_getglobal(L, LUA_STRLIBNAME);
+	lua_pushcfunction(L, bind_string);
+	lua_call(L, 0, 1);
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
+		lua_getfield(L, -1, counted[i]);
+		lua_setfield(L, -3, counted[i]);
+	}
+	lua_pop(L, 2);
+}
+
 static int open_state(lua_State *L)
 {
 	const struct opening *opening = lua_touserdata(L, 1);
@@ -267,6 +301,7 @@ static int open_state(lua_State *L)
 		luaL_requiref(L, library->name, library->func, 1);
 		lua_pop(L, 1);
 	}
+	open_counted(L);
 	for (size_t i = 0; unsafe[i] != NULL; i++) {
 		lua_pushnil(L);
 		lua_setglobal(L, unsafe[i]);
@@ -295,6 +330,7 @@ struct vm *vm_new(const char *name, const struct vm_module *modules, struct erro
 {
 	struct opening opening = {modules};
 	struct vm *vm = xcalloc(1, sizeof(*vm));
+	vm->charger.charge = charge_call;
 	vm->name = xstrdup(name);
 	vm->L = lua_newstate(allocate, vm);
 	*(struct vm **)lua_getextraspace(vm->L) = vm;

@@ -165,6 +165,12 @@ static bool has_text(const cJSON *list, const char *text)
 	return false;
 }
 
+/* An empty table of Lua may be either. */
+static bool is_list(const cJSON *answer)
+{
+	return cJSON_IsArray(answer) || (cJSON_IsObject(answer) && answer->child == NULL);
+}
+
 static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *paths,
 		  struct error *err)
 {
@@ -172,6 +178,8 @@ static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *
 	const cJSON *path;
 	if (!ask(view, "needs", NULL, objects, &answer, err))
 		return false;
+	if (!is_list(answer))
+		return wrong(view, "needs", "must return a list of paths of objects", err);
 	cJSON_ArrayForEach(path, answer)
 	{
 		struct kube_ref ref;
@@ -196,7 +204,7 @@ static bool is_sound(const struct traffic_view *view, const char *function, cons
 		return wrong(view, function, "must return a table", err);
 	cJSON_ArrayForEach(item, answer)
 	{
-		bool known = cJSON_IsArray(item) || cJSON_GetArraySize(item) == 0;
+		bool known = is_list(item);
 		for (size_t i = 0; known && strcmp(words[i], item->string) != 0; i++)
 			known = words[i + 1] != NULL;
 		if (!known)
@@ -207,7 +215,12 @@ static bool is_sound(const struct traffic_view *view, const char *function, cons
 	cJSON_ArrayForEach(item, json_get(answer, "own"))
 	{
 		if (!traffic_path(view->driver, item, path, err))
-			return false;
+			return error_set(err, ERROR_SCRIPT,
+					 "%s: %s: own must list objects of the kinds that the file "
+					 "says; %s %s is none",
+					 driver_path(script_of(view)->file), function,
+					 json_string_or(item, "apiVersion", "(no apiVersion)"),
+					 json_string_or(item, "kind", "(no kind)"));
 	}
 	cJSON_ArrayForEach(item, json_get(answer, "edit"))
 	{
@@ -260,6 +273,12 @@ static bool is_percent(double number)
 	return number >= 0 && number <= 100 && number == (double)(int)number;
 }
 
+/* Nothing is said of what is not there. */
+static double weight_of(const cJSON *answer, const char *side)
+{
+	return json_get(answer, side) == NULL ? 0 : json_number(answer, side, -1);
+}
+
 static enum traffic_state observed(const struct traffic_view *view, const cJSON *objects,
 				   struct split *split, struct error *why)
 {
@@ -278,8 +297,7 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 	if (!ask(view, "observed", NULL, objects, &answer, why))
 		return TRAFFIC_BROKEN;
 	const char *name = json_string_or(answer, "state", "");
-	double primary = json_number(answer, "primary", 0);
-	double canary = json_number(answer, "canary", 0);
+	double primary = weight_of(answer, "primary"), canary = weight_of(answer, "canary");
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		if (strcmp(states[i].name, name) != 0)
 			continue;
@@ -302,21 +320,26 @@ static enum traffic_state observed(const struct traffic_view *view, const cJSON 
 static void check(const struct traffic_view *view, struct spec_problems *problems)
 {
 	SCOPED(json) cJSON *answer = NULL;
+	static const char must[] = "must return a list of {path, text}";
 	struct error err = {0};
 	const cJSON *item;
-	if (!ask(view, "check", NULL, NULL, &answer, &err)) {
-		problem_error(problems, "spec.provider", "%s", err.text);
-		return;
-	}
+	(void)!ask(view, "check", NULL, NULL, &answer, &err);
+	if (answer != NULL && !is_list(answer))
+		(void)!wrong(view, "check", must, &err);
 	cJSON_ArrayForEach(item, answer)
 	{
-		const char *path = json_string_or(item, "path", "spec.provider");
-		const char *text = json_string_or(item, "text", "is nothing for this provider");
+		const char *path = json_string(item, "path"), *text = json_string(item, "text");
+		if (path == NULL || text == NULL) {
+			(void)!wrong(view, "check", must, &err);
+			break;
+		}
 		if (json_bool(item, "warning", false))
 			problem_warning(problems, path, "%s", text);
 		else
 			problem_error(problems, path, "%s", text);
 	}
+	if (err.text[0] != '\0')
+		problem_error(problems, "spec.provider", "%s", err.text);
 }
 
 static const char *plural(const struct traffic_driver *driver, const char *api_version,

@@ -191,6 +191,30 @@ SPEC("driver: what loops or hoards is stopped, whatever it catches")
 	expect_part("local t = {} for i = 1, 1e9 do t[i] = { i } end", "0",
 		    "stopped: it used too much memory");
 	expect_part("return string.rep('x', 1 << 30)", "0", "stopped: it used too much memory");
+	expect_part("return string.find(string.rep('x', 30000), string.rep('.-', 20) .. 'y')", "0",
+		    "stopped: it ran for too long");
+	expect_part(
+		"return select(2, string.rep('x', 30000):gsub(string.rep('.-', 20) .. 'y', ''))",
+		"0", "stopped: it ran for too long");
+	expect_part("return table.move({}, 1, 1 << 62, 2)", "0", "more than a million values");
+	expect_part("return table.move({}, -1 << 62, 1 << 62, 2)", "0", "more than a million");
+	expect_part(
+		"for i = 1, 1e9 do setmetatable({}, { __gc = function() while true do end end }) "
+		"end",
+		"0", "has no __gc");
+}
+
+SPEC("driver: patterns mean what they mean in Lua, also on long answers")
+{
+	expect_answer(
+		"return { string.find('a.b', '.', 1, true), string.match('k=v', '^(%w+)=(%w*)$'), "
+		"string.gsub('a b', '%w', { a = 'x' }), #string.rep('line\\n', 200000):gsub('\\n', "
+		"'') }",
+		"0", "[2,\"k\",\"x b\",800000]");
+	expect_answer(
+		"local n = 0 for _ in string.gmatch(string.rep('a,b\\n', 300000), '[^\\n]+') do "
+		"n = n + 1 end return n",
+		"0", "300000");
 }
 
 SPEC("driver: has no way out")
@@ -312,6 +336,80 @@ SPEC("driver: a traffic driver with a mistake is refused in one sentence")
 	expect_refused("return {kinds={}, " CAN ", " DOES "}", ".lua: name must be a string");
 	expect_refused("local x = nil + 1 return {}",
 		       ".lua:1: attempt to perform arithmetic on a nil");
+}
+
+/* What `M.FUNCTION` of a good driver answers is `body` instead: the sentence about it. */
+static void expect_complaint(const char *function, const char *body, const char *part)
+{
+	static const char canary_text[] =
+		"{\"metadata\":{\"name\":\"web\",\"namespace\":\"test\"},\"spec\":{\"targetRef\":{"
+		"\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"name\":\"web\"},\"service\":{"
+		"\"port\":80},\"analysis\":{\"interval\":\"10s\",\"threshold\":3,\"stepWeight\":50}"
+		"}}";
+	struct overlay overlay;
+	struct error err = {0};
+	struct spec_problems problems = {0};
+	const struct spec_options options = {.default_provider = "kubernetes"};
+	const struct split split = {.primary = 100};
+	char name[40];
+	static int count; /* those of one name are one driver */
+	SCOPED(text)
+	char *text = xasprintf("local M = {name='odd%d', kinds={}, " CAN ", " DOES "}\n"
+			       "function M.%s()\n%s\nend return M",
+			       count++, function, body);
+	enter(&overlay, "traffic", text);
+	text_copy(name, sizeof(name), strrchr(overlay.file, '/') + 1);
+	*strchr(name, '.') = '\0';
+	const struct traffic_driver *driver = traffic_find(name, &err);
+	EXPECT_TEXT(err.text, "");
+	SCOPED(json) cJSON *canary = cJSON_Parse(canary_text);
+	SCOPED(json) cJSON *objects = cJSON_CreateObject();
+	SCOPED(json) cJSON *paths = cJSON_CreateArray();
+	struct canary_spec *spec = canary_spec_new(canary, &options, &problems);
+	const struct traffic_view view = {.driver = driver, .spec = spec};
+	struct split live;
+	if (strcmp(function, "needs") == 0)
+		EXPECT(!driver->needs(&view, objects, paths, &err));
+	else if (strcmp(function, "observed") == 0)
+		EXPECT_INT(driver->observed(&view, objects, &live, &err), TRAFFIC_BROKEN);
+	else if (strcmp(function, "desired") == 0)
+		EXPECT(driver->desired(&view, &split, objects, &err) == NULL);
+	else
+		driver->check(&view, &problems);
+	if (strcmp(function, "check") == 0 && problems.count > 0)
+		text_copy(err.text, sizeof(err.text), problems.items[problems.count - 1].text);
+	EXPECT_CONTAINS(err.text, part);
+	EXPECT_CONTAINS(err.text, "lua/traffic/try");
+	canary_spec_free(spec);
+	spec_problems_fini(&problems);
+	leave(&overlay);
+}
+
+SPEC("driver: what a traffic driver answers is checked, and told with the file and the function")
+{
+	static const char *const no_lists[] = {"return 7", "return 'x'", "return true"};
+	for (size_t i = 0; i < ARRAY_LEN(no_lists); i++) {
+		expect_complaint("needs", no_lists[i], ": needs: must return a list of paths");
+		expect_complaint("desired", no_lists[i], ": desired: must return a table");
+		expect_complaint("observed", no_lists[i], ": observed: the state must be live");
+		expect_complaint("check", no_lists[i],
+				 ": check: must return a list of {path, text}");
+	}
+	expect_complaint("needs", "return {a = '/api/v1/namespaces/n/services/s'}",
+			 ": needs: must");
+	expect_complaint("needs", "return {7}", ": needs: must return a list of paths");
+	expect_complaint("desired", "return {own = 'x'}", ": desired: must return lists");
+	expect_complaint("desired", "return {delete = 7}", ": desired: must return lists");
+	expect_complaint("desired", "return {own = {{kind = 'Pod'}}}", ": desired: own must list");
+	expect_complaint("observed", "return {state = 'live', primary = 1.5, canary = 0}",
+			 ": observed: weights must be whole numbers");
+	expect_complaint("observed", "return {state = 'live', primary = '100', canary = 0}",
+			 ": observed: weights must be whole numbers");
+	expect_complaint("check", "return {{path = 5, text = {}}}", ": check: must return a list");
+	expect_complaint("check", "local x = nil return x.y",
+			 ".lua:3: attempt to index a nil value");
+	expect_complaint("observed", "return ('x'):rep(30000):find(('.-'):rep(20) .. 'y')",
+			 "stopped: it ran for too long");
 }
 
 SPEC("driver: forms that mean the same are one driver, and a form that there is not is refused")
