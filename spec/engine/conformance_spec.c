@@ -145,11 +145,23 @@ static cJSON *parsed(const char *text)
 	return json;
 }
 
+/* From now on the trial is about this canary. */
+static void stand_for(struct trial *trial, const cJSON *canary)
+{
+	struct spec_problems problems = {0};
+	const struct spec_options options = {.default_provider = "kubernetes"};
+	canary_spec_free(trial->spec);
+	trial->spec = canary_spec_new(canary, &options, &problems);
+	for (size_t i = 0; i < problems.count; i++)
+		EXPECT(problems.items[i].warning);
+	spec_problems_fini(&problems);
+	trial->view.spec = trial->spec;
+	trial->view.match = trial->spec->match;
+}
+
 static void begin(struct trial *trial, const char *provider, const char *match)
 {
 	struct error err = {0};
-	struct spec_problems problems = {0};
-	const struct spec_options options = {.default_provider = "kubernetes"};
 	*trial = (struct trial){.provider = provider,
 				.label = {"app", "web"},
 				.objects = cJSON_CreateObject(),
@@ -161,19 +173,14 @@ static void begin(struct trial *trial, const char *provider, const char *match)
 		json_put_number(canary, "spec.analysis.iterations", 2);
 		json_remove(canary, "spec.analysis.stepWeight");
 	}
-	trial->spec = canary_spec_new(canary, &options, &problems);
-	for (size_t i = 0; i < problems.count; i++)
-		EXPECT(problems.items[i].warning);
-	spec_problems_fini(&problems);
 	status_init(&trial->status);
 	trial->status.phase = PHASE_PROGRESSING;
 	trial->view = (struct traffic_view){
 		.driver = traffic_find(provider, &err),
-		.spec = trial->spec,
 		.label = &trial->label,
-		.match = trial->spec->match,
 		.status = &trial->status,
 	};
+	stand_for(trial, canary);
 	EXPECT_TEXT(err.text, "");
 	SCOPED(json) cJSON *world = parsed(world_text);
 	const cJSON *object;
@@ -303,10 +310,24 @@ SPEC("conformance: weights set are weights read, and applied twice is applied on
 	try_all(try_weights, NULL, false, false);
 }
 
+/* How often a text stands in what would be written. */
+static int count_rendered(struct trial *trial, struct split split, const char *word)
+{
+	SCOPED(json) cJSON *desired = render(trial, split);
+	SCOPED(text) char *text = json_text(desired);
+	int count = 0;
+	for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+		count++;
+	return count;
+}
+
 static void try_match(struct trial *trial)
 {
 	apply_split(trial, (struct split){.primary = 100});
 	apply_split(trial, (struct split){.canary = 100});
+	/* Without its condition the route would lead everybody there. */
+	if (count_rendered(trial, (struct split){.canary = 100}, "\"insider\"") == 0)
+		spec_fail(__FILE__, __LINE__, "%s: the condition is nowhere", trial->provider);
 	apply_split(trial, (struct split){.primary = 100});
 }
 
@@ -341,6 +362,47 @@ static void try_rest(struct trial *trial)
 SPEC("conformance: those who do not match stay with the primary")
 {
 	try_all(try_rest, match_text, true, false);
+}
+
+static void expect_cookies(struct trial *trial, struct split split, int least, int most)
+{
+	int count = count_rendered(trial, split, "abcdefghij");
+	if (count < least || count > most)
+		spec_fail(__FILE__, __LINE__, "%s: at %d%% the cookie is rendered %d times",
+			  trial->provider, split.canary, count);
+	apply_split(trial, split);
+}
+
+static void try_stick(struct trial *trial)
+{
+	SCOPED(json) cJSON *canary = parsed(canary_text);
+	json_put_string(canary, "spec.provider", trial->provider);
+	json_put_string(canary, "spec.analysis.sessionAffinity.cookieName", "c");
+	stand_for(trial, canary);
+	expect_cookies(trial, (struct split){.primary = 100}, 0, 0);
+	/* It is given to some, and known again. */
+	expect_cookies(trial, (struct split){.primary = 90, .canary = 10}, 2, 100);
+	expect_cookies(trial, (struct split){.primary = 50, .canary = 50}, 2, 100);
+	/* Whoever still has it loses it. */
+	text_copy(trial->status.previous_cookie, COOKIE_TEXT_MAX, "c=abcdefghij");
+	expect_cookies(trial, (struct split){.primary = 100}, 2, 100);
+	trial->status.previous_cookie[0] = '\0';
+	expect_cookies(trial, (struct split){.primary = 100}, 0, 0);
+}
+
+SPEC("conformance: who has come to the canary stays there, until it has no traffic")
+{
+	struct providers providers;
+	find_providers(&providers);
+	for (size_t i = 0; i < providers.count; i++) {
+		struct trial trial;
+		if (traffic_find(providers.names[i], NULL)->can_stick) {
+			begin(&trial, providers.names[i], NULL);
+			try_stick(&trial);
+			end(&trial);
+		}
+		free(providers.names[i]);
+	}
 }
 
 static void try_mirror(struct trial *trial)
@@ -455,6 +517,19 @@ static void expect_survives(struct spoiling *spoiling)
 	spoiling->tried++;
 }
 
+/* Takes each member away, one after the other. */
+static void rob(struct spoiling *spoiling, cJSON *parent)
+{
+	for (int i = cJSON_GetArraySize(parent); i > 0; i--) {
+		cJSON *member = cJSON_DetachItemFromArray(parent, 0);
+		expect_survives(spoiling);
+		if (cJSON_IsArray(parent))
+			cJSON_AddItemToArray(parent, member);
+		else
+			cJSON_AddItemToObject(parent, member->string, member);
+	}
+}
+
 /* Puts each kind of garbage in the place of each value, one after the other. */
 static void spoil(struct spoiling *spoiling, cJSON *value)
 {
@@ -471,6 +546,8 @@ static void spoil(struct spoiling *spoiling, cJSON *value)
 		value->valuestring = good.valuestring;
 		value->valuedouble = good.valuedouble;
 	}
+	if (value->child != NULL)
+		rob(spoiling, value);
 	for (cJSON *child = value->child; child != NULL; child = child->next)
 		spoil(spoiling, child);
 }
