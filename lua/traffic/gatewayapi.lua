@@ -159,7 +159,8 @@ return function(provider)
 
   local function path_of(canary)
     local kind, name = ref_of(canary)
-    return route.path(version, M.adopts[kind], canary.namespace, name)
+    local served = kind == "GRPCRoute" and "gateway.networking.k8s.io/v1" or version -- it never had another
+    return route.path(served, M.adopts[kind], canary.namespace, name)
   end
 
   local function where_of(canary)

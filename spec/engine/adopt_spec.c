@@ -21,7 +21,7 @@ static const char canary_text[] =
 	"\"kind\":\"Deployment\",\"name\":\"web\"},\"service\":{\"port\":80},\"analysis\":{"
 	"\"interval\":\"10s\",\"threshold\":3,\"stepWeight\":50}}}";
 
-/* Where the three kinds have what. */
+/* Where the kinds have what. */
 static const struct form {
 	const char *provider, *api_version, *kind, *plural, *list, *backends;
 } forms[] = {
@@ -31,6 +31,11 @@ static const struct form {
 	 "backendRefs"},
 	{"istio", "networking.istio.io/v1beta1", "VirtualService", "virtualservices", "http",
 	 "route"},
+	{"gatewayapi:v1beta1", "gateway.networking.k8s.io/v1beta1", "HTTPRoute", "httproutes",
+	 "rules", "backendRefs"},
+	/* There never was a v1beta1 of it. */
+	{"gatewayapi:v1beta1", "gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes", "rules",
+	 "backendRefs"},
 };
 
 static cJSON *parsed(const char *text)
