@@ -54,13 +54,17 @@ static const struct {
 	[START] = {"process_start_time_seconds", "gauge", "Start time since 1970 in seconds."},
 };
 
-/* Of the reference's client library. */
-static const double bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+static const double bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+				2.5,   5,    10,    30,	  60,  120,  300, 600};
+enum {
+	BOUNDS_USUAL = 11, /* of the reference's client library */
+	BOUNDS_LATE = ARRAY_LEN(bounds),
+};
 
 struct histogram {
-	uint32_t counts[ARRAY_LEN(bounds) +
-			1]; /* each of its own range; the last is what is above */
 	double sum;
+	size_t bound_count;
+	uint32_t counts[]; /* each of its own range; the last is what is above */
 };
 
 /* Releases that ended in one way. */
@@ -96,7 +100,7 @@ struct exporter {
 	size_t count, room;
 	char **empty; /* namespaces that had canaries */
 	size_t empty_count;
-	struct histogram lateness;
+	struct histogram *lateness;
 	double values[FAMILIES]; /* of the process */
 	bool has_value[FAMILIES];
 };
@@ -167,10 +171,18 @@ static void item_free(struct item *item)
 	free(item);
 }
 
+static struct histogram *histogram_new(size_t bound_count)
+{
+	struct histogram *histogram =
+		xcalloc(1, sizeof(*histogram) + (bound_count + 1) * sizeof(histogram->counts[0]));
+	histogram->bound_count = bound_count;
+	return histogram;
+}
+
 static void observe(struct histogram *histogram, double seconds)
 {
 	size_t i = 0;
-	while (i < ARRAY_LEN(bounds) && seconds > bounds[i])
+	while (i < histogram->bound_count && seconds > bounds[i])
 		i++;
 	histogram->counts[i]++;
 	histogram->sum += seconds;
@@ -219,6 +231,7 @@ struct exporter *exporter_new(const char *mesh_provider)
 {
 	struct exporter *exporter = xcalloc(1, sizeof(*exporter));
 	SCOPED(text) char *provider = escaped(mesh_provider);
+	exporter->lateness = histogram_new(BOUNDS_LATE);
 	exporter->info = xasprintf("mesh_provider=\"%s\",version=\"%s\"", provider, SLUICE_VERSION);
 	return exporter;
 }
@@ -234,6 +247,7 @@ void exporter_free(struct exporter *exporter)
 	free(exporter->empty);
 	free(exporter->items);
 	free(exporter->info);
+	free(exporter->lateness);
 	free(exporter);
 }
 
@@ -278,7 +292,7 @@ void exporter_commit(struct exporter *exporter, const struct canary_spec *spec, 
 	struct item *item = item_of(exporter, spec->namespace, spec->name, spec->target_name);
 	if (before == PHASE_PROGRESSING || before == PHASE_WAITING_PROMOTION) {
 		if (item->duration == NULL)
-			item->duration = xcalloc(1, sizeof(*item->duration));
+			item->duration = histogram_new(BOUNDS_USUAL);
 		observe(item->duration, (double)took_us / 1e6);
 	}
 	if (before == after || (after != PHASE_SUCCEEDED && after != PHASE_FAILED))
@@ -320,7 +334,7 @@ void exporter_sample(struct exporter *exporter, const struct canary_spec *spec, 
 void exporter_late(struct exporter *exporter, int64_t late_us)
 {
 	if (exporter != NULL)
-		observe(&exporter->lateness, (double)late_us / 1e6);
+		observe(exporter->lateness, (double)late_us / 1e6);
 }
 
 void exporter_set(struct exporter *exporter, const char *name, double value)
@@ -349,9 +363,9 @@ static void write_histogram(struct buf *into, const char *name, const char *labe
 {
 	const char *comma = labels[0] == '\0' ? "" : ",";
 	uint64_t count = 0;
-	for (size_t i = 0; i <= ARRAY_LEN(bounds); i++) {
+	for (size_t i = 0; i <= histogram->bound_count; i++) {
 		char bound[32] = "+Inf";
-		if (i < ARRAY_LEN(bounds))
+		if (i < histogram->bound_count)
 			json_number_text(bounds[i], bound);
 		count += histogram->counts[i];
 		buf_printf(into, "%s_bucket{%s%sle=\"%s\"} %llu\n", name, labels, comma, bound,
@@ -467,7 +481,7 @@ static void write_process(const struct exporter *exporter, struct buf *into)
 	bool headed = false;
 	char number[32];
 	head(into, LATENESS, &headed);
-	write_histogram(into, families[LATENESS].name, "", &exporter->lateness);
+	write_histogram(into, families[LATENESS].name, "", exporter->lateness);
 	for (enum family family = LEADER; family < FAMILIES; family++) {
 		headed = false;
 		if (!exporter->has_value[family])

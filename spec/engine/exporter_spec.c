@@ -81,3 +81,17 @@ SPEC("exporter: a deleted canary is not told of any more, and who does not act t
 	EXPECT_CONTAINS(gone, "flagger_canary_total{namespace=\"test\"} 0\n");
 	exporter_free(exporter);
 }
+
+SPEC("exporter: a tick that is minutes late is told of, too")
+{
+	struct exporter *exporter = exporter_new("appmesh");
+	exporter_late(exporter, 2000);
+	exporter_late(exporter, 90 * 1000 * 1000);
+	SCOPED(text) char *text = scrape(exporter);
+	EXPECT_CONTAINS(text, "sluice_tick_lateness_seconds_bucket{le=\"0.005\"} 1\n");
+	EXPECT_CONTAINS(text, "sluice_tick_lateness_seconds_bucket{le=\"60\"} 1\n"
+			      "sluice_tick_lateness_seconds_bucket{le=\"120\"} 2\n");
+	EXPECT_CONTAINS(text, "sluice_tick_lateness_seconds_bucket{le=\"+Inf\"} 2\n");
+	EXPECT_CONTAINS(text, "sluice_tick_lateness_seconds_count 2\n");
+	exporter_free(exporter);
+}
