@@ -378,6 +378,17 @@ void verb_delete(struct cluster *cluster, struct stored *stored)
 		changed(cluster, &stored->ref, stored->path, stored->object);
 }
 
+/* Those of a namespace stand side by side: what the paths of all that may be of a collection begin
+ * with. */
+static void collection_prefix(const struct kube_ref *ref, char prefix[KUBE_PATH_MAX + 1])
+{
+	const struct kube_kind kind = {ref->api_version, "", ref->plural, false};
+	char path[KUBE_PATH_MAX];
+	prefix[0] = '\0';
+	if (ref->namespace[0] != '\0' && kube_path(path, &kind, ref->namespace, NULL))
+		snprintf(prefix, KUBE_PATH_MAX + 1, "%s/", path);
+}
+
 static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
 		   const struct kube_ref *ref, int *code)
 {
@@ -391,8 +402,12 @@ static cJSON *list(struct cluster *cluster, const struct exchange *exchange,
 	json_put_string(answered, "apiVersion", ref->api_version);
 	json_put_string(answered, "metadata.resourceVersion", version);
 	long taken = 0;
-	for (size_t i = 0; i < cluster->store.count; i++) {
+	char prefix[KUBE_PATH_MAX + 1];
+	collection_prefix(ref, prefix);
+	for (size_t i = store_place(&cluster->store, prefix); i < cluster->store.count; i++) {
 		const struct stored *stored = cluster->store.items[i];
+		if (!text_starts(stored->path, prefix))
+			break;
 		if (!request_wants(exchange, ref, &stored->ref, stored->object) ||
 		    (from != NULL && strcmp(stored->path, from) <= 0))
 			continue;
