@@ -27,7 +27,7 @@
 #include "net/serve.h"
 #include "sim/front.h"
 
-enum { NAMESPACES = 100 };
+enum { CANARIES_A_NAMESPACE = 10 };
 
 struct fleet {
 	struct loop *loop;
@@ -37,7 +37,8 @@ struct fleet {
 	struct http *http;
 	const char *sluice;
 	long count, releases; /* canaries; those that are released */
-	int port;	      /* of the daemon */
+	long namespaces;
+	int port; /* of the daemon */
 	char kubeconfig[64];
 	pid_t daemon;
 
@@ -126,7 +127,7 @@ static void apply_copy(struct fleet *fleet, const cJSON *original, long i)
 {
 	SCOPED(json) cJSON *copy = cJSON_Duplicate(original, true);
 	SCOPED(text) char *name = xasprintf("podinfo-%05ld", i);
-	SCOPED(text) char *namespace = xasprintf("fleet-%03ld", i % NAMESPACES);
+	SCOPED(text) char *namespace = xasprintf("fleet-%03ld", i % fleet->namespaces);
 	json_put_string(copy, "metadata.name", name);
 	json_put_string(copy, "metadata.namespace", namespace);
 	if (json_at(copy, "spec.targetRef") != NULL) {
@@ -149,7 +150,7 @@ static void fill(struct fleet *fleet)
 		fprintf(stderr, "bench-fleet: %s\n", err.text);
 		exit(1);
 	}
-	for (long i = 0; i < NAMESPACES; i++) {
+	for (long i = 0; i < fleet->namespaces; i++) {
 		SCOPED(json) cJSON *namespace = cJSON_CreateObject();
 		SCOPED(text) char *name = xasprintf("fleet-%03ld", i);
 		json_put_string(namespace, "apiVersion", "v1");
@@ -196,7 +197,7 @@ static void release(struct fleet *fleet)
 		SCOPED(text)
 		char *path =
 			xasprintf("/apis/apps/v1/namespaces/fleet-%03ld/deployments/podinfo-%05ld",
-				  i % NAMESPACES, i);
+				  i % fleet->namespaces, i);
 		SCOPED(json) cJSON *next = cJSON_Duplicate(cluster_get(fleet->cluster, path), true);
 		json_put_string(next, "spec.template.spec.containers[0].image", "podinfo:2");
 		if (!cluster_merge(fleet->cluster, path, next, &err)) {
@@ -397,6 +398,7 @@ int main(int count, char **arguments)
 	fleet.sluice = arguments[1];
 	fleet.count = strtol(arguments[2], NULL, 10);
 	fleet.releases = count > 4 ? strtol(arguments[4], NULL, 10) : fleet.count;
+	fleet.namespaces = fleet.count / CANARIES_A_NAMESPACE + 1;
 	log_setup(LOG_ERROR, false, NULL);
 	const struct cluster_options cluster = {
 		.seed = 1,
