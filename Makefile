@@ -7,7 +7,7 @@ OUT     := $(BUILD)/$(FLAVOUR)
 VERSION := $(shell cat .version 2>/dev/null || echo 0.1.0)
 
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null)
-LIBS := $(shell pkg-config --libs lua5.4 libcurl yaml-0.1 libcjson libmicrohttpd libcrypto 2>/dev/null) -lmpfr -lgmp -lm
+LIBS := $(shell pkg-config --libs lua5.4 libcurl yaml-0.1 libcjson libmicrohttpd libcrypto zlib 2>/dev/null) -lmpfr -lgmp -lm
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong

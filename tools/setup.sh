@@ -2,7 +2,7 @@
 # Installs what building and testing needs on Debian. Does nothing where it is there already.
 set -eu
 
-build="gcc libc6-dev make pkg-config curl ca-certificates tzdata liblua5.4-dev libcurl4-openssl-dev libssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev libmpfr-dev"
+build="gcc libc6-dev make pkg-config curl ca-certificates tzdata liblua5.4-dev libcurl4-openssl-dev libssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev libmpfr-dev zlib1g-dev"
 tests="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind lua5.4 lua-check shellcheck openssl nghttp2-proxy"
 # A test cluster: tools/e2e/bed.sh, plane.sh. Envoy comes out of a Python wheel (envoy.sh); any Go will do, as an old one
 # fetches a new one.

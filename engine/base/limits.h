@@ -30,7 +30,7 @@ enum {
 	POLICY_STATE_MAX = 2 * KIB,  /* of which the policy's own memory */
 	POLICY_MATCH_MAX = 2 * KIB,  /* and the conditions that it gave */
 	HERALD_LETTERS_MAX = 16,     /* events of a canary that wait for their receivers */
-	KEPT_TEXT_MAX = 4 * MIB,     /* texts of objects kept between ticks, of all canaries */
+	KEPT_BYTES_MAX = 4 * MIB,    /* of objects kept between ticks, for all canaries */
 	FORMER_TEMPLATE_MAX =
 		64 * KIB,	  /* in an annotation, of which the API server takes 256 KiB */
 	PODS_TEXT_MAX = 16 * KIB, /* a pattern for the names of some pods */

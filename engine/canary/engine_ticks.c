@@ -126,7 +126,7 @@ static void begin_tick_of(struct engine *engine, struct record *record, struct t
 		record->herald = NULL;
 	}
 	kept_warm(engine->kept, &record->keeping,
-		  engine_is_small(engine) ? WARMTH_TREE : WARMTH_TEXT);
+		  engine_is_small(engine) ? WARMTH_TREE : WARMTH_PACKED);
 	record->resting = false;
 	record->tick = tick_new(engine->world, record->spec, engine->kept, &record->keeping,
 				engine_woken, engine, record->id);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/packed.h"
 #include "canary/managed.h"
 #include "canary/mark.h"
 #include "canary/target.h"
@@ -24,7 +25,7 @@ struct kept_entry {
 	uint64_t sense;	  /* digest of what matters of that version */
 	uint64_t noted;	  /* see kept_note; 0: nothing */
 	union {		  /* what is kept of it, or NULL */
-		char *text;
+		struct packed *packed;
 		struct tree *tree;
 	};
 	uint32_t size;	/* of that */
@@ -92,8 +93,8 @@ static void drop(struct kept *kept, struct kept_entry *entry)
 	if (entry->is_tree)
 		tree_drop(entry->tree);
 	else
-		free(entry->text);
-	entry->text = NULL;
+		packed_free(entry->packed);
+	entry->packed = NULL;
 	entry->size = 0;
 	entry->is_tree = false;
 }
@@ -115,16 +116,16 @@ static void keep(struct kept *kept, struct kept_entry *entry, struct tree *tree,
 {
 	drop(kept, entry);
 	bool is_tree = entry->keeping->warmth == WARMTH_TREE;
-	char *text = is_tree ? NULL : json_text(object);
-	size_t size = is_tree ? size_of(object) : strlen(text);
-	if (kept->kept_bytes + size > KEPT_TEXT_MAX) {
-		free(text);
+	struct packed *packed = is_tree ? NULL : packed_new(object);
+	size_t size = is_tree ? size_of(object) : packed_size(packed);
+	if (kept->kept_bytes + size > KEPT_BYTES_MAX) {
+		packed_free(packed);
 		return;
 	}
 	if (is_tree)
 		entry->tree = tree != NULL ? tree_hold(tree) : tree_new(json_copy(object));
 	else
-		entry->text = text;
+		entry->packed = packed;
 	entry->is_tree = is_tree;
 	entry->size = (uint32_t)size;
 	kept->kept_bytes += size;
@@ -440,7 +441,7 @@ bool kept_has(const struct kept *kept, const struct keeping *keeping, const char
 	const struct kept_entry *entry = find(keeping, path);
 	(void)kept;
 	return entry != NULL && is_current(entry) &&
-	       (entry->state == IS_ABSENT || (entry->state == IS_KNOWN && entry->text != NULL));
+	       (entry->state == IS_ABSENT || (entry->state == IS_KNOWN && entry->packed != NULL));
 }
 
 bool kept_find(struct kept *kept, const struct keeping *keeping, const char *path,
@@ -452,8 +453,8 @@ bool kept_find(struct kept *kept, const struct keeping *keeping, const char *pat
 		return false;
 	if (entry->state == IS_ABSENT)
 		return true;
-	*owned_tree = entry->is_tree ? tree_hold(entry->tree)
-				     : tree_new(json_parse(entry->text, entry->size, NULL));
+	*owned_tree =
+		entry->is_tree ? tree_hold(entry->tree) : tree_new(packed_json(entry->packed));
 	return true;
 }
 

@@ -8,7 +8,7 @@
  * may not be watched, another namespace) is not known.
  *
  * A canary at rest keeps versions and digests, about a hundred bytes an object; one that
- * progresses the texts too (or trees, while there are few canaries), KEPT_TEXT_MAX for all
+ * progresses the objects too (packed, or as trees while canaries are few), KEPT_BYTES_MAX for all
  * together: what does not fit is read again.
  */
 #ifndef SLUICE_CANARY_KEPT_H
@@ -20,8 +20,8 @@
 struct kept;
 struct kept_entry;
 
-/* What is kept of an object besides its version: a tree takes five times as much as its text. */
-enum warmth { WARMTH_NONE, WARMTH_TEXT, WARMTH_TREE };
+/* What is kept of an object besides its version: a tree takes twenty times as much as it packed. */
+enum warmth { WARMTH_NONE, WARMTH_PACKED, WARMTH_TREE };
 
 /* What one canary has asked for. Embedded by its owner, which forgets it before it goes. */
 struct keeping {

@@ -81,7 +81,7 @@ static void settle(struct observer *observer, struct record *record)
 		when_us = now_us + interval_us;
 	bool rests = phase_is_at_rest(observed->before.phase);
 	end_look(observer, record);
-	kept_warm(observer->kept, &record->keeping, rests ? WARMTH_NONE : WARMTH_TEXT);
+	kept_warm(observer->kept, &record->keeping, rests ? WARMTH_NONE : WARMTH_PACKED);
 	if (record->again)
 		when_us = now_us + settle_us;
 	record->again = false;
@@ -273,7 +273,7 @@ static void begin_look(struct observer *observer, struct record *record, const c
 				     &record->keeping, woken, observer, record->id);
 	record->tick = tick;
 	tick->fleet = &observer->fleet;
-	kept_warm(observer->kept, &record->keeping, WARMTH_TEXT);
+	kept_warm(observer->kept, &record->keeping, WARMTH_PACKED);
 	tick_begin(tick, object);
 	status_read(&observed->beside.after, json_get(object, "status"));
 	observed->beside.acted = acted;
@@ -289,7 +289,6 @@ static void begin_look(struct observer *observer, struct record *record, const c
 static void look(struct observer *observer, struct record *record)
 {
 	struct observed *observed = record->observed;
-	struct error err = {0};
 	if (record->tick != NULL) {
 		record->again = true;
 		return;
@@ -298,7 +297,7 @@ static void look(struct observer *observer, struct record *record)
 		look_at(observer, record, loop_now(observer->loop) + settle_us);
 		return;
 	}
-	SCOPED(json) cJSON *object = json_parse(record->text, strlen(record->text), &err);
+	SCOPED(json) cJSON *object = packed_json(record->packed);
 	digest(object, observed->now);
 	if (observer->options.policy != NULL)
 		put_policy(object, observer->options.policy);

@@ -85,7 +85,7 @@ void records_remove(struct records *records, struct record *record)
 		(records->count - at - 1) * sizeof(*records->by_key));
 	records->count--;
 	free(record->key);
-	free(record->text);
+	packed_free(record->packed);
 	tree_drop(record->tree);
 	drop_spare(record);
 	free(record->target);
@@ -117,8 +117,8 @@ bool record_is_news(const struct record *record, const cJSON *object)
 static void note(struct record *record, const cJSON *object)
 {
 	record->version = version_of(object);
-	free(record->text);
-	record->text = NULL;
+	packed_free(record->packed);
+	record->packed = NULL;
 	tree_drop(record->tree);
 	record->tree = NULL;
 	free(record->claim);
@@ -143,7 +143,7 @@ bool record_keep(struct record *record, cJSON *object)
 		return false;
 	record_trim(object);
 	note(record, object);
-	record->text = json_text(object);
+	record->packed = packed_new(object);
 	return true;
 }
 
@@ -159,16 +159,14 @@ bool record_keep_tree(struct record *record, struct tree *tree)
 
 bool record_is_known(const struct record *record)
 {
-	return record->text != NULL || record->tree != NULL;
+	return record->packed != NULL || record->tree != NULL;
 }
 
 struct tree *record_tree(const struct record *record)
 {
 	if (record->tree != NULL)
 		return tree_hold(record->tree);
-	cJSON *object =
-		record->text == NULL ? NULL : json_parse(record->text, strlen(record->text), NULL);
-	return object == NULL ? NULL : tree_new(object);
+	return record->packed == NULL ? NULL : tree_new(packed_json(record->packed));
 }
 
 void record_pack(struct record *record)
@@ -177,7 +175,7 @@ void record_pack(struct record *record)
 		drop_spare(record);
 	if (record->tree == NULL)
 		return;
-	record->text = json_text(record->tree->json);
+	record->packed = packed_new(record->tree->json);
 	tree_drop(record->tree);
 	record->tree = NULL;
 }

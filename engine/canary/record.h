@@ -2,13 +2,14 @@
  * record.h - the canaries that an engine knows: a record of each, found by its key or its id.
  *
  * A record outlives the ticks of its canary and is what it costs at rest. The Canary itself is
- * kept as text, as a watch or an answer told it last: a tree of it would be five times as large,
+ * kept packed, as a watch or an answer told it last: a tree of it would be twenty times as large,
  * and is kept only while it is ticked and canaries are few.
  */
 #ifndef SLUICE_CANARY_RECORD_H
 #define SLUICE_CANARY_RECORD_H
 
 #include "base/hash.h"
+#include "base/packed.h"
 #include "base/tree.h"
 #include "canary/custody.h"
 #include "canary/kept.h"
@@ -18,7 +19,7 @@ struct record {
 	uint64_t id;
 	char *key; /* "namespace/name" */
 	/* The Canary as it was told last, without managedFields: one of these, or nothing yet. */
-	char *text;
+	struct packed *packed;
 	struct tree *tree;
 	struct canary_spec *spec;  /* while it is ticked */
 	struct canary_spec *spare; /* of the tick before, or NULL */
@@ -80,7 +81,7 @@ bool record_keep_tree(struct record *record, struct tree *tree);
 bool record_is_known(const struct record *record); /* its Canary was told */
 /* The Canary, held for the caller; NULL when it was not told yet. */
 struct tree *record_tree(const struct record *record);
-/* As text from now on, and no spec of the last tick. */
+/* Packed from now on, and no spec of the last tick. */
 void record_pack(struct record *record);
 
 /* Its spec from `tree`: that of the last tick, if nothing but the status differs. */

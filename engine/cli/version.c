@@ -9,6 +9,7 @@
 #include <mpfr.h>
 #include <stdio.h>
 #include <yaml.h>
+#include <zlib.h>
 
 #include "cli/cli.h"
 #include "cli/flags.h"
@@ -38,7 +39,8 @@ int cli_version(int count, char **arguments)
 	if (!libraries)
 		return EXIT_GOOD;
 	printf("%s\n%s\n", LUA_RELEASE, curl_version());
-	printf("libmicrohttpd/%s libyaml/%s cJSON/%s mpfr/%s gmp/%s\n", MHD_get_version(),
-	       yaml_get_version_string(), cJSON_Version(), mpfr_get_version(), gmp_version);
+	printf("libmicrohttpd/%s libyaml/%s cJSON/%s mpfr/%s gmp/%s zlib/%s\n", MHD_get_version(),
+	       yaml_get_version_string(), cJSON_Version(), mpfr_get_version(), gmp_version,
+	       zlibVersion());
 	return EXIT_GOOD;
 }

@@ -44,7 +44,7 @@ static void begin(struct bed *bed, const char *namespace)
 	const struct cluster_options cluster_options = {
 		.seed = 3, .watch_lag_us = 50000, .ready_us = 200000};
 	const struct kube_options kube_options = {0};
-	*bed = (struct bed){.keeping = {.id = 7, .warmth = WARMTH_TEXT}};
+	*bed = (struct bed){.keeping = {.id = 7, .warmth = WARMTH_PACKED}};
 	chance_seed(&bed->chance, 1);
 	bed->loop = loop_new_virtual(1700000000 * DURATION_SECOND);
 	bed->cluster = cluster_new(bed->loop, &cluster_options);
