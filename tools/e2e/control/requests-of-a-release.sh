@@ -2,7 +2,7 @@
 
 given_cluster
 releases --only seed-promotion --interval 1s --rest 23s "$PROGRAMS/sluice"
-read -r _ _ released ended < <(grep '^  ok' "$folder/releases")
+read -r _ _ released ended _ < <(grep '^  ok' "$folder/releases")
 taken=$(requests "$released" "$ended" | wc -l)
 say "requests of the release: $taken: $(requests "$released" "$ended" | by_count)"
 say "by kind: $(requests "$released" "$ended" '.verb + " " + .objectRef.resource' | by_count)"
