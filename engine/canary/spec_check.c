@@ -293,10 +293,12 @@ static void check_affinity(const struct canary_spec *spec, bool can, struct spec
 		problem_error(problems, path,
 			      "can't use the same cookie name for both primary and cookie name; "
 			      "please update them to be different");
-	if (!can)
-		problem_warning(problems, path,
-				"has no effect, because the provider %s cannot pin sessions",
-				spec->provider);
+	if (can)
+		return;
+	problem_warning(problems, path,
+			"has no effect, because the provider %s cannot pin sessions",
+			spec->provider);
+	json_remove(json_at(spec->json, "analysis"), "sessionAffinity");
 }
 
 static void check_reference(const struct canary_spec *spec, const cJSON *reference,

@@ -634,6 +634,7 @@ SPEC("canary spec: combinations that do not do what one might think are warnings
 		parse((struct given){.top = top, .analysis = analysis});
 		EXPECT_TOLD(cases[i].wanted);
 		EXPECT(spec != NULL && !spec->mirror);
+		EXPECT(json_get(spec->analysis, "sessionAffinity") == NULL);
 	}
 	forget();
 }
