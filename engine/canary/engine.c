@@ -249,6 +249,8 @@ static void canary_changed(void *owner, enum watch_event event, cJSON *object)
 	if (record == NULL)
 		record = records_add(&engine->records, key);
 	look_for_others(engine, record, object);
+	if (record_is_known(record) && record_moves(record, object))
+		records_each_rival(&engine->records, record, wake_rival, engine);
 	if (!keep_told(engine, record, object))
 		return;
 	exporter_see(engine->world->exporter, object);

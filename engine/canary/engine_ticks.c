@@ -49,16 +49,21 @@ static void complain(struct engine *engine, struct record *record, const cJSON *
 	complaint_make(engine->kube, object, text.text, engine->world->component);
 }
 
-/* Two that scale one workload and copy it to one primary would undo each other's work, so the one
- * that came first has it. */
+/* Two that scale one workload and copy it to one primary, or lead one Service to two, would undo
+ * each other's work, so the one that came first has it. */
 static bool has_rival(const struct engine *engine, const struct record *record,
 		      struct spec_problems *problems)
 {
 	const struct record *first = records_first_rival(&engine->records, record);
 	if (first == record)
 		return false;
-	problem_error(problems, "spec.targetRef", "is the target of canary %s already",
-		      first->key + record_namespace_len(record));
+	const char *name = first->key + record_namespace_len(record);
+	if (text_equal(first->target, record->target))
+		problem_error(problems, "spec.targetRef", "is the target of canary %s already",
+			      name);
+	else
+		problem_error(problems, "spec.service.name",
+			      "%s is the Service of canary %s already", record->apex, name);
 	return true;
 }
 

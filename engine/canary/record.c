@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/target.h"
 
 static size_t place(const struct records *records, const char *key)
 {
@@ -89,6 +90,7 @@ void records_remove(struct records *records, struct record *record)
 	tree_drop(record->tree);
 	drop_spare(record);
 	free(record->target);
+	free(record->apex);
 	free(record->claim);
 	free(record->granted);
 	free(record);
@@ -114,6 +116,32 @@ bool record_is_news(const struct record *record, const cJSON *object)
 	return version == 0 || version > record->version;
 }
 
+static char *target_name(const cJSON *object)
+{
+	return xasprintf("%s/%s", json_string_or(object, "spec.targetRef.kind", ""),
+			 json_string_or(object, "spec.targetRef.name", ""));
+}
+
+/* A target whose split is its own has no Services of ours. */
+static char *apex_name(const cJSON *object)
+{
+	const char *name = json_string_or(object, "spec.service.name", "");
+	const struct target_kind *kind =
+		target_find(json_string_or(object, "spec.targetRef.apiVersion", ""),
+			    json_string_or(object, "spec.targetRef.kind", ""));
+	if (kind == NULL || kind->driver != NULL)
+		return NULL;
+	return xstrdup(name[0] != '\0' ? name : json_string_or(object, "spec.targetRef.name", ""));
+}
+
+bool record_moves(const struct record *record, const cJSON *object)
+{
+	SCOPED(text) char *target = target_name(object);
+	SCOPED(text) char *apex = apex_name(object);
+	bool same_apex = apex == NULL ? record->apex == NULL : text_equal(record->apex, apex);
+	return !text_equal(record->target, target) || !same_apex;
+}
+
 static void note(struct record *record, const cJSON *object)
 {
 	record->version = version_of(object);
@@ -125,8 +153,9 @@ static void note(struct record *record, const cJSON *object)
 	struct claim claim;
 	record->claim = claim_read(&claim, object) ? copy_claim(&claim) : NULL;
 	free(record->target);
-	record->target = xasprintf("%s/%s", json_string_or(object, "spec.targetRef.kind", ""),
-				   json_string_or(object, "spec.targetRef.name", ""));
+	free(record->apex);
+	record->target = target_name(object);
+	record->apex = apex_name(object);
 	if (!time_parse(json_string_or(object, "metadata.creationTimestamp", ""),
 			&record->created_us, NULL))
 		record->created_us = 0;
@@ -242,6 +271,12 @@ size_t record_namespace_len(const struct record *record)
 	return strcspn(record->key, "/") + 1;
 }
 
+static bool is_rival(const struct record *record, const struct record *other)
+{
+	return text_equal(other->target, record->target) ||
+	       (record->apex != NULL && text_equal(other->apex, record->apex));
+}
+
 /* They stand side by side with those of their namespace. */
 void records_each_rival(const struct records *records, const struct record *record,
 			rival_call *call, void *owner)
@@ -250,8 +285,7 @@ void records_each_rival(const struct records *records, const struct record *reco
 	SCOPED(text) char *prefix = xstrndup(record->key, len);
 	for (size_t i = place(records, prefix);
 	     i < records->count && strncmp(records->by_key[i]->key, prefix, len) == 0; i++)
-		if (records->by_key[i] != record &&
-		    text_equal(records->by_key[i]->target, record->target))
+		if (records->by_key[i] != record && is_rival(record, records->by_key[i]))
 			call(owner, records->by_key[i]);
 }
 

@@ -29,9 +29,10 @@ struct record {
 	struct keeping keeping; /* the objects that it asked for */
 	char uid[40];
 	char *target;	       /* "Deployment/podinfo" */
+	char *apex;	       /* of its three Services, or NULL where there are none */
 	struct claim *claim;   /* on a slot, or NULL */
 	struct claim *granted; /* to its tick, whose commit will say so; or NULL */
-	int64_t created_us;    /* the older of two has the target */
+	int64_t created_us;    /* the older of two has the target, or the Services */
 	uint32_t paid_before;  /* see tick.h */
 	struct herald *herald; /* once it has told somebody of an event; or NULL */
 	int64_t denied_us;
@@ -97,12 +98,15 @@ const struct claim *record_claim(const struct record *record); /* granted, or it
 /* Of its key: the namespace and the slash. */
 size_t record_namespace_len(const struct record *record);
 
-/* Calls for each other canary of the same target. */
+/* Calls for each other canary of the same target, or with Services of the same names. */
 typedef void rival_call(void *owner, struct record *rival);
 void records_each_rival(const struct records *records, const struct record *record,
 			rival_call *call, void *owner);
 
-/* Of all canaries of this one's target, itself among them, the oldest. */
+/* Whether `object` is of another target or other Services than the record. */
+bool record_moves(const struct record *record, const cJSON *object);
+
+/* Of all of them, itself among them, the oldest. */
 const struct record *records_first_rival(const struct records *records,
 					 const struct record *record);
 

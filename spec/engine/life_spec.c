@@ -361,6 +361,30 @@ SPEC("life: of two canaries on one target the older has it, the other says so, a
 	bed_end(&bed);
 }
 
+SPEC("life: of two canaries whose Services have one name the older has them, and the other waits")
+{
+	static const char other[] = "/apis/flagger.app/v1beta1/namespaces/test/canaries/another";
+	struct bed bed;
+	begin(&bed);
+	bed_put(&bed, "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":"
+		      "\"shop\",\"namespace\":\"test\"},\"spec\":{\"replicas\":1,\"selector\":{"
+		      "\"matchLabels\":{\"app\":\"shop\"}},\"template\":{\"metadata\":{\"labels\":{"
+		      "\"app\":\"shop\"}},\"spec\":{\"containers\":[{\"name\":\"shop\",\"image\":"
+		      "\"shop:1\"}]}}}}");
+	bed_put_canary(&bed,
+		       "{\"metadata\":{\"name\":\"another\"},\"spec\":{\"targetRef\":{\"name\":"
+		       "\"shop\"},\"service\":{\"name\":\"podinfo\"}}}");
+	bed_run(&bed, 20);
+	EXPECT_TEXT(bed_says(&bed, other, "status.phase"), "");
+	EXPECT_CONTAINS(bed_says(&bed, other, "status.conditions[0].message"),
+			"spec.service.name: podinfo is the Service of canary podinfo already");
+	EXPECT_TEXT(bed_says(&bed, bed_apex, "spec.selector.app"), "podinfo-primary");
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"service\":{\"name\":\"elsewhere\"}}}");
+	bed_run(&bed, 20);
+	EXPECT_TEXT(bed_says(&bed, other, "status.phase"), "Initialized");
+	bed_end(&bed);
+}
+
 /* ---- backends that are not ready ---- */
 
 SPEC("life: traffic does not go back to a primary that is not ready while the canary is")
