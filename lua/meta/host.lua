@@ -13,7 +13,8 @@ function host.env(name) end
 --- where a platform puts the identity of a pod; any other name is a mistake of the driver, and raises. It is read each
 --- time, as platforms renew it.
 ---@param name string of the variable
+---@param field string|nil the file is JSON, and names at this path the file that is meant: "credential_source.file"
 ---@return string|nil text, string|nil why both nil when the variable is not set
-function host.file(name) end
+function host.file(name, field) end
 
 return host

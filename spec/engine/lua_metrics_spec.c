@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/duration.h"
@@ -442,6 +443,70 @@ SPEC("lua_metrics: stackdriver signs in with the key of a service account")
 	close_bed(&bed);
 	BIO_free(bio);
 	EVP_PKEY_free(key);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	EXPECT(file != NULL && fputs(text, file) >= 0);
+	fclose(file);
+}
+
+SPEC("lua_metrics: stackdriver exchanges the platform's token for one of Google's, and keeps it")
+{
+	static const char store[] = "http://store/base/v3/projects/mine/timeSeries:query";
+	struct bed bed;
+	char dir[] = "/tmp/sluice-spec-XXXXXX";
+	EXPECT(mkdtemp(dir) != NULL);
+	SCOPED(text) char *subject = xasprintf("%s/token", dir);
+	SCOPED(text) char *config = xasprintf("%s/config", dir);
+	SCOPED(text)
+	char *text =
+		xasprintf("{\"type\":\"external_account\",\"audience\":\"//iam/p\",\"token_url\":"
+			  "\"http://sts/token\",\"subject_token_type\":\"urn:t\","
+			  "\"credential_source\":{\"file\":\"%s\"}}",
+			  subject);
+	write_text(config, text);
+	write_text(subject, "one.two\n");
+	setenv("GOOGLE_APPLICATION_CREDENTIALS", config, 1);
+	setenv("GOOGLE_CLOUD_PROJECT", "mine", 1);
+	open_bed(&bed, "stackdriver", "fetch a", NULL);
+	send_out(&bed);
+	EXPECT_CONTAINS(bed.request->body, "&subject_token_type=urn%3At&subject_token=one.two");
+	answer_step(&bed, "http://sts/token", "{\"access_token\":\"tok1\",\"expires_in\":3600}");
+	EXPECT_CONTAINS(fake_last(&bed.fake)->headers, "Authorization: Bearer tok1\n");
+	answer_step(&bed, store, "{}");
+	expect_sample(&bed, "none");
+	send_out(&bed); /* it is good for an hour */
+	answer_step(&bed, store, "{}");
+	expect_sample(&bed, "none");
+	send_out(&bed); /* who is refused asks for another one next time */
+	fake_reply(&bed.fake, fake_last(&bed.fake), 401, "no");
+	loop_run(bed.loop, NOW * DURATION_SECOND);
+	expect_sample(&bed, "denied: http://store: error response: Status 401: no");
+	send_out(&bed);
+	EXPECT_TEXT(bed.request->url, "http://sts/token");
+	fake_reply(&bed.fake, fake_last(&bed.fake), 400, "{\"error\":\"invalid one.two\"}");
+	loop_run(bed.loop, NOW * DURATION_SECOND);
+	expect_sample(&bed, "invalid: http://sts: error response: Status 400: "
+			    "{\"error\":\"invalid ***\"}");
+	/* A user's secret names no file of ours. */
+	SCOPED(json) cJSON *secret = cJSON_CreateObject();
+	cJSON_AddStringToObject(secret, "project", "mine");
+	cJSON_AddStringToObject(secret, "serviceAccountKey", text);
+	SCOPED(text) char *secret_text = json_text(secret);
+	close_bed(&bed);
+	open_bed(&bed, "stackdriver", "fetch a", secret_text);
+	send_out(&bed);
+	expect_sample(&bed,
+		      "invalid: http://store: serviceAccountKey: is of type external_account, "
+		      "which only GOOGLE_APPLICATION_CREDENTIALS may hold");
+	close_bed(&bed);
+	unsetenv("GOOGLE_APPLICATION_CREDENTIALS");
+	unsetenv("GOOGLE_CLOUD_PROJECT");
+	unlink(subject);
+	unlink(config);
+	rmdir(dir);
 }
 
 SPEC("lua_metrics: splunk gives the newest value of the stream that its program ends")

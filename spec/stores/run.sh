@@ -199,9 +199,25 @@ identity aws-pod-identity-elsewhere cloudwatch "" "${pod[@]}" AWS_CONTAINER_CRED
 identity aws-instance cloudwatch "" AWS_EC2_METADATA_DISABLED=false AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:$plain/instance/ok"
 identity aws-nobody cloudwatch ""
 identity google-file stackdriver stackdriver GOOGLE_APPLICATION_CREDENTIALS="$folder/google.json"
+# external NAME TOKEN-URL SOURCE [MORE]: an external account, as `gcloud iam workload-identity-pools create-cred-config` writes it
+external() {
+	printf '{"type": "external_account", "audience": "//iam.googleapis.com/pools/mine", "token_url": "%s"%s,
+		"subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": %s}' \
+		"https://127.0.0.1:$port/$2/v1/token" "${4:-}" "$3" >"$folder/$1.json"
+	identity "$1" stackdriver "" GOOGLE_APPLICATION_CREDENTIALS="$folder/$1.json" GOOGLE_CLOUD_PROJECT=mine
+}
+printf '{"id.token": "planted.web.token"}' >"$folder/token.json"
+external google-external googlests/ok "{\"file\": \"$folder/web-token\"}"
+external google-external-refused googlests/403 "{\"file\": \"$folder/web-token\"}"
+external google-external-no-file googlests/ok '{"file": "/no/such/file"}'
+external google-external-aws googlests/ok '{"environment_id": "aws1", "url": "http://169.254.169.254/"}'
+external google-external-account googlefederation/ok \
+	"{\"file\": \"$folder/token.json\", \"format\": {\"type\": \"json\", \"subject_token_field_name\": \"id.token\"}}" \
+	", \"service_account_impersonation_url\": \"https://127.0.0.1:$port/googleiam/ok/v1/projects/-/serviceAccounts/me:generateAccessToken\""
 identity google-machine stackdriver "" GCE_METADATA_HOST="127.0.0.1:$plain"
 identities="aws-environment aws-web-identity aws-web-identity-refused aws-web-identity-no-file aws-pod-identity
-	aws-pod-identity-elsewhere aws-instance aws-nobody google-file google-machine"
+	aws-pod-identity-elsewhere aws-instance aws-nobody google-file google-machine google-external google-external-refused
+	google-external-no-file google-external-aws google-external-account"
 
 # ---- a daemon that is killed (-9) while it tells somebody who hangs
 

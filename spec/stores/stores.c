@@ -157,6 +157,47 @@ static bool google_token(const struct asked *asked, char *why, size_t size)
 	return true;
 }
 
+/* RFC 8693, as https://google.aip.dev/auth/4117 has it. */
+static bool exchanges(const struct asked *asked, const char *scope, char *why, size_t size)
+{
+	static const char *const parts[] = {
+		"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange",
+		"&requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token",
+		"&audience=%2F%2Fiam.googleapis.com%2Fpools%2Fmine",
+		"&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt",
+	};
+	bool good = is(asked, "POST", "/v1/token") &&
+		    has(asked->headers, "content-type", "application/x-www-form-urlencoded") &&
+		    strstr(asked->body, scope) != NULL;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		good &= strstr(asked->body, parts[i]) != NULL;
+	if (!good)
+		return complain(why, size, "not an exchange of tokens");
+	return text_ends(asked->body, "&subject_token=planted.web.token") ||
+	       complain(why, size, "not the token of the pod");
+}
+
+static bool google_sts(const struct asked *asked, char *why, size_t size)
+{
+	return exchanges(asked, "%2Fauth%2Fmonitoring.read", why, size);
+}
+
+static bool google_federation(const struct asked *asked, char *why, size_t size)
+{
+	return exchanges(asked, "%2Fauth%2Fcloud-platform", why, size);
+}
+
+static bool google_iam(const struct asked *asked, char *why, size_t size)
+{
+	SCOPED(json) cJSON *body = cJSON_Parse(asked->body);
+	if (!is(asked, "POST", "/v1/projects/-/serviceAccounts/me:generateAccessToken") ||
+	    strstr(json_string_or(body, "scope[0]", ""), "monitoring.read") == NULL ||
+	    !has(body, "lifetime", "s"))
+		return complain(why, size, "not POST …:generateAccessToken of a scope");
+	return has(asked->headers, "authorization", "Bearer planted-federated") ||
+	       complain(why, size, "not the federated token");
+}
+
 static bool google_machine(const struct asked *asked, char *why, size_t size)
 {
 	return (strcmp(asked->method, "GET") == 0 &&
@@ -304,6 +345,15 @@ static const struct store stores[] = {
 	 "{\"items\":[{\"value\":\"1\"},{\"value\":\"2\"}]}"},
 	{"store", false, plain_store, "{\"value\":42}", "{}", NULL, NULL},
 	{"google", false, google_token, "{\"access_token\":\"planted-google\"}", NULL, NULL, NULL},
+	{"googlests", false, google_sts,
+	 "{\"access_token\":\"planted-google\",\"token_type\":\"Bearer\",\"expires_in\":3600}",
+	 NULL, NULL, NULL},
+	{"googlefederation", false, google_federation,
+	 "{\"access_token\":\"planted-federated\",\"token_type\":\"Bearer\",\"expires_in\":3600}",
+	 NULL, NULL, NULL},
+	{"googleiam", false, google_iam,
+	 "{\"accessToken\":\"planted-google\",\"expireTime\":\"2199-01-01T00:00:00Z\"}", NULL, NULL,
+	 NULL},
 	{"sts", false, sts,
 	 "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"
 	 "<AssumeRoleWithWebIdentityResult><Credentials>\n"
