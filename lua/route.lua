@@ -174,6 +174,19 @@ function M.merge_matches(analysis, service, fields)
   return merged
 end
 
+--- The first part of an A/B condition that is not among these fields, or nil. A mesh that drops it lets more people
+--- match than were meant.
+---@param condition any
+---@param fields string[]
+---@return string|nil
+function M.beyond(condition, fields)
+  for _, field in ipairs({ "headers", "queryParams", "sourceLabels" }) do
+    local part = condition[field]
+    if type(part) == "table" and next(part) ~= nil and not M.has(fields, field) then return field end
+  end
+  return nil
+end
+
 -- Session affinity.
 
 --- What `spec.analysis.sessionAffinity` asks for, or nil.

@@ -254,6 +254,23 @@ static int proposed_weight(const cJSON *proposal)
 	return (int)floor(weight);
 }
 
+/* Of conditions that the mesh drops, more people would see the canary than were meant. */
+static bool can_express(const struct tick *tick, const cJSON *match, struct error *err)
+{
+	struct spec_problems problems = {0};
+	const struct traffic_view view = {
+		.driver = tick->driver, .spec = tick->spec, .match = match};
+	bool good = true;
+	if (tick->driver->check != NULL)
+		tick->driver->check(&view, &problems);
+	for (size_t i = 0; good && i < problems.count; i++)
+		if (!problems.items[i].warning &&
+		    text_starts(problems.items[i].path, "spec.analysis.match"))
+			good = error_set(err, ERROR_SCRIPT, "match: %s", problems.items[i].text);
+	spec_problems_fini(&problems);
+	return good;
+}
+
 /* Who sees the canary from this step on; what the spec says anyway is not kept. */
 static bool ask_match(struct tick *tick, const struct policy_chain *policies, const cJSON *rollout,
 		      struct error *err)
@@ -272,6 +289,8 @@ static bool ask_match(struct tick *tick, const struct policy_chain *policies, co
 	if (!tick->driver->can_match)
 		return error_set(err, ERROR_SCRIPT, "match: %s cannot tell requests apart",
 				 tick->spec->provider);
+	if (!can_express(tick, match, err))
+		return false;
 	tick->match = match;
 	tick->move.match = match;
 	match = NULL;

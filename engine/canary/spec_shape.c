@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "canary/verdict.h"
 
@@ -302,8 +303,20 @@ static bool begins_as_duration(const cJSON *value, struct error *why)
 
 static const struct shape step_weight = {.kind = SHAPE_WHOLE, .max = 100};
 
+/* An API server drops the fields that it does not know, so this is what `uri` comes to. */
+static bool tells_apart(const cJSON *value, struct error *why)
+{
+	return cJSON_GetArraySize(json_get(value, "headers")) > 0 ||
+	       cJSON_GetArraySize(json_get(value, "queryParams")) > 0 ||
+	       cJSON_GetArraySize(json_get(value, "sourceLabels")) > 0 ||
+	       error_set(why, ERROR_INVALID,
+			 "must have headers, queryParams or sourceLabels: all traffic would go to "
+			 "the canary");
+}
+
 const struct shape match_shape = {
 	.kind = SHAPE_OBJECT,
+	.rule = tells_apart,
 	.members = MEMBERS({.name = "headers", .kind = SHAPE_MAP, .members = &header_match},
 			   STRING_MATCHES("queryParams"), STRING_MAP("sourceLabels")),
 };

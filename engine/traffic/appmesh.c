@@ -250,7 +250,8 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 	const struct canary_spec *spec = view->spec;
 	static const struct split all_canary = {.canary = 100};
 	(void)objects;
-	(void)err;
+	if (!appmesh_can_match(view, err))
+		return NULL;
 	cJSON *result = cJSON_CreateObject(), *own = cJSON_AddArrayToObject(result, "own");
 	cJSON_AddItemToArray(own, node(view, spec->primary, "-primary"));
 	cJSON_AddItemToArray(own, node(view, spec->canary, ""));
@@ -307,6 +308,7 @@ const struct traffic_driver traffic_appmesh_v1beta2 = {
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,
+	.check = appmesh_check,
 	.kinds = appmesh_kinds,
 	.plural = appmesh_plural,
 };

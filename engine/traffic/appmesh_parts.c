@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "canary/problems.h"
 
 cJSON *appmesh_object(const struct canary_spec *spec, const char *version, const char *kind,
 		      const char *name)
@@ -82,6 +83,35 @@ static void add_header(cJSON *matches, const cJSON *header)
 		cJSON_AddItemToArray(matches, match);
 		return;
 	}
+}
+
+bool appmesh_can_match(const struct traffic_view *view, struct error *err)
+{
+	static const char *const others[] = {"queryParams", "sourceLabels"};
+	const cJSON *match = appmesh_is_ab(view) ? view->match : NULL, *condition;
+	cJSON_ArrayForEach(condition, match)
+	{
+		SCOPED(json) cJSON *one = cJSON_CreateArray();
+		cJSON_AddItemToArray(one, cJSON_Duplicate(condition, true));
+		SCOPED(json) cJSON *headers = appmesh_header_matches(one);
+		bool good = cJSON_GetArraySize(headers) ==
+				    cJSON_GetArraySize(json_get(condition, "headers")) &&
+			    headers->child != NULL;
+		for (size_t i = 0; i < ARRAY_LEN(others); i++)
+			good &= cJSON_GetArraySize(json_get(condition, others[i])) == 0;
+		if (!good)
+			return error_set(err, ERROR_INVALID,
+					 "spec.analysis.match: App Mesh tells requests apart by "
+					 "headers alone, and not by empty ones");
+	}
+	return true;
+}
+
+void appmesh_check(const struct traffic_view *view, struct spec_problems *problems)
+{
+	struct error err = {0};
+	if (!appmesh_can_match(view, &err))
+		problem_error(problems, "spec.analysis.match", "%s", strchr(err.text, ' ') + 1);
 }
 
 cJSON *appmesh_header_matches(const cJSON *match)

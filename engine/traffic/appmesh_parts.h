@@ -20,6 +20,10 @@ void appmesh_annotate_gateway(const struct canary_spec *spec, cJSON *object);
 const char *appmesh_protocol(const struct canary_spec *spec);
 /* Of the first match with a prefix; else "/". */
 const char *appmesh_prefix(const struct canary_spec *spec);
+/* Whether App Mesh can express the conditions of A/B; what it cannot would lead more people to the
+ * canary than were meant. */
+bool appmesh_can_match(const struct traffic_view *view, struct error *err) MUST_CHECK;
+void appmesh_check(const struct traffic_view *view, struct spec_problems *problems);
 /* Header matches of A/B conditions: [{"name","match":{…}}…]; the caller frees. */
 cJSON *appmesh_header_matches(const cJSON *match);
 /* Retry events, in the order of retryOn; the caller frees. */

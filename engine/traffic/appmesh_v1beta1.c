@@ -160,7 +160,7 @@ static cJSON *desired(const struct traffic_view *view, const struct split *split
 	const struct canary_spec *spec = view->spec;
 	static const struct split all_canary = {.canary = 100};
 	(void)objects;
-	if (!has_mesh(spec, err))
+	if (!has_mesh(spec, err) || !appmesh_can_match(view, err))
 		return NULL;
 	cJSON *result = cJSON_CreateObject(), *own = cJSON_AddArrayToObject(result, "own");
 	cJSON_AddItemToArray(own, node(spec, spec->apex, spec->primary));
@@ -214,6 +214,7 @@ const struct traffic_driver traffic_appmesh_v1beta1 = {
 	.needs = needs,
 	.desired = desired,
 	.observed = observed,
+	.check = appmesh_check,
 	.kinds = appmesh_kinds,
 	.plural = appmesh_plural,
 };

@@ -85,7 +85,7 @@ end
 
 function M.check(canary)
   for i, condition in ipairs(canary.match or {}) do
-    if not condition.headers or next(condition.headers) == nil or condition.queryParams then
+    if not condition.headers or next(condition.headers) == nil or route.beyond(condition, { "headers" }) then
       local path = string.format("spec.analysis.match[%d]", i - 1)
       return { route.problem(path, "Contour tells requests apart by headers") }
     end

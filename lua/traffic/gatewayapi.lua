@@ -81,6 +81,12 @@ local function matches_of(conditions)
   return matches
 end
 
+--- What a condition of A/B asks for that is not there.
+local function why_not(condition)
+  local part = route.beyond(condition, { "headers", "queryParams" })
+  return part and "Gateway API cannot tell requests apart by " .. part or nil
+end
+
 local function check_matches(problems, path, conditions)
   for i, condition in ipairs(conditions or {}) do
     local _, why = match_of(condition)
@@ -180,6 +186,10 @@ return function(provider)
     end
     check_matches(problems, "spec.service.match", canary.service.match)
     check_matches(problems, "spec.analysis.match", canary.match)
+    for i, condition in ipairs(canary.match or {}) do
+      local why, path = why_not(condition), string.format("spec.analysis.match[%d]", i - 1)
+      if why then problems[#problems + 1] = route.problem(path, "%s", why) end
+    end
     if shape.at(canary.service, "corsPolicy.allowOrigins") then
       problems[#problems + 1] = {
         path = "spec.service.corsPolicy.allowOrigins", warning = true,
@@ -257,6 +267,10 @@ return function(provider)
   local function rules_of(canary, split)
     if canary.match then
       local service = canary.service.match or {}
+      for _, condition in ipairs(canary.match) do
+        local why = why_not(condition)
+        if why then shape.fail("Invalid request matching selectors: %s", why) end
+      end
       return {
         rule(canary, matches_of(route.merge_matches(canary.match, service, { "headers", "queryParams" })),
           backends(canary, split.primary, split.canary)),

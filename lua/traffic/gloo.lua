@@ -87,7 +87,7 @@ return function()
 
   function M.check(canary)
     for i, condition in ipairs(canary.match or {}) do
-      local good = condition.headers and next(condition.headers) ~= nil and not condition.queryParams
+      local good = condition.headers and next(condition.headers) ~= nil and not route.beyond(condition, { "headers" })
       for _, match in pairs(condition.headers or {}) do good = good and (match.exact or match.regex) end
       if not good then
         return { route.problem(string.format("spec.analysis.match[%d]", i - 1),

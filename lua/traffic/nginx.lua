@@ -5,6 +5,7 @@
 local ingress <const> = require("ingress")
 local json <const> = require("json")
 local route <const> = require("route")
+local shape <const> = require("shape")
 
 ---@type TrafficDriver
 local M = {
@@ -17,6 +18,7 @@ local M = {
 local function conditions_of(canary)
   local found, extra = {}, nil
   for _, condition in ipairs(canary.match or {}) do
+    extra = extra or route.beyond(condition, { "headers" })
     for name, match in pairs(condition.headers or {}) do
       if name == "cookie" then
         extra = extra or (found.cookie or not match.exact) and name
@@ -30,13 +32,17 @@ local function conditions_of(canary)
   return found, extra
 end
 
-function M.check(canary)
-  local problems = ingress.check(canary)
+--- What it cannot express of the conditions would lead more people to the canary than were meant.
+local function why_not(canary)
   local found, extra = conditions_of(canary)
-  if canary.match and (extra or not (found.cookie or found.header)) then
-    problems[#problems + 1] = route.problem("spec.analysis.match", "nginx tells requests apart by one header (exact or "
-      .. "regex) and one cookie (exact)%s", extra and "; " .. extra .. " is more than that" or "")
-  end
+  if not canary.match or not extra and (found.cookie or found.header) then return nil end
+  return "nginx tells requests apart by one header (exact or regex) and one cookie (exact)"
+    .. (extra and "; " .. extra .. " is more than that" or "")
+end
+
+function M.check(canary)
+  local problems, why = ingress.check(canary), why_not(canary)
+  if why then problems[#problems + 1] = route.problem("spec.analysis.match", "%s", why) end
   return problems
 end
 
@@ -56,6 +62,8 @@ function M.desired(canary, split, objects)
   annotations[prefix .. "/canary"] = "true"
   annotations[prefix .. "/canary-weight"] = string.format("%d", canary.match and 0 or split.canary)
   if canary.match and split.canary > 0 then
+    local why = why_not(canary)
+    if why then shape.fail("spec.analysis.match: %s", why) end
     local found = conditions_of(canary)
     annotations[prefix .. "/canary-by-cookie"] = found.cookie
     annotations[prefix .. "/canary-by-header"] = found.header

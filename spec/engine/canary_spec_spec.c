@@ -708,6 +708,30 @@ SPEC("canary spec: A/B on a provider that sees no requests would move all traffi
 		    "regex\n");
 	parse((struct given){.analysis = "    iterations: 5\n    match: [{headers: {a: {}}}]\n"});
 	EXPECT_TOLD_OF("spec.analysis.match[0].headers.a: must have one of");
+	static const char *const nothing[] = {"{}", "{headers: {}}", "{uri: {prefix: /a}}"};
+	for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
+		SCOPED(text)
+		char *analysis = xasprintf(
+			"    iterations: 5\n    match: [{headers: {a: {exact: b}}}, %s]\n",
+			nothing[i]);
+		parse((struct given){.analysis = analysis});
+		EXPECT_TOLD_OF("spec.analysis.match[1]: must have headers, queryParams or "
+			       "sourceLabels: all "
+			       "traffic would go to the canary");
+	}
+	/* What the mesh drops of a condition would let more people match. */
+	static const char *const some[] = {
+		"contour", "gloo",	     "nginx", "gatewayapi:v1", "gatewayapi:v1beta1",
+		"appmesh", "appmesh:v1beta2"};
+	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+		SCOPED(text) char *top = xasprintf("  provider: %s\n", some[i]);
+		parse((struct given){
+			.top = top,
+			.analysis = "    iterations: 5\n    match: [{headers: {a: {exact: b}}, "
+				    "sourceLabels: {c: d}}]\n"});
+		EXPECT_TOLD_OF("spec.analysis.match");
+		EXPECT_TOLD_OF("requests apart by");
+	}
 	forget();
 }
 

@@ -642,6 +642,39 @@ SPEC("conformance: a release goes through under a storm of conflicts")
 	}
 }
 
+SPEC("conformance: conditions of a policy that the mesh cannot tell are a failed check")
+{
+	static const char *const providers[] = {"contour",	 "gloo",    "nginx",
+						"gatewayapi:v1", "appmesh", "appmesh:v1beta2"};
+	const struct scenario scenario = {.image = "web:2"};
+	for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
+		struct error err = {0};
+		struct rehearsal_result result = {0};
+		SCOPED(json) cJSON *objects = parsed(world_text);
+		cJSON *canary = parsed(canary_text);
+		json_put_string(canary, "spec.provider", providers[i]);
+		json_put(canary, "spec.analysis.match", parsed(match_text));
+		json_put_number(canary, "spec.analysis.iterations", 2);
+		json_remove(canary, "spec.analysis.stepWeight");
+		json_put_string(
+			canary, "spec.analysis.policy.inline",
+			"return { match = function() return {{ headers = { a = { exact = 'b' } }, "
+			"sourceLabels = { c = 'd' } }} end }");
+		cJSON_AddItemToArray(objects, parsed(deployment_text));
+		cJSON_AddItemToArray(objects, canary);
+		const struct rehearsal_input input = {
+			.objects = objects, .scenario = &scenario, .limit_us = DURATION_HOUR};
+		log_setup(LOG_OFF, false, NULL);
+		EXPECT(rehearse(&input, &result, &err));
+		SCOPED(text) char *events = json_text(result.notes[NOTE_EVENT]);
+		if (strcmp(result.phase, "Failed") != 0)
+			spec_fail(__FILE__, __LINE__, "%s: %s", providers[i], events);
+		EXPECT_CONTAINS(events, "match: ");
+		EXPECT_CONTAINS(events, "requests apart by");
+		rehearsal_result_fini(&result);
+	}
+}
+
 SPEC("conformance: a policy that mirrors where the mesh cannot is a failed check")
 {
 	struct error err = {0};
