@@ -9,6 +9,7 @@ local shape <const> = require("shape")
 
 local version <const> = "networking.istio.io/v1beta1"
 local original <const> = "flagger.kubernetes.io/original-configuration"
+local undisturbed <const> = "helm.toolkit.fluxcd.io/driftDetection"
 local last_applied <const> = "kubectl.kubernetes.io/last-applied-configuration"
 
 ---@type TrafficDriver
@@ -183,7 +184,33 @@ local function keep_original(object, live)
   end
 end
 
+--- Weights by host, of the last route that leads to the canary; and whether it mirrors there.
+local function read_weights(canary, live, protocol, where)
+  local primary, weight, mirror
+  for _, item, path in shape.each(live, "spec." .. protocol, where) do
+    local found = {}
+    for _, target, place in shape.each(live, path .. ".route", where) do
+      found[shape.string(live, place .. ".destination.host", where)] = target.weight == nil and 0
+        or shape.integer(live, place .. ".weight", where)
+    end
+    if found[canary.canary] then primary, weight = found[canary.primary], found[canary.canary] end
+    if shape.at(item, "mirror.host") == canary.canary then mirror = true end
+  end
+  return primary, weight, mirror
+end
+
+--- One that Flagger made for this canary in another cluster, where it gives no owner: it leads to both Services, GitOps
+--- tools are told to leave it alone, and nothing says that it was there before.
+local function is_left(canary, live)
+  local annotations = route.annotations(live, "VirtualService")
+  if shape.at(live, "metadata.ownerReferences") or annotations[original] or annotations[last_applied]
+    or annotations[undisturbed] ~= "disabled" then return false end
+  local primary, weight = read_weights(canary, live, is_tcp(canary) and "tcp" or "http", where_of(canary))
+  return primary ~= nil and weight ~= nil
+end
+
 local function virtual_service(canary, split, live)
+  if live and is_left(canary, live) then live = nil end
   local object = route.dress(canary, route.object(canary, version, "VirtualService", canary.apex, live))
   keep_original(object, live)
   local spec = object.spec
@@ -214,21 +241,6 @@ function M.desired(canary, split, objects)
   local desired = adopt.desired(canary, split, service_path(canary), live, dialect, where_of(canary))
   desired.own = rules
   return desired
-end
-
---- Weights by host, of the last route that leads to the canary; and whether it mirrors there.
-local function read_weights(canary, live, protocol, where)
-  local primary, weight, mirror
-  for _, item, path in shape.each(live, "spec." .. protocol, where) do
-    local found = {}
-    for _, target, place in shape.each(live, path .. ".route", where) do
-      found[shape.string(live, place .. ".destination.host", where)] = target.weight == nil and 0
-        or shape.integer(live, place .. ".weight", where)
-    end
-    if found[canary.canary] then primary, weight = found[canary.primary], found[canary.canary] end
-    if shape.at(item, "mirror.host") == canary.canary then mirror = true end
-  end
-  return primary, weight, mirror
 end
 
 function M.observed(canary, objects)

@@ -206,6 +206,37 @@ SPEC("mesh: what the team has there is edited, and given back")
 	end(&apart);
 }
 
+SPEC("mesh: what Flagger left there in mid-run is taken over with its weights, and goes with the "
+     "Canary")
+{
+	static const char path[] = "metadata.annotations[\"sluice.dev/canary\"]";
+	struct apart apart;
+	struct error err = {0};
+	begin(&apart, "\"provider\":\"istio\",\"revertOnDeletion\":true");
+	start(&apart);
+	bed_release(&apart.bed, "podinfo:2");
+	EXPECT(reaches_weight(&apart, 20));
+	bed_leave_to_flagger(&apart.bed);
+	bed_merge(&apart.bed, bed_canary,
+		  "{\"status\":{\"phase\":\"Progressing\",\"canaryWeight\":20}}");
+	SCOPED(json) cJSON *left = json_copy(cluster_get(apart.mesh, service));
+	json_remove(left, "metadata.annotations[\"sluice.dev/canary\"]");
+	json_remove(left, "metadata.resourceVersion");
+	EXPECT(cluster_apply(apart.mesh, left, &err));
+	EXPECT_TEXT(says(&apart, service, path), "");
+	EXPECT_INT(weight(&apart), 20);
+	bed_start_engine(&apart.bed);
+	bed_run(&apart.bed, 3);
+	EXPECT_INT(weight(&apart), 20);
+	EXPECT_CONTAINS(says(&apart, service, path), "podinfo/");
+	EXPECT(reaches_weight(&apart, 30));
+	EXPECT(bed_reaches(&apart.bed, "Succeeded"));
+	bed_delete(&apart.bed, bed_canary);
+	bed_run(&apart.bed, 30);
+	EXPECT(cluster_get(apart.mesh, service) == NULL);
+	end(&apart);
+}
+
 SPEC("mesh: revertOnDeletion takes away there what nothing else would")
 {
 	struct apart apart;

@@ -51,9 +51,12 @@ true,"targetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"serv
 "2s","threshold":3,"maxWeight":50,"stepWeight":25}}}]}
 END
 address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
-"$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --kubeconfig-service-mesh "$mesh/sluice.kubeconfig" \
-	--metrics-server "$address" --min-analysis-interval 2s --port 0 >"$folder/daemon.log" 2>&1 &
-daemon=$!
+start_daemon() {
+	"$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --kubeconfig-service-mesh "$mesh/sluice.kubeconfig" \
+		--metrics-server "$address" --min-analysis-interval 2s --port 0 >>"$folder/daemon.log" 2>&1 &
+	daemon=$!
+}
+start_daemon
 
 until_it 60 "it is not initialized" in_phase Initialized
 has_weight 0 || wrong "initialized it has weight $(weight)"
@@ -71,6 +74,34 @@ say "a release: weights there, pods here"
 there patch virtualservices.networking.istio.io web --type=json -p '[{"op":"replace","path":"/spec/http/0/route/1/weight","value":90},
 	{"op":"replace","path":"/spec/http/0/route/0/weight","value":10}]' >/dev/null
 until_it 5 "weights that somebody edits there are not put back" has_weight 0
+
+# Another controller has it in mid-run, and is gone: as Flagger leaves it, no route there names an owner, by whatever means.
+kube patch canary web --type=merge -p '{"spec":{"analysis":{"interval":"8s"}}}' >/dev/null
+kube set image deployment/web c=c:3 >/dev/null
+until_it 40 "no first step" has_weight 25
+kill $daemon
+wait $daemon
+kube get canary web -o json | jq '.status.conditions |= map(select(.type == "Promoted"))' >"$folder/left"
+kube replace --subresource=status -f "$folder/left" >/dev/null || wrong "the status is not as it was left"
+there annotate virtualservices.networking.istio.io,destinationrules.networking.istio.io --all sluice.dev/canary- >/dev/null
+revisions() { kube get events -o json | jq '[.items[] | select(.message | test("New revision")) | .count // 1] | add'; }
+before=$(revisions)
+"$kubectl" --kubeconfig "$mesh/admin.kubeconfig" -n apart get virtualservices.networking.istio.io web -w -o json >"$folder/seen" 2>/dev/null &
+seeing=$!
+start_daemon
+until_it 60 "taken over, it is not promoted" in_phase Succeeded
+until_it 10 "the canary keeps traffic" has_weight 0
+sleep 1
+kill $seeing
+wait $seeing
+weights=$(jq -rs '[.[].spec.http[0].route[] | select(.destination.host | test("canary")) | .weight] | reduce .[] as $one ([];
+	if .[-1] == $one then . else . + [$one] end) | join(" ")' "$folder/seen")
+[ "$weights" = "25 50 0" ] || wrong "taken over, the weights were $weights"
+[ "$(revisions)" = "$before" ] || wrong "the change of controller set a rollout off"
+[ "$(kube get deployment web-primary -o jsonpath='{.spec.template.spec.containers[0].image}')" = c:3 ] || wrong "the primary has not followed"
+there get virtualservices.networking.istio.io,destinationrules.networking.istio.io -o json | jq -e '.items | length == 3 and all(
+	.metadata.annotations["sluice.dev/canary"] | startswith("web/"))' >/dev/null || wrong "they do not say whose they are"
+say "taken over in mid-run: weights there were $weights"
 
 sleep 2
 since=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
