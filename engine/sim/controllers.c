@@ -130,6 +130,11 @@ const struct kube_kind *workload_kind(size_t i)
 	return i < ARRAY_LEN(kinds) ? kinds[i] : NULL;
 }
 
+bool workload_has_replicas(const struct kube_kind *kind)
+{
+	return kind == &kube_deployment || kind == &kube_stateful_set;
+}
+
 bool workload_rolls(const struct kube_ref *ref)
 {
 	for (size_t i = 0; workload_kind(i) != NULL; i++)

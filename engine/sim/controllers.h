@@ -21,6 +21,7 @@ enum { SIM_NODES = 3 };
 
 /* The kinds that roll out; NULL after the last. */
 const struct kube_kind *workload_kind(size_t i);
+bool workload_has_replicas(const struct kube_kind *kind);
 bool workload_rolls(const struct kube_ref *ref);
 bool workload_never_ready(const cJSON *workload);
 bool workload_is_down(const cJSON *workload);

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "sim/controllers.h"
 #include "sim/server.h"
 
 static const struct writer keda = {.manager = "keda"};
@@ -23,12 +24,23 @@ static long wanted_replicas(const cJSON *scaled, long now)
 	return now < least ? least : now > most ? most : now;
 }
 
+/* A Deployment, or what else has replicas; NULL: KEDA refuses it. */
+static const struct kube_kind *kind_of(const cJSON *scaled)
+{
+	const char *kind = json_string_or(scaled, "spec.scaleTargetRef.kind", kube_deployment.kind);
+	for (size_t i = 0; workload_kind(i) != NULL; i++)
+		if (strcmp(workload_kind(i)->kind, kind) == 0)
+			return workload_has_replicas(workload_kind(i)) ? workload_kind(i) : NULL;
+	return NULL;
+}
+
 static void scale(struct cluster *cluster, const struct stored *scaled)
 {
 	char path[KUBE_PATH_MAX];
 	int code;
+	const struct kube_kind *kind = kind_of(scaled->object);
 	const char *name = json_string_or(scaled->object, "spec.scaleTargetRef.name", "");
-	if (!kube_path(path, &kube_deployment, scaled->ref.namespace, name))
+	if (kind == NULL || !kube_path(path, kind, scaled->ref.namespace, name))
 		return;
 	struct stored *workload = store_find(&cluster->store, path);
 	if (workload == NULL)
@@ -42,7 +54,7 @@ static void scale(struct cluster *cluster, const struct stored *scaled)
 	json_free(verb_replace(cluster, workload, next, false, &keda, &code));
 }
 
-/* Deployments are only changed, so nothing moves in the store. */
+/* Workloads are only changed, so nothing moves in the store. */
 static void scale_all(void *owner, uint64_t token)
 {
 	struct cluster *cluster = owner;
@@ -58,9 +70,9 @@ static void scale_all(void *owner, uint64_t token)
 void keda_follow(struct cluster *cluster, const cJSON *object)
 {
 	bool scaled = text_equal(json_string(object, "kind"), kube_scaled_object.kind);
+	bool workload = json_get(json_get(object, "spec"), "replicas") != NULL;
 	cluster->has_scaled |= scaled;
-	if (cluster->scales_soon || !cluster->has_scaled ||
-	    !(scaled || text_equal(json_string(object, "kind"), kube_deployment.kind)))
+	if (cluster->scales_soon || !cluster->has_scaled || !(scaled || workload))
 		return;
 	cluster->scales_soon = true;
 	loop_at(cluster->loop, loop_now(cluster->loop) + cluster->options.watch_lag_us, scale_all,
