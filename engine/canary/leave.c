@@ -106,7 +106,9 @@ static enum step restore(struct tick *tick)
 	struct error why = {0};
 	if (tick->target == NULL)
 		return STEP_ON; /* nothing can be led anywhere */
-	enum step step = scaler_resume(tick);
+	enum step step = scaler_let_go(tick);
+	if (step == STEP_ON)
+		step = scaler_resume(tick);
 	if (step == STEP_ON)
 		step = scale_alike(tick);
 	if (step != STEP_ON)

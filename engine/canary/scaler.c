@@ -1,6 +1,8 @@
 #include "canary/scaler.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -60,13 +62,10 @@ enum step scaler_follow(struct tick *tick)
 }
 
 /* "0" is our word: any other number is somebody else's, and stays. */
-static enum step set_paused(struct tick *tick, bool paused)
+static enum step set_paused(struct tick *tick, const char *name, bool paused)
 {
-	const struct canary_spec *spec = tick->spec;
 	const cJSON *scaled;
-	if (!is_scaled_object(spec))
-		return STEP_ON;
-	enum step step = converge_look_at(tick, &kube_scaled_object, spec->scaler_name, &scaled);
+	enum step step = converge_look_at(tick, &kube_scaled_object, name, &scaled);
 	if (step != STEP_ON || scaled == NULL)
 		return step;
 	const cJSON *annotations = json_at(scaled, "metadata.annotations");
@@ -74,7 +73,7 @@ static enum step set_paused(struct tick *tick, bool paused)
 	if (text_equal(cJSON_GetStringValue(now), "0") == paused)
 		return STEP_ON;
 	char path[KUBE_PATH_MAX];
-	kube_path(path, &kube_scaled_object, spec->namespace, spec->scaler_name);
+	kube_path(path, &kube_scaled_object, tick->spec->namespace, name);
 	SCOPED(json) cJSON *patch = cJSON_CreateObject();
 	cJSON *annotation = cJSON_CreateObject();
 	cJSON_AddItemToObject(annotation, workload_paused_replicas,
@@ -87,10 +86,36 @@ static enum step set_paused(struct tick *tick, bool paused)
 
 enum step scaler_pause(struct tick *tick)
 {
-	return set_paused(tick, true);
+	return is_scaled_object(tick->spec) ? set_paused(tick, tick->spec->scaler_name, true)
+					    : STEP_ON;
 }
 
 enum step scaler_resume(struct tick *tick)
 {
-	return set_paused(tick, false);
+	return is_scaled_object(tick->spec) ? set_paused(tick, tick->spec->scaler_name, false)
+					    : STEP_ON;
+}
+
+enum step scaler_let_go(struct tick *tick)
+{
+	const char *had = tick->status.memory.scaler;
+	bool has = had != NULL && is_scaled_object(tick->spec) &&
+		   strcmp(had, tick->spec->scaler_name) == 0;
+	if (had != NULL && !has && tick->beside == NULL) {
+		enum step step = set_paused(tick, had, false);
+		if (step != STEP_ON)
+			return step;
+		tick->scaler_news = true;
+	}
+	tick->scaler_known = true;
+	return STEP_ON;
+}
+
+void scaler_remember(const struct tick *tick, struct status *next)
+{
+	if (!tick->scaler_known)
+		return;
+	free(next->memory.scaler);
+	next->memory.scaler =
+		is_scaled_object(tick->spec) ? xstrdup(tick->spec->scaler_name) : NULL;
 }

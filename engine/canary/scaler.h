@@ -20,5 +20,9 @@ enum step scaler_follow(struct tick *tick);
 /* The target's is gone: nothing to do. */
 enum step scaler_pause(struct tick *tick);
 enum step scaler_resume(struct tick *tick);
+/* What the Canary does not name any more is resumed, and forgotten by the next commit. */
+enum step scaler_let_go(struct tick *tick);
+/* The name for the status of the next commit, which is to say what scaler_let_go has seen. */
+void scaler_remember(const struct tick *tick, struct status *next);
 
 #endif

@@ -67,6 +67,7 @@ void status_fini(struct status *status)
 	cJSON_Delete(status->memory.failures);
 	cJSON_Delete(status->memory.match);
 	cJSON_Delete(status->memory.inventory);
+	free(status->memory.scaler);
 	free(status->memory.debts);
 	status_init(status);
 }
@@ -87,6 +88,7 @@ void status_copy(struct status *into, const struct status *from)
 	into->memory.failures = copy(from->memory.failures);
 	into->memory.match = copy(from->memory.match);
 	into->memory.inventory = copy(from->memory.inventory);
+	into->memory.scaler = from->memory.scaler == NULL ? NULL : xstrdup(from->memory.scaler);
 	into->memory.debts = NULL;
 	into->memory.debt_count = into->memory.debt_room = 0;
 	for (size_t i = 0; i < from->memory.debt_count; i++)

@@ -143,6 +143,7 @@ struct memory {
 	bool gated;		     /* confirm-traffic-increase is waited for */
 	enum people_gate approved;   /* this gate is open, by command */
 	int replicas;		     /* of the target before it was scaled to zero; 0 unknown */
+	char *scaler;	  /* owned: the ScaledObject that it has, and may have paused; or NULL */
 	cJSON *inventory; /* owned: {"of": "Kind/name", "was": …} of a route that the team owns, as
 			     it was before the first edit, or NULL */
 	cJSON *state;	  /* owned: the policy's memory, an object, or NULL */

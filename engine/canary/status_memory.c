@@ -212,6 +212,8 @@ void memory_read(struct memory *memory, const char *text)
 	memory->approved = (enum people_gate)number_in(json_number(json, "approved", 0),
 						       PEOPLE_NONE, PEOPLE_PROMOTION, PEOPLE_NONE);
 	memory->replicas = (int)number_in(json_number(json, "replicas", 0), 0, INT32_MAX, 0);
+	const char *scaler = json_string(json, "scaler");
+	memory->scaler = scaler == NULL ? NULL : xstrdup(scaler);
 	cJSON *inventory = json_get(json, "inventory");
 	if (cJSON_IsObject(inventory))
 		memory->inventory = cJSON_DetachItemViaPointer(json, inventory);
@@ -344,6 +346,8 @@ static char *document(const struct memory *memory, size_t history, size_t most)
 		cJSON_AddTrueToObject(json, "gated");
 	add_number(json, "approved", memory->approved);
 	add_number(json, "replicas", memory->replicas);
+	if (memory->scaler != NULL)
+		add_text(json, "scaler", memory->scaler);
 	if (memory->inventory != NULL)
 		cJSON_AddItemToObject(json, "inventory", cJSON_Duplicate(memory->inventory, true));
 	if (memory->state != NULL)

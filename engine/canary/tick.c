@@ -18,6 +18,7 @@
 #include "canary/mark.h"
 #include "canary/obey.h"
 #include "canary/rollout.h"
+#include "canary/scaler.h"
 #include "canary/target.h"
 
 /* How much later than the commit a split may be live, and the interval counts from the commit. */
@@ -67,6 +68,7 @@ void tick_forget_run(struct tick *tick)
 	tick->commanded = false;
 	tick->unreached = tick->unseen = false;
 	tick->policy_news = false;
+	tick->scaler_known = tick->scaler_news = false;
 	text_copy(tick->policy, sizeof(tick->policy), tick->status.memory.policy);
 	text_copy(tick->policy_after, sizeof(tick->policy_after), tick->status.memory.policy);
 	text_copy(tick->refused, sizeof(tick->refused), tick->status.memory.refused);
@@ -405,6 +407,9 @@ static enum step run(struct tick *tick)
 		return step;
 	if (obey(tick))
 		return STEP_ON;
+	step = scaler_let_go(tick);
+	if (step != STEP_ON)
+		return step;
 	bool asked = tick->thorough;
 	tick->thorough = asked || tick->status.phase == PHASE_INITIALIZING ||
 			 tick->status.memory.generation != tick->spec->generation;
@@ -510,6 +515,7 @@ static enum tick_result commit(struct tick *tick)
 	if (!tick->objects_done)
 		tick->next->memory.generation = tick->status.memory.generation;
 	tick->next->memory.pending = tick->pending;
+	scaler_remember(tick, tick->next);
 	take_off_paid(tick->next, tick);
 	if (tick->notice[0] != '\0')
 		text_copy(tick->next->memory.notice, sizeof(tick->next->memory.notice),
@@ -591,7 +597,7 @@ enum tick_result tick_run(struct tick *tick)
 	/* A step counts from when it is in force, so it is remembered that it was not. */
 	bool waits = tick->pending && !memory->pending;
 	bool worth = step == STEP_ON || settle || waits || forgets || tick->policy_news ||
-		     tick->contested[0] != '\0' || tick->notice[0] != '\0';
+		     tick->scaler_news || tick->contested[0] != '\0' || tick->notice[0] != '\0';
 	if (worth && tick->status.phase != PHASE_TERMINATED)
 		return commit(tick);
 	if (tick->due_us == 0 || (due_us > tick->now_us && due_us < tick->due_us))

@@ -112,6 +112,7 @@ struct tick {
 	 * memory.refused will be; whether there is something to say about it (see pin.h). */
 	char policy[HASH_TEXT_MAX], policy_after[HASH_TEXT_MAX], refused[HASH_TEXT_MAX];
 	bool policy_news;
+	bool scaler_known, scaler_news; /* see scaler_let_go; it has resumed one */
 	/* Since the last move: what memory.contested will be; "": as it is. */
 	char contested[CONTESTED_MAX];
 	bool put_back;

@@ -315,6 +315,50 @@ SPEC("keda: without its ScaledObject a canary says so and waits; once it goes, n
 	bed_end(&bed);
 }
 
+SPEC("keda: a Canary that names its ScaledObject no more leaves it unpaused, at rest and in a "
+     "release")
+{
+	static const char none[] = "{\"spec\":{\"autoscalerRef\":null}}";
+	struct bed bed;
+	begin(&bed, "");
+	bed_run(&bed, 2);
+	EXPECT_TEXT(bed_says(&bed, scaled, paused), "0");
+	bed_merge(&bed, bed_canary, none);
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, scaled, paused), "");
+	EXPECT_INT(replicas(&bed, bed_target), 2);
+	bed_merge(
+		&bed, scaled,
+		"{\"metadata\":{\"annotations\":{\"autoscaling.keda.sh/paused-replicas\":\"0\"}}}");
+	bed_run(&bed, 30); /* that is not ours */
+	EXPECT_TEXT(bed_says(&bed, scaled, paused), "0");
+	bed_end(&bed);
+
+	begin(&bed, "");
+	bed_merge(&bed, bed_canary,
+		  "{\"spec\":{\"analysis\":{\"webhooks\":[{\"name\":\"gate\",\"type\":"
+		  "\"confirm-rollout\",\"url\":\"http://gate\"}]}}}");
+	bed.hook_status = 403;
+	bed_release(&bed, "podinfo:2");
+	EXPECT(bed_reaches(&bed, "Waiting"));
+	EXPECT_TEXT(bed_says(&bed, scaled, paused), "0");
+	bed_merge(&bed, bed_canary, none);
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, scaled, paused), "");
+	bed_end(&bed);
+}
+
+SPEC("keda: a Canary that names another ScaledObject leaves the former unpaused")
+{
+	struct bed bed;
+	begin(&bed, "");
+	put_scaled(&bed, "{\"metadata\":{\"name\":\"other\"}}");
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"autoscalerRef\":{\"name\":\"other\"}}}");
+	bed_run(&bed, 3);
+	EXPECT_TEXT(bed_says(&bed, scaled, paused), "");
+	bed_end(&bed);
+}
+
 SPEC("keda: one that Flagger left paused is taken over as it is")
 {
 	struct bed bed;
@@ -328,6 +372,30 @@ SPEC("keda: one that Flagger left paused is taken over as it is")
 	EXPECT_INT(replicas(&bed, bed_target), 0);
 	bed_release(&bed, "podinfo:2");
 	EXPECT(bed_reaches(&bed, "Succeeded"));
+	bed_end(&bed);
+}
+
+SPEC("keda: in the in-memory cluster a ScaledObject scales a StatefulSet too, and no DaemonSet")
+{
+	static const char set[] = "/apis/apps/v1/namespaces/test/statefulsets/podinfo";
+	static const char agent[] = "/apis/apps/v1/namespaces/test/daemonsets/podinfo";
+	struct bed bed;
+	bed_begin(&bed);
+	put_scaled(&bed, "{\"spec\":{\"scaleTargetRef\":{\"kind\":\"StatefulSet\"}}}");
+	bed_put(&bed, "{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":"
+		      "\"podinfo\",\"namespace\":\"test\"},\"spec\":{\"replicas\":1}}");
+	bed_put(&bed, "{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":"
+		      "\"podinfo\",\"namespace\":\"test\"},\"spec\":{}}");
+	bed_run(&bed, 2);
+	EXPECT_INT(replicas(&bed, set), 2);
+	bed_merge(
+		&bed, scaled,
+		"{\"metadata\":{\"annotations\":{\"autoscaling.keda.sh/paused-replicas\":\"5\"}}}");
+	bed_run(&bed, 2);
+	EXPECT_INT(replicas(&bed, set), 5);
+	put_scaled(&bed, "{\"spec\":{\"scaleTargetRef\":{\"kind\":\"DaemonSet\"}}}");
+	bed_run(&bed, 2);
+	EXPECT_INT(replicas(&bed, agent), -1);
 	bed_end(&bed);
 }
 
