@@ -175,7 +175,7 @@ $(OUT)/spec-torture: $(OUT)/spec/torture/torture.o $(OUT)/engine.a
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TORTURED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
 
 # Between the engine and a model of the reference: the program can put defects into these functions.
-SPOILED := phase_next hooks_run policy_chain_call canary_spec_new
+SPOILED := phase_next hooks_run policy_chain_call canary_spec_new converge_ready
 $(OUT)/spec-random: $(OUT)/spec/random/random.o $(OUT)/engine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(SPOILED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)

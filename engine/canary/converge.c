@@ -366,6 +366,13 @@ enum step converge_objects(struct tick *tick)
 	return STEP_ON;
 }
 
+bool converge_is_outdated(const struct tick *tick)
+{
+	const char *revision = tick->status.memory.revision;
+	return strcmp(tick->revision, revision) != 0 &&
+	       !workload_carries(tick->spec, tick->primary, tick->tracked, revision);
+}
+
 enum step converge_promotion(struct tick *tick)
 {
 	struct error err;

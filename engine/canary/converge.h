@@ -34,6 +34,8 @@ enum step converge_inventory(struct tick *tick);
 enum step converge_routes(struct tick *tick);
 /* Before the first rollout the primary is what the target is. */
 enum step converge_initial(struct tick *tick);
+/* The target is not the revision that the status is about, and the primary is not either. */
+bool converge_is_outdated(const struct tick *tick);
 /* The primary runs the revision of the status: the target as it is now must still be that one. */
 enum step converge_promotion(struct tick *tick);
 /* It runs what it ran before that revision, if that is known. */
@@ -44,6 +46,8 @@ enum step converge_scale_up(struct tick *tick);
 enum step converge_scale_down(struct tick *tick);
 enum step converge_scale(struct tick *tick, int replicas);
 
+/* How long the pause lasts that is not over yet; 0: there is none. */
+int64_t converge_pause_us(const struct tick *tick);
 /* Whether the target or the primary can carry traffic. */
 enum readiness converge_ready(const struct tick *tick, enum side side, struct error *why);
 

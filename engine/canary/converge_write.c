@@ -44,6 +44,12 @@ static int64_t waits_since_us(const struct tick *tick)
 	return memory->due_us < tick->now_us ? memory->due_us : tick->now_us;
 }
 
+int64_t converge_pause_us(const struct tick *tick)
+{
+	int64_t since_us = tick->status.memory.paused_us;
+	return since_us == 0 ? 0 : tick->now_us - since_us;
+}
+
 /* While it is paused no deadline runs out. */
 enum readiness converge_ready(const struct tick *tick, enum side side, struct error *why)
 {
@@ -57,7 +63,8 @@ enum readiness converge_ready(const struct tick *tick, enum side side, struct er
 	const struct ready_terms terms = {
 		.canary = canary,
 		.threshold = canary ? spec->canary_ready_threshold : spec->primary_ready_threshold,
-		.deadline_us = spec->progress_deadline_us + memory->paused_for_us,
+		.deadline_us = spec->progress_deadline_us + memory->paused_for_us +
+			       converge_pause_us(tick),
 		.since_us = waits_since_us(tick),
 		.rests = phase_is_at_rest(tick->status.phase),
 		.now_us = tick->now_us,

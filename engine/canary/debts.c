@@ -96,7 +96,8 @@ static enum step pay(struct tick *tick, const struct debt *debt)
 	case DEBT_POST_ROLLOUT:
 		return pay_post_rollout(tick, debt);
 	case DEBT_PROMOTE:
-		return converge_promotion(tick);
+		/* A newer target is a release of its own, and what it had before is gone. */
+		return converge_is_outdated(tick) ? STEP_ON : converge_promotion(tick);
 	case DEBT_SCALE_DOWN:
 		return converge_scale_down(tick);
 	case DEBT_UNPIN:
@@ -111,10 +112,10 @@ enum step debts_pay_events(struct tick *tick)
 {
 	for (size_t i = 0; i < tick->status.memory.debt_count; i++) {
 		const struct debt *debt = &tick->status.memory.debts[i];
+		if (is_paid(tick, debt))
+			continue; /* it stays while a receiver of events is told */
 		if (debt->kind != DEBT_EVENT)
 			return STEP_ON;
-		if (is_paid(tick, debt))
-			continue;
 		enum step step = pay(tick, debt);
 		if (step != STEP_ON)
 			return step;

@@ -23,8 +23,10 @@ static enum readiness ready_in_time(const struct tick *tick, enum side side, str
 {
 	const struct memory *memory = &tick->status.memory;
 	enum readiness ready = converge_ready(tick, side, why);
-	bool gets_time = memory->paused_for_us > 0 &&
-			 tick->now_us < memory->since_us + tick->spec->progress_deadline_us;
+	int64_t pause_us = converge_pause_us(tick);
+	bool gets_time =
+		memory->paused_for_us + pause_us > 0 &&
+		tick->now_us < memory->since_us + pause_us + tick->spec->progress_deadline_us;
 	return ready == READY_NEVER && gets_time ? READY_NOT_YET : ready;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/duration.h"
 #include "base/mem.h"
+#include "canary/converge.h"
 #include "canary/target.h"
 
 static int64_t usual_us(const struct tick *tick)
@@ -15,7 +16,8 @@ enum step unready_halt(struct tick *tick, enum side side, const struct error *wh
 {
 	const struct canary_spec *spec = tick->spec;
 	bool primary = side == SIDE_PRIMARY;
-	int64_t began_us = tick->status.memory.since_us, said_us = began_us + usual_us(tick);
+	int64_t began_us = tick->status.memory.since_us + converge_pause_us(tick);
+	int64_t said_us = began_us + usual_us(tick);
 	/* A first primary; pods that served and are gone. */
 	bool moved = tick->diverted || tick->relieved;
 	bool unusual = tick->status.phase == PHASE_INITIALIZING || moved;

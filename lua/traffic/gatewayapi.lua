@@ -280,7 +280,10 @@ return function(provider)
     local affinity = route.affinity(canary)
     local rules = affinity and sticky_rules(canary, split, affinity)
       or { rule(canary, matches_of(canary.service.match), backends(canary, split.primary, split.canary)) }
-    if split.mirror then add_filter(rules[1], mirror_filter({ name = canary.canary, port = canary.port })) end
+    -- Each of them: who still has a cookie of the canary before comes by another than everybody else.
+    for _, item in ipairs(split.mirror and rules or {}) do
+      add_filter(item, mirror_filter({ name = canary.canary, port = canary.port }))
+    end
     return rules
   end
 

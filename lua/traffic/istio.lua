@@ -153,10 +153,11 @@ local function http_routes(canary, split)
     routes = { http_route(canary, canary.service.match) }
     routes[1].route = weighted(canary, split.primary, split.canary)
   end
-  if split.mirror then
-    local percent = canary.analysis.mirrorWeight
-    routes[1].mirror = { host = canary.canary }
-    if type(percent) == "number" and percent > 0 then routes[1].mirrorPercentage = { value = percent } end
+  local percent = canary.analysis.mirrorWeight
+  -- Each of them: who still has a cookie of the canary before comes by another than everybody else.
+  for _, item in ipairs(split.mirror and routes or {}) do
+    item.mirror = { host = canary.canary }
+    if type(percent) == "number" and percent > 0 then item.mirrorPercentage = { value = percent } end
   end
   return routes
 end

@@ -315,6 +315,26 @@ SPEC("command: no deadline runs out while it is paused")
 	bed_end(&bed);
 }
 
+SPEC("command: nor one of a primary that died meanwhile, when it is aborted")
+{
+	struct bed bed;
+	under_way(&bed, "{\"spec\":{\"progressDeadlineSeconds\":60}}");
+	ask(&bed, "pause");
+	bed_run(&bed, 5);
+	bed_merge(&bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":\"true\"}}}");
+	bed_run(&bed, 600);
+	ask(&bed, "abort");
+	bed_run(&bed, 2);
+	EXPECT_INT(bed_events(&bed, "keeps all traffic"), 0);
+	EXPECT_TEXT(bed_says(&bed, bed_canary, "status.canaryWeight"), "0");
+	bed_merge(&bed, bed_primary,
+		  "{\"metadata\":{\"annotations\":{\"sim.sluice.dev/down\":null}}}");
+	bed_run(&bed, 5);
+	EXPECT_INT(bed_weight(&bed), 0);
+	bed_end(&bed);
+}
+
 SPEC("command: paused at rest, a new revision is begun only when it is resumed")
 {
 	struct bed bed;

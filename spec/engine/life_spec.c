@@ -343,6 +343,26 @@ SPEC("life: suspended it does nothing and says so once, which is no warning; res
 	bed_end(&bed);
 }
 
+SPEC("life: nor does a receiver of events that is down keep that from being said")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	bed.hook_status = HOOK_IS_DOWN;
+	bed_put_canary(
+		&bed,
+		"{\"spec\":{\"analysis\":{\"webhooks\":["
+		"{\"name\":\"events\",\"type\":\"event\",\"url\":\"http://a.test/\",\"retries\":5},"
+		"{\"name\":\"tell\",\"type\":\"post-rollout\",\"url\":\"http://b.test/\"}]}}}");
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	bed_release(&bed, "podinfo:never-ready");
+	EXPECT(bed_reaches(&bed, "Failed"));
+	bed_merge(&bed, bed_canary, "{\"spec\":{\"suspend\":true}}");
+	bed_run(&bed, 1);
+	EXPECT_INT(bed_events(&bed, "skipping canary run as object is suspended"), 1);
+	bed_end(&bed);
+}
+
 SPEC("life: of two canaries on one target the older has it, the other says so, and takes over")
 {
 	static const char other[] = "/apis/flagger.app/v1beta1/namespaces/test/canaries/another";

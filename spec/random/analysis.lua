@@ -159,8 +159,9 @@ function M.analyse(canary)
     end
     canary:normal("Rollback hook %s not signaling a rollback", hook.name)
   end
-  local begins = canary.split.canary == 0 and canary.status.iterations == 0
+  local no_traffic = canary.split.canary == 0 and canary.status.iterations == 0
     and not (analysis.mirror and canary.split.mirrored)
+  local begins = no_traffic or canary.inherits
   if begins then
     canary:normal("Starting canary analysis for %s", canary.NAME)
     checked(canary, false)
@@ -176,9 +177,14 @@ function M.analyse(canary)
       fail_check(canary)
       return nil
     elseif verdict == "hold" then
-      canary:again_later()
+      canary:again_later(true)
       return nil
     end
+  end
+  if canary.inherits then
+    canary.inherits = false
+    canary:step() -- all traffic, as it is
+    return nil
   end
   if analysis.iterations then iterate(canary) else weights(canary) end
   return nil

@@ -35,13 +35,15 @@ function M.canary(case)
   add("---\napiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: podinfo, namespace: %s}", namespace)
   add("spec:\n  provider: %s", case.provider)
   add("  targetRef: {apiVersion: apps/v1, kind: Deployment, name: podinfo}")
-  add("  progressDeadlineSeconds: %d\n  service: {port: 9898}", case.deadline)
+  local gateway = case.provider == "gatewayapi:v1" and ", gatewayRefs: [{name: gateway}]" or ""
+  add("  progressDeadlineSeconds: %d\n  service: {port: 9898%s}", case.deadline, gateway)
   if case.skip then add("  skipAnalysis: true") end
   add("  analysis:\n    interval: %ds\n    threshold: %d", analysis.interval, analysis.threshold)
   for _, name in ipairs({ "iterations", "stepWeight", "maxWeight", "stepWeightPromotion", "mirror" }) do
     field(name, analysis[name])
   end
   if analysis.stepWeights then field("stepWeights", list(analysis.stepWeights)) end
+  if analysis.affinity then field("sessionAffinity", "{cookieName: keeps}") end
   if analysis.match then field("match", '[{headers: {x-canary: {exact: "insider"}}}]') end
   if #case.metrics > 0 then add("    metrics:") end
   for _, metric in ipairs(case.metrics) do
@@ -91,6 +93,9 @@ function M.scenario(case)
     local text = string.format("%s: %s", names[edit.field] or edit.field, value)
     if not names[edit.field] then text = "analysis: {" .. text .. "}" end
     scene(edit.at, { { "patch", "{canary: {spec: {" .. text .. "}}}" } })
+  end
+  for _, trouble in ipairs(case.pods) do
+    scene(trouble.at, { { "for", duration(trouble.lasts) }, { "pods", inline({ { trouble.of, trouble.how } }) } })
   end
   for _, outage in ipairs(case.outages) do
     scene(outage.at, { { "for", duration(outage.lasts) }, { "metrics", "down" } })

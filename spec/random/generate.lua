@@ -7,10 +7,12 @@ local function chance(share) return math.random() < share end
 
 --- A time that is no time of a tick: those are whole seconds, and others once a new image has come in between.
 local fractions <const> = { hook = 0.11, outage = 0.17, fault = 0.23, [2] = 0.31, [3] = 0.53, [4] = 0.79,
-  command = { 0.37, 0.41, 0.43, 0.47, 0.61 }, edit = { 0.67, 0.71, 0.73, 0.83 } }
+  command = { 0.37, 0.41, 0.43, 0.47, 0.61 }, pods = 0.87, edit = { 0.67, 0.71, 0.73, 0.83 } }
 local function odd_time(most, what) return math.random(0, most) + fractions[what] end
 
 ---- the Canary ----
+
+local mirrors <const> = { istio = true, ["gatewayapi:v1"] = true } -- which keep people to one side, too
 
 local function weights(analysis, provider)
   if chance(0.35) then
@@ -26,10 +28,10 @@ local function weights(analysis, provider)
     if chance(0.6) then analysis.maxWeight = math.min(100, analysis.stepWeight + math.random(0, 10) * 5) end
     if chance(0.3) then analysis.maxWeight = pick({ 10, 20, 30, 50 }) end
   end
-  if provider == "istio" and chance(0.3) then analysis.mirror = true end
+  if mirrors[provider] and chance(0.3) then analysis.mirror = true end
 end
 
-local tells_apart <const> = { istio = true, ["appmesh:v1beta2"] = true, contour = true }
+local tells_apart <const> = { istio = true, ["gatewayapi:v1"] = true, ["appmesh:v1beta2"] = true, contour = true }
 
 local function strategy_of(case)
   local analysis = case.analysis
@@ -42,11 +44,12 @@ local function strategy_of(case)
     analysis.iterations = math.random(1, 4)
   elseif kind == "bluegreen" then
     analysis.iterations = math.random(1, 4)
-    if case.provider == "istio" and chance(0.4) then analysis.mirror = true end
+    if mirrors[case.provider] and chance(0.4) then analysis.mirror = true end
   else
     weights(analysis, case.provider)
   end
   case.skip = kind == "skip"
+  if mirrors[case.provider] and kind ~= "ab" and chance(0.35) then analysis.affinity = true end
   if chance(0.4) then analysis.stepWeightPromotion = pick({ 10, 25, 40, 50, 99, 100 }) end
 end
 
@@ -195,6 +198,18 @@ local function edits(case, focus)
   end
 end
 
+--- They die, or new ones do not come up. Nobody waits for approval then: while the canary carries all traffic the pods
+--- of what waits have it already, and what that comes to is not described.
+local function pods(case, focus)
+  for i = #case.hooks, 1, -1 do
+    if case.hooks[i].type == "confirm-rollout" then table.remove(case.hooks, i) end
+  end
+  case.pods[1] = { at = math.max(2, odd_time(150, "pods")), lasts = math.random(focus and 150 or 1, 200) + 0.02,
+    of = not focus and pick({ "primary", "primary", "target" }) or "primary", how = focus or pick({ "stuck", "down" }) }
+  -- When its users are let go, after traffic went back for want of pods, is not described.
+  if case.pods[1].of == "target" then case.analysis.affinity = nil end
+end
+
 local function outages(case)
   if chance(0.2) then
     case.outages[1] = { at = odd_time(180, "outage"), lasts = pick({ 5, 30, 60, 100 }) }
@@ -247,39 +262,41 @@ local function faults(case)
   if is_calm and chance(0.6) then case.lag = pick({ 0.02, 0.1, 0.2 }) end
 end
 
-local providers <const> = { "istio", "istio", "appmesh:v1beta2", "appmesh:v1beta2", "kubernetes", "linkerd", "traefik",
-  "contour" }
+local providers <const> = { "istio", "istio", "gatewayapi:v1", "appmesh:v1beta2", "appmesh:v1beta2", "kubernetes",
+  "linkerd", "traefik", "contour" }
 
 --- What a case can be made about, for who looks for something.
 local about <const> = {}
 for _, kind in ipairs(asks) do about[kind] = "commands" end
 for _, field in ipairs({ "threshold", "interval", "suspend" }) do about[field] = "edits" end
+about.stuck, about.down = "pods", "pods"
 
 ---@param seed integer
----@param focus string? what the case is about: a command, a field that is edited, or "images"
+---@param focus string? what the case is about: a command, a field that is edited, "images" …
 ---@return table case
 function M.case(seed, focus)
   local breadth <const> = about[focus]
   math.randomseed(seed)
   local case = { seed = seed, provider = pick(providers), metrics = {},
     hooks = {}, streams = {}, answers = {}, outages = {}, faults = {}, lag = 0, limit = 1200,
-    commands = {}, edits = {}, images = { { at = 0, image = "podinfo:2" } } }
+    commands = {}, edits = {}, pods = {}, images = { { at = 0, image = "podinfo:2" } } }
   case.analysis = { interval = pick({ 10, 15, 20, 30, 60 }), threshold = math.random(1, 4) }
   case.deadline = pick({ 20, 45, 60, 90 })
   case.replicas = math.random(1, 3)
   case.grid = pick({ 5, 10, 15, 30 })
   strategy_of(case)
-  if focus == "mirror" then
-    case.provider, case.analysis.mirror = "istio", not case.analysis.match or nil
+  if focus == "mirror" or focus == "affinity" then
+    case.provider, case.analysis[focus] = "istio", not case.analysis.match or nil
   end
   metrics(case)
   hooks(case, focus)
   for _, metric in ipairs(case.metrics) do stream(case, metric) end
-  images(case, focus == "images" and 0.9 or 0.4)
+  images(case, (focus == "images" or breadth == "pods") and 0.9 or 0.4)
   if breadth == "commands" or not focus and chance(0.4) then commands(case, focus) end
   if breadth == "edits" or not focus and chance(0.3) then edits(case, focus) end
+  if breadth == "pods" or not focus and chance(0.2) then pods(case, focus) end
   case.wild = not focus and chance(0.1)
-  if case.wild or not focus and chance(0.35) then
+  if case.wild or not focus and #case.pods == 0 and chance(0.35) then
     faults(case)
     steady_answers(case)
   else

@@ -17,14 +17,24 @@ local PRIMARY <const> = Canary.PRIMARY
 
 ---- 6.3, 6.4 ----
 
+--- Whether the primary runs the new revision; if not, when to look again, nil: now. 8.2 when it never does.
+local function primary_took_over(canary)
+  local ready, why = canary:ready(canary.world.primary)
+  if ready == "ready" then return true end
+  if ready == "not yet" then return false, canary:await_pods(PRIMARY, why) end
+  canary:warning("Promotion of %s failed, primary not ready: %s", NAME, why)
+  canary:fail(true, true)
+  return false, nil
+end
+
 local function promoting(canary)
   local world = canary.world
   if world.primary.image ~= canary.revision then
     canary.former = world.primary.image
     world:write(world.primary, "image", canary.revision)
   end
-  local ready, why = canary:ready(world.primary)
-  if ready ~= "ready" then return canary:halt("%s not ready: %s", PRIMARY, why) end
+  local is_up, again = primary_took_over(canary)
+  if not is_up then return again end
   -- Of a newer revision that comes meanwhile nobody knows anything: it gets no traffic (difference).
   local newer = world.target.image ~= canary.revision
   if world.now < canary.due and not newer then return canary.due end
@@ -44,12 +54,14 @@ local function promoting(canary)
 end
 
 local function finalising(canary)
+  local is_up, again = primary_took_over(canary)
+  if not is_up then return again end
   if canary.world.now < canary.due then return canary.due end
   canary:enter("Succeeded")
   canary:reset()
   canary.due = math.huge
-  canary:work(function() return canary:scale_to_zero() end)
-  canary:work(function() return canary:post_rollout() end)
+  canary:owe_scaling_down()
+  canary:owe_post_rollout()
   canary:normal("Promotion completed! Scaling down %s", NAME)
   canary:commit()
   return nil
@@ -65,18 +77,24 @@ local function skip(canary)
     canary.world:write(canary.world.primary, "image", canary.revision)
     return true
   end)
-  canary:work(function() return canary:scale_to_zero() end)
-  canary:work(function() return canary:post_rollout() end)
+  canary:owe_scaling_down()
+  canary:owe_post_rollout()
   canary:normal("Promotion completed! Canary analysis was skipped for %s", NAME)
   canary:commit()
 end
 
 ---- 20 to 22 ----
 
+--- A fix of a primary that is broken is analysed where the traffic is (difference).
 local function take_revision(canary)
+  local inherits = canary:must_carry_all(true)
   canary.revision = canary.world.target.image
   canary:reset()
   canary.due = canary.world.now
+  if not inherits then return end
+  canary:set_routes(0, 100)
+  canary.status.weight = 100
+  canary.inherits = true
 end
 
 --- A target that is back at what is promoted cancels (difference).
@@ -95,6 +113,14 @@ local function progressing(canary)
     return nil
   end
   canary.is_gone = function() return world.target.image ~= canary.revision end
+  if not canary.spec.skip and not (canary.split.canary == 100 and canary:must_carry_all()) then
+    local ready, why = canary:ready(world.primary)
+    if ready == "not yet" then return canary:await_pods(PRIMARY, why) end
+    if ready == "never" then
+      canary:roll_back("progress deadline exceeded " .. why, { looked = true })
+      return nil
+    end
+  end
   if world.target.replicas == 0 then world:write(world.target, "replicas", canary.case.replicas) end
   local ready, why = canary:ready(world.target)
   if ready == "never" then
@@ -102,7 +128,7 @@ local function progressing(canary)
     canary:roll_back("progress deadline exceeded " .. why, { looked = true })
     return nil
   end
-  if ready ~= "ready" then return canary:halt("canary deployment %s not ready: %s", NAME, why) end
+  if ready ~= "ready" then return canary:await_pods("canary deployment " .. NAME, why) end
   if commands.obey_when_ready(canary, skip) then return nil end
   if canary.spec.skip then
     skip(canary)
@@ -127,6 +153,7 @@ local function begin(canary)
     canary:again_later()
     return nil
   end
+  canary:drop_scaling_down()
   canary:normal("New revision detected! Scaling up %s", NAME)
   canary:enter("Progressing")
   take_revision(canary)
@@ -141,6 +168,10 @@ local function at_rest(canary)
   if world.target.image == world.primary.image then
     canary.revision = world.target.image
     return math.huge
+  end
+  local ready, why = canary:ready(world.primary)
+  if not canary.spec.skip and ready == "not yet" and canary.split.canary < 100 then
+    return canary:await_pods(PRIMARY, why)
   end
   return begin(canary)
 end
@@ -164,13 +195,27 @@ local function suspended(canary)
   return canary:look_again("suspended", "Normal", "skipping canary run as object is suspended")
 end
 
+--- What the end of the last release waits for stands not in the way of the revision that mends it (difference).
+local function a_fix_waits(canary)
+  local image = canary.world.target.image
+  return phases[canary.status.phase] == at_rest and not canary.paused and image ~= canary.revision
+    and image ~= canary.world.primary.image
+end
+
+--- An interval that was made shorter counts from now (difference).
+local function hasten(canary)
+  local due = canary.world.now + canary.spec.analysis.interval
+  if phases[canary.status.phase] ~= at_rest and not canary.held and canary.due > due + 1 then canary.due = due end
+end
+
 --- Commands first, then what is owed, then the phase's. When to look again; nil: now.
 local function tick(canary)
   if canary.spec.suspend then return suspended(canary) end
   if commands.obey(canary) then return nil end
   local paid, again = canary:pay()
-  if not paid then return again end
+  if not paid and not a_fix_waits(canary) then return again end
   if canary.paused and not commands.waits(canary) then return math.huge end
+  hasten(canary)
   return phases[canary.status.phase](canary)
 end
 
@@ -185,8 +230,9 @@ function M.run(case, world)
     repeat
       canary:remember()
       local good, result = pcall(tick, canary)
-      if not good and result ~= Canary.GONE then error(result, 0) end
+      if not good and result ~= Canary.GONE and result ~= Canary.ANEW then error(result, 0) end
       if not good then canary:take_back() end
+      if result == Canary.ANEW then canary.began, canary.asked = world.now, false end
       again = good and result
     until again
     local due = canary.due > world.now and not canary.paused and canary.due or math.huge

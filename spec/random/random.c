@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "canary/command.h"
+#include "canary/converge.h"
 #include "canary/hooks.h"
 #include "canary/phase.h"
 #include "canary/policies.h"
@@ -53,6 +54,10 @@ enum defect {
 	ENDLESS_WAIT,
 	LOST_REVISION,
 	MIRROR_LOOP,
+	UNREADY_PRIMARY,
+	NO_DEADLINE,
+	BLOCKED_FIX,
+	NOBODY_LET_GO,
 	DEFECTS,
 };
 /* What it is, and what the cases are about that look for it; NULL: all are. */
@@ -84,6 +89,10 @@ static const struct {
 	[ENDLESS_WAIT] = {"failed checks never end a wait for people", "confirm-promotion"},
 	[LOST_REVISION] = {"the revision that comes after a failure is lost", "images"},
 	[MIRROR_LOOP] = {"mirroring begins again and again", "mirror"},
+	[UNREADY_PRIMARY] = {"a promotion that failed gives the primary all traffic", "stuck"},
+	[NO_DEADLINE] = {"deadlines are ignored", "stuck"},
+	[BLOCKED_FIX] = {"a primary that is broken blocks its own fix", "down"},
+	[NOBODY_LET_GO] = {"who keeps to the canary is not let go", "affinity"},
 };
 static enum defect defect;
 
@@ -184,6 +193,17 @@ static void spoil(const struct status *status, const struct situation *situation
 		if (move->kind == MOVE_ROUTE)
 			next->memory.split.mirror = false;
 		break;
+	case UNREADY_PRIMARY:
+		if (move->kind == MOVE_PROMOTION_FAILED) {
+			next->memory.split = (struct split){.primary = 100};
+			next->canary_weight = 0;
+		}
+		break;
+	case NOBODY_LET_GO:
+		next->previous_cookie[0] = '\0';
+		break;
+	case NO_DEADLINE:
+	case BLOCKED_FIX:
 	case SUSPEND_IGNORED:
 	case SOUND:
 	case GATE_IGNORED:
@@ -242,6 +262,17 @@ bool __wrap_policy_chain_call(const struct policy_chain *chain, enum policy_hook
 	return good;
 }
 
+enum readiness __real_converge_ready(const struct tick *tick, enum side side, struct error *why);
+enum readiness __wrap_converge_ready(const struct tick *tick, enum side side, struct error *why);
+
+enum readiness __wrap_converge_ready(const struct tick *tick, enum side side, struct error *why)
+{
+	enum readiness ready = __real_converge_ready(tick, side, why);
+	bool spoilt = defect == NO_DEADLINE || (defect == BLOCKED_FIX && side == SIDE_PRIMARY &&
+						phase_is_at_rest(tick->status.phase));
+	return spoilt && ready == READY_NEVER ? READY_NOT_YET : ready;
+}
+
 struct canary_spec *__real_canary_spec_new(const cJSON *object, const struct spec_options *options,
 					   struct spec_problems *problems);
 struct canary_spec *__wrap_canary_spec_new(const cJSON *object, const struct spec_options *options,
@@ -295,34 +326,73 @@ static void noted(void *owner, enum note_kind kind, const cJSON *item)
 	add(owner, kinds[kind], item);
 }
 
-/* What the routes of Istio and App Mesh carry, whenever that changes. */
+/* The last of the rules that name both: there may be others, for who keeps to one side. */
+static const cJSON *weighted(const cJSON *rules, const char *targets)
+{
+	const cJSON *rule, *found = NULL;
+	cJSON_ArrayForEach(rule, rules)
+	{
+		if (cJSON_GetArraySize(json_get(rule, targets)) == 2)
+			found = rule;
+	}
+	return found;
+}
+
+/* Who came to the canary keeps to it, is let go, or would be sent elsewhere. */
+static const char *stickiness(const cJSON *rules)
+{
+	SCOPED(text) char *text = rules == NULL ? xstrdup("") : json_text(rules);
+	const char *cookie = strstr(text, "keeps=");
+	char value[40];
+	if (strstr(text, "Max-Age=-1") != NULL)
+		return " forgets";
+	if (cookie == NULL)
+		return "";
+	cookie += strlen("keeps=");
+	snprintf(value, sizeof(value), ".*%.*s", (int)strcspn(cookie, ";"), cookie);
+	return strstr(text, value) != NULL ? " sticky" : " sticky to nobody";
+}
+
+/* What the routes of Istio, Gateway API and App Mesh carry, whenever that changes. */
 static void written(void *owner, const char *path, const cJSON *object)
 {
 	struct transcript *transcript = owner;
-	const cJSON *route = json_at(object, "spec.http[0]");
-	const cJSON *target, *targets = json_get(route, "route");
-	bool istio = text_equal(json_string(object, "kind"), "VirtualService") && route != NULL;
+	const char *kind = json_string_or(object, "kind", "");
+	const cJSON *rules = json_at(object, "spec.http"), *rule, *target, *targets;
 	(void)path;
-	if (text_equal(json_string(object, "kind"), "VirtualRouter") &&
-	    text_equal(json_string(object, "metadata.name"), "podinfo"))
+	if (strcmp(kind, "VirtualRouter") == 0 &&
+	    text_equal(json_string(object, "metadata.name"), "podinfo")) {
+		rule = NULL;
 		targets = json_at(object, "spec.routes[0].httpRoute.action.weightedTargets");
-	else if (!istio)
+	} else if (strcmp(kind, "VirtualService") == 0 && rules != NULL) {
+		rule = weighted(rules, "route");
+		targets = json_get(rule, "route");
+	} else if (strcmp(kind, "HTTPRoute") == 0) {
+		rules = json_at(object, "spec.rules");
+		rule = weighted(rules, "backendRefs");
+		targets = json_get(rule, "backendRefs");
+	} else {
 		return;
+	}
 	long primary = 0, canary = 0;
 	cJSON_ArrayForEach(target, targets)
 	{
 		const char *name = json_string(target, "destination.host");
 		if (name == NULL)
-			name = json_string_or(target, "virtualNodeRef.name", "");
+			name = json_string(target, "virtualNodeRef.name");
+		if (name == NULL)
+			name = json_string_or(target, "name", "");
 		long weight = json_int(target, "weight", 100);
 		if (text_ends(name, "-primary"))
 			primary = weight;
 		else
 			canary = weight;
 	}
+	const cJSON *filter = json_at(rule, "filters[0].requestMirror");
+	bool mirrors = json_get(rule, "mirror") != NULL || filter != NULL;
 	char text[sizeof(transcript->route)];
-	snprintf(text, sizeof(text), "%ld/%ld%s", primary, canary,
-		 json_get(route, "mirror") != NULL ? " mirror" : "");
+	snprintf(text, sizeof(text), "%ld/%ld%s%s", primary, canary, mirrors ? " mirror" : "",
+		 stickiness(rules));
 	if (strcmp(text, transcript->route) == 0)
 		return;
 	text_copy(transcript->route, sizeof(transcript->route), text);

@@ -17,7 +17,7 @@ local function smaller(case)
     change(less)
     tries[#tries + 1] = less
   end
-  for _, list in ipairs({ "faults", "outages", "commands", "edits", "hooks", "metrics" }) do
+  for _, list in ipairs({ "faults", "outages", "commands", "edits", "pods", "hooks", "metrics" }) do
     for i = 1, #case[list] do try(function(less) table.remove(less[list], i) end) end
   end
   for i = 2, #case.images do try(function(less) table.remove(less.images, i) end) end
@@ -37,7 +37,7 @@ local function smaller(case)
       end)
     end
   end
-  for _, field in ipairs({ "stepWeightPromotion", "mirror", "maxWeight" }) do
+  for _, field in ipairs({ "stepWeightPromotion", "mirror", "affinity", "maxWeight" }) do
     if case.analysis[field] then try(function(less) less.analysis[field] = nil end) end
   end
   if case.analysis.stepWeights and #case.analysis.stepWeights > 1 then

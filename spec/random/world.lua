@@ -8,7 +8,7 @@ local function deployment(replicas, image)
   return { replicas = replicas, image = image, observed = true, available = replicas, since = 0, looks = {} }
 end
 
-local function is_never_ready(of) return string.find(of.image, ":never-ready", 1, true) ~= nil end
+local function is_never_ready(of) return of.stuck or string.find(of.image, ":never-ready", 1, true) ~= nil end
 
 local function copy(fields)
   local result = {}
@@ -20,6 +20,10 @@ function World.new(case)
   local changes = {}
   for _, list in ipairs({ case.images, case.commands, case.edits }) do
     table.move(list, 1, #list, #changes + 1, changes)
+  end
+  for _, trouble in ipairs(case.pods) do
+    changes[#changes + 1] = { at = trouble.at, of = trouble.of, how = trouble.how, is_so = true }
+    changes[#changes + 1] = { at = trouble.at + trouble.lasts, of = trouble.of, how = trouble.how, is_so = false }
   end
   table.sort(changes, function(a, b) return a.at < b.at end)
   local said = copy(case.analysis) -- by the Canary
@@ -33,11 +37,13 @@ end
 
 ---- workloads ----
 
+--- Whether it changes anything.
 function World:write(of, field, value)
-  if of[field] == value then return end
+  if of[field] == value then return false end
   of[field] = value
   of.observed = false
   table.insert(of.looks, self.now + 1)
+  return true
 end
 
 local function first_look(of)
@@ -54,9 +60,11 @@ local function take_look(of, when)
       break
     end
   end
-  if of.observed and (is_never_ready(of) or of.available == of.replicas) then return false end
+  local is_settled = is_never_ready(of) or of.available == of.replicas
+  if of.down then is_settled = of.available == 0 end
+  if of.observed and is_settled then return false end
   of.observed = true
-  of.available = is_never_ready(of) and 0 or of.replicas
+  of.available = (of.down or is_never_ready(of)) and 0 or of.replicas
   of.since = math.floor(when)
   table.insert(of.looks, when + 1)
   return true
@@ -102,8 +110,15 @@ function World:happen(when)
   local change = self.changes[self.changed + 1]
   if change and change.at == when then
     self.changed = self.changed + 1
-    if change.image then self:write(self.target, "image", change.image) end
-    return change.image or self:is_news(change)
+    if change.image then
+      return self:write(self.target, "image", change.image)
+    elseif change.of then
+      self[change.of][change.how] = change.is_so
+      table.insert(self[change.of].looks, when + 1)
+    else
+      return self:is_news(change)
+    end
+    return true
   end
   return take_look(first_look(self.target) == when and self.target or self.primary, when)
 end
