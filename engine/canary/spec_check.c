@@ -89,8 +89,15 @@ static void check_match(const struct canary_spec *spec, bool can, struct spec_pr
 	static const char path[] = "spec.analysis.match";
 	if (spec->match == NULL || spec->skip_analysis)
 		return;
-	if (spec->iterations < 1 && !has_policy(spec))
-		problem_warning(problems, path, "has no effect without spec.analysis.iterations");
+	bool weighs = spec->iterations < 1 && !has_policy(spec);
+	if (weighs && can)
+		problem_warning(problems, path,
+				"keeps all others away from the canary: without "
+				"spec.analysis.iterations, weights are about those who match");
+	else if (weighs)
+		problem_warning(problems, path,
+				"has no effect, because the provider %s cannot tell requests apart",
+				spec->provider);
 	else if (!can)
 		problem_error(problems, path,
 			      "the provider %s cannot tell requests apart: all traffic would go to "

@@ -611,8 +611,11 @@ SPEC("canary spec: combinations that do not do what one might think are warnings
 		 "warning: spec.analysis.maxWeight: is not a multiple of stepWeight: the last "
 		 "step goes to 60\n"},
 		{NULL, "stepWeight: 5\n    match: [{headers: {a: {exact: b}}}]",
-		 "warning: spec.analysis.match: has no effect without "
-		 "spec.analysis.iterations\n"},
+		 "warning: spec.analysis.match: keeps all others away from the canary: without "
+		 "spec.analysis.iterations, weights are about those who match\n"},
+		{"provider: traefik", "stepWeight: 5\n    match: [{headers: {a: {exact: b}}}]",
+		 "warning: spec.analysis.match: has no effect, because the provider traefik cannot "
+		 "tell requests apart\n"},
 		{"provider: appmesh", "stepWeight: 5\n    mirror: true",
 		 "warning: spec.analysis.mirror: has no effect, because the provider appmesh "
 		 "cannot mirror\n"},
