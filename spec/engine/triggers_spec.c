@@ -280,6 +280,86 @@ SPEC("triggers: an optional config that comes and goes is a release each time")
 	bed_end(&bed);
 }
 
+SPEC("triggers: an immutable config is made anew to change, which is one release")
+{
+	struct bed bed;
+	begin_one(&bed, "c", ",\"immutable\":true,\"data\":{\"color\":\"blue\"}",
+		  "{\"configMapRef\":{\"name\":\"c\"}}");
+	EXPECT_TEXT(bed_says(&bed, path_of("c", true), "immutable"), "");
+	bed_delete(&bed, path_of("c", false));
+	bed_run(&bed, 30);
+	EXPECT_INT(bed_events(&bed, "configmap c.test get query error: not found"), 1);
+	EXPECT_TEXT(bed_phase(&bed), "Initialized");
+	EXPECT_TEXT(bed_says(&bed, path_of("c", true), "data.color"), "blue");
+	put_config(&bed, "c", ",\"immutable\":true,\"data\":{\"color\":\"red\"}");
+	EXPECT(bed_reaches(&bed, "Succeeded"));
+	EXPECT_TEXT(bed_says(&bed, path_of("c", true), "data.color"), "red");
+	EXPECT_INT(bed_events(&bed, "New revision detected"), 1);
+	bed_end(&bed);
+}
+
+/* As a controller would that renews it. */
+static void rewrite(struct bed *bed, int i, bool changes)
+{
+	SCOPED(text)
+	char *patch = xasprintf("{\"metadata\":{\"annotations\":{\"renewed\":\"%d\"}},\"data\":{"
+				"\"color\":\"%d\"}}",
+				i, changes ? i : 0);
+	bed_merge(bed, path_of("s", false), patch);
+}
+
+SPEC("triggers: a Secret that a controller writes again and again restarts nothing")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_config(&bed, "s", ",\"data\":{\"color\":\"0\"}");
+	use_one(&bed, "{\"secretRef\":{\"name\":\"s\"}}");
+	bed_put_canary(&bed, NULL);
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	bed_release(&bed, "podinfo:2");
+	for (int i = 0; i < 600 && strcmp(bed_phase(&bed), "Succeeded") != 0; i++) {
+		rewrite(&bed, i, false);
+		bed_run(&bed, 1);
+	}
+	EXPECT_TEXT(bed_phase(&bed), "Succeeded");
+	for (int i = 0; i < 60; i++) {
+		rewrite(&bed, i, false);
+		bed_run(&bed, 1);
+	}
+	EXPECT_TEXT(bed_phase(&bed), "Succeeded");
+	EXPECT_INT(bed_events(&bed, "New revision detected"), 1);
+	bed_end(&bed);
+}
+
+SPEC("triggers: one whose data never rests keeps its release from an end until it is opted out")
+{
+	struct bed bed;
+	bed_begin(&bed);
+	put_config(&bed, "s", ",\"data\":{\"color\":\"0\"}");
+	use_one(&bed, "{\"secretRef\":{\"name\":\"s\"}}");
+	bed_put_canary(&bed, NULL);
+	bed_start_engine(&bed);
+	EXPECT(bed_reaches(&bed, "Initialized"));
+	for (int i = 1; i <= 60; i++) {
+		rewrite(&bed, i, true);
+		bed_run(&bed, 5);
+		EXPECT(bed_weight(&bed) <= 10);
+	}
+	EXPECT_TEXT(bed_phase(&bed), "Progressing");
+	EXPECT_INT(bed_events(&bed, "New revision detected! Restarting analysis"), 59);
+	bed_merge(
+		&bed, path_of("s", false),
+		"{\"metadata\":{\"annotations\":{\"flagger.app/config-tracking\":\"disabled\"}}}");
+	for (int i = 100; i < 1000 && strcmp(bed_phase(&bed), "Succeeded") != 0; i++) {
+		rewrite(&bed, i, true);
+		bed_run(&bed, 1);
+	}
+	EXPECT_TEXT(bed_phase(&bed), "Succeeded");
+	EXPECT_INT(bed_events(&bed, "New revision detected! Restarting analysis"), 60);
+	bed_end(&bed);
+}
+
 /* ---- the copies ---- */
 
 SPEC("triggers: the primary keeps the old config until the new one is promoted")
