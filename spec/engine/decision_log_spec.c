@@ -369,11 +369,13 @@ SPEC("decision_log: a line that was made good again is found by the next one, a 
 	EXPECT_CONTAINS(err.text, ".jsonl:3: the line before it was changed, or lines are missing");
 	overwrite(path, text, (size_t)(fourth - text));
 	EXPECT(read_back(dir, &found, &summary, &err));
-	overwrite(path, "{\"v\":3,\"log\":\"sluice\"}\n", 25);
+	static const char newer[] = "{\"v\":3,\"log\":\"sluice\"}\n",
+			  older[] = "{\"v\":1,\"log\":\"sluice\",\"prev\":\"\"}\n";
+	overwrite(path, newer, strlen(newer));
 	EXPECT(!read_back(dir, &found, &summary, &err));
 	EXPECT_CONTAINS(err.text, ":1: is of a newer version (3)");
 	/* One of the version before: without sums. */
-	overwrite(path, "{\"v\":1,\"log\":\"sluice\",\"prev\":\"\"}\n", 35);
+	overwrite(path, older, strlen(older));
 	EXPECT(read_back(dir, &found, &summary, &err));
 	remove_all(dir);
 }
