@@ -89,6 +89,19 @@ until_it 10 "the primary's is not made again" is_made web-primary
 has_pods web-primary 3 || wrong "the primary lost its pods"
 say "a release: resumed, promoted, paused; the primary's made again is not paused"
 
+ref=$(kube get canary web -o json | jq -c '{spec: {autoscalerRef: .spec.autoscalerRef}}')
+is_resumed() { [ "$(paused web)" = no ]; }
+kube patch canary web --type=merge -p '{"spec":{"autoscalerRef":null}}' >/dev/null
+until_it 10 "what is named no more stays paused" is_resumed
+until_it 10 "what is named no more gets no pods" has_pods web 2
+kube patch canary web --type=merge -p "$ref" >/dev/null
+kube set image deployment/web c=c:3 >/dev/null
+runs_3() { [ "$(kube get deployment web-primary -o jsonpath='{.spec.template.spec.containers[0].image}')" = c:3 ]; }
+until_it 60 "not promoted" runs_3
+until_it 60 "the target keeps its pods" has_pods web 0
+[ "$(paused web)" = 0 ] || wrong "named again, it is paused at: $(paused web)"
+say "named no more it is resumed, named again it is paused after the release"
+
 kube delete canary web --wait=false >/dev/null
 until_it 40 "the canary does not go" is_gone
 [ "$(paused web)" = no ] || wrong "given back it is paused at $(paused web)"

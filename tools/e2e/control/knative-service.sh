@@ -186,4 +186,3 @@ say "deleted: Knative leads to its latest ready revision by itself"
 
 kill "$daemon" "$store" "$knative"
 wait "$daemon" "$store" "$knative" 2>/dev/null
-expect_nothing_denied
