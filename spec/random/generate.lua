@@ -174,6 +174,15 @@ local function commands(case, focus)
   end
 end
 
+--- Whoever finds the object changed twice, each time while a webhook was asked, waits a while.
+local ALONE <const> = 40
+local function is_said_again(case, at)
+  for i, command in ipairs(case.commands) do
+    if command.id ~= tostring(i) and math.abs(command.at - at) < ALONE then return true end
+  end
+  return false
+end
+
 --- Of the spec, in mid-run. Who suspends lets it go on, mostly.
 local function edits(case, focus)
   local analysis, at = case.analysis, 0
@@ -193,7 +202,8 @@ local function edits(case, focus)
     local value = pick(fields[name])
     local last = case.edits[n - 1]
     if last and last.value == true then name, value = last.field, false end
-    at = at + math.random(0, 100)
+    at = at + math.random(n > 1 and ALONE or 0, 100)
+    while is_said_again(case, at) do at = at + ALONE end
     case.edits[n] = { at = at + fractions.edit[n], field = name, value = value }
   end
 end
@@ -206,8 +216,13 @@ local function pods(case, focus)
   end
   case.pods[1] = { at = math.max(2, odd_time(150, "pods")), lasts = math.random(focus and 150 or 1, 200) + 0.02,
     of = not focus and pick({ "primary", "primary", "target" }) or "primary", how = focus or pick({ "stuck", "down" }) }
-  -- When its users are let go, after traffic went back for want of pods, is not described.
-  if case.pods[1].of == "target" then case.analysis.affinity = nil end
+end
+
+--- When its users are let go, once traffic has gone back for want of pods, is not described.
+local function end_affinity(case)
+  local ends = case.pods[1] and case.pods[1].of == "target"
+  for _, change in ipairs(case.images) do ends = ends or string.find(change.image, "never", 1, true) end
+  if ends then case.analysis.affinity = nil end
 end
 
 local function outages(case)
@@ -295,6 +310,7 @@ function M.case(seed, focus)
   if breadth == "commands" or not focus and chance(0.4) then commands(case, focus) end
   if breadth == "edits" or not focus and chance(0.3) then edits(case, focus) end
   if breadth == "pods" or not focus and chance(0.2) then pods(case, focus) end
+  end_affinity(case)
   case.wild = not focus and chance(0.1)
   if case.wild or not focus and #case.pods == 0 and chance(0.35) then
     faults(case)

@@ -112,8 +112,15 @@ local function progressing(canary)
     canary:commit()
     return nil
   end
-  canary.is_gone = function() return world.target.image ~= canary.revision end
-  if not canary.spec.skip and not (canary.split.canary == 100 and canary:must_carry_all()) then
+  -- A primary that is not ready matters, unless the canary has all traffic for that.
+  local function needs_primary()
+    return not canary.spec.skip and not (canary.split.canary == 100 and canary:must_carry_all())
+  end
+  canary.is_gone = function()
+    return world.target.image ~= canary.revision or canary:ready(world.target) ~= "ready"
+      or needs_primary() and canary:ready(world.primary) ~= "ready"
+  end
+  if needs_primary() then
     local ready, why = canary:ready(world.primary)
     if ready == "not yet" then return canary:await_pods(PRIMARY, why) end
     if ready == "never" then
