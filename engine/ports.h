@@ -54,7 +54,8 @@ struct http_reply {
 	size_t body_len;
 	cJSON **json; /* instead of the body, which is "" then: who takes it leaves NULL; or NULL */
 	int64_t retry_after_us; /* -1 when the server did not say */
-	const char *location;	/* of a redirection that was not followed, absolute; or NULL */
+	int64_t server_us; /* the server's clock when it answered, since the epoch; 0: not said */
+	const char *location; /* of a redirection that was not followed, absolute; or NULL */
 };
 
 /* `token` is the caller's: an id across the wait, never a pointer. */

@@ -14,8 +14,9 @@
 
 static const int64_t timeout_us = 5 * DURATION_SECOND;
 
-/* An instant query is evaluated when it is asked, so its answer has the time of that. Clocks
- * differ, but hardly by that much. */
+/* An instant query is evaluated when it is asked, so its answer has the time of that, by the clock
+ * of the store: which need not be ours, so it is asked too. What has no clock may differ by this.
+ */
 static const int64_t skew_us = DURATION_MINUTE;
 
 struct asked {
@@ -159,8 +160,8 @@ static void answered(void *owner, uint64_t id, const struct http_reply *reply)
 		say(&sample, "%s", reply->error.text);
 	else
 		prometheus_read(reply->status, reply->body, reply->body_len, &sample);
-	prometheus_age(asked.at_us != 0 ? asked.at_us : loop_now(prometheus->loop),
-		       asked.interval_us, &sample);
+	int64_t now_us = reply->server_us != 0 ? reply->server_us : loop_now(prometheus->loop);
+	prometheus_age(asked.at_us != 0 ? asked.at_us : now_us, asked.interval_us, &sample);
 	sample.raw = reply->body;
 	asked.done(asked.owner, asked.token, &sample);
 }

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/url.h"
+#include "net/server_time.h"
 
 enum {
 	LONGEST_RETRY_AFTER_S = 3600, /* whoever says more means "not today", or is broken */
@@ -170,6 +171,7 @@ static void finish(void *owner, uint64_t id)
 	char *location = NULL;
 	curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
 	reply.location = location;
+	reply.server_us = server_time_us(transfer->easy);
 	if (transfer->result != CURLE_OK)
 		explain(transfer, &reply.error);
 	if (transfer->result == CURLE_OPERATION_TIMEDOUT)

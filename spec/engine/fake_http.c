@@ -116,6 +116,7 @@ static void deliver(void *owner, uint64_t id)
 		.body = body,
 		.body_len = strlen(body),
 		.retry_after_us = request->retry_after_us,
+		.server_us = request->server_us,
 		.location = request->location,
 	};
 	request->done(request->owner, request->token, &reply);

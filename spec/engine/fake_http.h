@@ -27,7 +27,7 @@ struct fake_request {
 	/* what it will be told */
 	int status;
 	struct error error;
-	int64_t retry_after_us;
+	int64_t retry_after_us, server_us;
 	char *reply, *location;
 };
 

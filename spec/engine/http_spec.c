@@ -38,6 +38,10 @@ static enum MHD_Result serve(void *owner, struct MHD_Connection *connection, con
 		MHD_add_response_header(response, "Retry-After", "7");
 	if (strcmp(url, "/never") == 0)
 		MHD_add_response_header(response, "Retry-After", "9223372036854775807");
+	if (strcmp(url, "/cached") == 0) {
+		MHD_add_response_header(response, "Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+		MHD_add_response_header(response, "Age", "120");
+	}
 	enum MHD_Result queued =
 		MHD_queue_response(connection, strcmp(url, "/busy") == 0 ? 429 : 200, response);
 	MHD_destroy_response(response);
@@ -47,7 +51,7 @@ static enum MHD_Result serve(void *owner, struct MHD_Connection *connection, con
 struct kept {
 	int status, answers;
 	struct error error;
-	int64_t retry_after_us;
+	int64_t retry_after_us, server_us;
 	char body[200];
 	struct loop *loop;
 };
@@ -60,6 +64,7 @@ static void keep(void *owner, uint64_t token, const struct http_reply *reply)
 	kept->status = reply->status;
 	kept->error = reply->error;
 	kept->retry_after_us = reply->retry_after_us;
+	kept->server_us = reply->server_us;
 	text_copy(kept->body, sizeof(kept->body), reply->body);
 	loop_stop(kept->loop);
 }
@@ -120,6 +125,10 @@ SPEC("http: requests, headers, refusals, caps, timeouts")
 
 	kept = get(port, "/never", (struct http_request){0});
 	EXPECT_INT(kept.retry_after_us, DURATION_HOUR);
+
+	/* RFC 9110's own example of a date, and two minutes in a cache. */
+	kept = get(port, "/cached", (struct http_request){0});
+	EXPECT_INT(kept.server_us / DURATION_SECOND, 784111777 + 120);
 
 	/* A proxy that was named is asked, whatever the environment excludes. */
 	SCOPED(text) char *proxy = xasprintf("http://127.0.0.1:%d", port);

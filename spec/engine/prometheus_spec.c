@@ -131,8 +131,9 @@ SPEC("prometheus: asks below the path of the address, with the query encoded")
 	loop_free(loop);
 }
 
-/* The time of an answer, and what was asked of it. */
-static struct sample answer_of(double seconds, int64_t asked_at_us, const char *result)
+/* The time of an answer, what was asked of it, and what the store's clock shows (0: not said). */
+static struct sample answer_by(int64_t server_us, double seconds, int64_t asked_at_us,
+			       const char *result)
 {
 	struct loop *loop = loop_new_virtual(5000 * DURATION_SECOND);
 	struct fake_http fake;
@@ -149,12 +150,25 @@ static struct sample answer_of(double seconds, int64_t asked_at_us, const char *
 	char *body = xasprintf("{\"data\":{\"resultType\":\"%s\",\"result\":%s%.3f,\"%s}}",
 			       result[0] == 's' ? "scalar" : "vector",
 			       result[0] == 's' ? "[" : "[{\"value\":[", seconds, result + 1);
+	fake_last(&fake)->server_us = server_us;
 	fake_reply(&fake, fake_last(&fake), 200, body);
 	loop_run(loop, 0);
 	metrics->ops->free(metrics);
 	fake.http.ops->free(&fake.http);
 	loop_free(loop);
 	return sample;
+}
+
+static struct sample answer_of(double seconds, int64_t asked_at_us, const char *result)
+{
+	return answer_by(0, seconds, asked_at_us, result);
+}
+
+SPEC("prometheus: the store's clock says how old its answer is, however wrong ours is")
+{
+	/* Ours is at 5000 s, half an hour ahead; and half an hour behind, before a cache. */
+	EXPECT_INT(answer_by(3200 * DURATION_SECOND, 3200, 0, "v42\"]}]").kind, SAMPLE_OK);
+	EXPECT_INT(answer_by(6800 * DURATION_SECOND, 6679, 0, "v42\"]}]").kind, SAMPLE_STALE);
 }
 
 SPEC("prometheus: an answer from before the metric's interval is stale, whatever it says")
