@@ -1,12 +1,11 @@
 # a ScaledObject is paused at rest and resumed for a release; the primary's passes KEDA's own schema and is never paused
 
 given_cluster ours all
-kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n keda "$@"; }
 gzip -dc spec/crds/keda.yaml.gz | "$kubectl" --kubeconfig "$BED/admin.kubeconfig" apply --server-side -f - >/dev/null ||
 	wrong "KEDA's CRD is not taken"
 "$kubectl" --kubeconfig "$BED/admin.kubeconfig" wait --for condition=established --timeout 30s crd/scaledobjects.keda.sh >/dev/null
 
-# KEDA, as far as its annotation and its least go. There is no kubelet: whatever is asked for is ready.
+# KEDA, as far as its annotation and its least go.
 play() {
 	local name wanted now
 	while read -r name wanted; do
@@ -19,34 +18,14 @@ play() {
 	done < <(kube get scaledobjects -o json | jq -r '.items[] | .spec.scaleTargetRef.name + " " +
 		(if .metadata.annotations["autoscaling.keda.sh/paused-replicas"] then
 		"paused:" + .metadata.annotations["autoscaling.keda.sh/paused-replicas"] else "\(.spec.minReplicaCount // 0)" end)')
-	while read -r name generation replicas; do
-		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
-			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
-			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
-	done < <(kube get deployments -o json | jq -r '.items[] | "\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
+	make_ready
 }
-
-until_it() { # SECONDS WHAT COMMAND...
-	local deadline=$((SECONDS + $1)) what=$2
-	shift 2
-	while [ $SECONDS -lt $deadline ]; do
-		play
-		"$@" && return 0
-		sleep 0.3
-	done
-	wrong "$what: phase $(kube get canary web -o jsonpath='{.status.phase}')"
-	kube get events -o json | jq -r '.items[].message' | tail -20
-	return 1
-}
-in_phase() { [ "$(kube get canary web -o jsonpath='{.status.phase}')" = "$1" ]; }
 paused() { kube get "scaledobject/$1" -o json | jq -r '.metadata.annotations["autoscaling.keda.sh/paused-replicas"] // "no"'; }
 has_pods() { [ "$(kube get deployment "$1" -o jsonpath='{.spec.replicas}')" = "$2" ]; }
 is_made() { kube get scaledobject "$1" >/dev/null 2>&1; }
-is_gone() { ! kube get canary web >/dev/null 2>&1; }
 
-"$PROGRAMS/sluice" sim --port 0 >"$folder/store" 2>&1 & # its metric store
-store=$!
-"$kubectl" --kubeconfig "$BED/admin.kubeconfig" create namespace keda >/dev/null
+start_store
+in_namespace keda
 kube apply -f - >"$folder/given" 2>&1 <<'END' || wrong "$(cat "$folder/given")"
 {"apiVersion":"v1","kind":"List","items":[
 {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":1,"selector":{"matchLabels":{"app":
@@ -60,7 +39,6 @@ true,"targetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"auto
 "kind":"ScaledObject","name":"web","primaryScalerReplicas":{"minReplicas":3}},"service":{"port":80},"analysis":{"interval":
 "1s","threshold":3,"maxWeight":50,"stepWeight":25}}}]}
 END
-address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
 "$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --metrics-server "$address" --min-analysis-interval 1s --port 0 \
 	>"$folder/daemon.log" 2>&1 &
 daemon=$!
@@ -103,7 +81,7 @@ until_it 60 "the target keeps its pods" has_pods web 0
 say "named no more it is resumed, named again it is paused after the release"
 
 kube delete canary web --wait=false >/dev/null
-until_it 40 "the canary does not go" is_gone
+until_it 40 "the canary does not go" are_gone
 [ "$(paused web)" = no ] || wrong "given back it is paused at $(paused web)"
 until_it 10 "given back it has not the primary's pods" has_pods web 3
 kill $daemon $store

@@ -8,40 +8,15 @@ BED=$mesh "$here/bed.sh" install ours all 2>>"$folder/install" || wrong "the sec
 # What a Canary in another cluster has made, no garbage collector takes away.
 "$kubectl" --kubeconfig "$mesh/admin.kubeconfig" patch clusterrole sluice-istio --type=json \
 	-p '[{"op":"add","path":"/rules/0/verbs/-","value":"delete"}]' >/dev/null
-kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n apart "$@"; }
 there() { "$kubectl" --kubeconfig "$mesh/admin.kubeconfig" -n apart "$@"; }
-
-# There is no kubelet: whatever is asked for is ready.
-make_ready() {
-	local name generation replicas
-	while read -r name generation replicas; do
-		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
-			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
-			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
-	done < <(kube get deployments -o json | jq -r '.items[] | "\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
-}
-until_it() { # SECONDS WHAT COMMAND...
-	local deadline=$((SECONDS + $1)) what=$2
-	shift 2
-	while [ $SECONDS -lt $deadline ]; do
-		make_ready
-		"$@" && return 0
-		sleep 0.3
-	done
-	wrong "$what: phase $(kube get canary web -o jsonpath='{.status.phase}'), weight $(weight)"
-	kube get events -o json | jq -r '.items[].message' | tail -20
-	return 1
-}
-in_phase() { [ "$(kube get canary web -o jsonpath='{.status.phase}')" = "$1" ]; }
 weight() { there get virtualservices.networking.istio.io web -o json 2>/dev/null |
 	jq -r '.spec.http[0].route[] | select(.destination.host | test("canary")) | .weight'; }
 has_weight() { [ "$(weight)" = "$1" ]; }
-is_gone() { ! kube get canary web >/dev/null 2>&1; }
 routes() { there get virtualservices.networking.istio.io,destinationrules.networking.istio.io -o name | sort | tr '\n' ' '; }
 
-"$PROGRAMS/sluice" sim --port 0 >"$folder/store" 2>&1 & # its metric store
-store=$!
-for config in "$BED" "$mesh"; do "$kubectl" --kubeconfig "$config/admin.kubeconfig" create namespace apart >/dev/null; done
+start_store
+in_namespace apart
+there create namespace apart >/dev/null
 kube apply -f - >"$folder/given" 2>&1 <<'END' || wrong "$(cat "$folder/given")"
 {"apiVersion":"v1","kind":"List","items":[
 {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":1,"selector":{"matchLabels":{"app":
@@ -50,7 +25,6 @@ kube apply -f - >"$folder/given" 2>&1 <<'END' || wrong "$(cat "$folder/given")"
 true,"targetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"service":{"port":80},"analysis":{"interval":
 "2s","threshold":3,"maxWeight":50,"stepWeight":25}}}]}
 END
-address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
 start_daemon() {
 	"$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --kubeconfig-service-mesh "$mesh/sluice.kubeconfig" \
 		--metrics-server "$address" --min-analysis-interval 2s --port 0 >>"$folder/daemon.log" 2>&1 &
@@ -109,7 +83,7 @@ sleep 5
 at_rest=$(requests "$since" 9999 '.verb + " " + .requestURI'; BED=$mesh requests "$since" 9999 '.verb + " " + .requestURI')
 [ -z "$at_rest" ] || wrong "at rest: $at_rest"
 kube delete canary web --wait=false >/dev/null
-until_it 40 "the canary does not go" is_gone
+until_it 40 "the canary does not go" are_gone
 [ -z "$(routes)" ] || wrong "left there: $(routes)"
 kill $daemon $store
 wait $daemon $store

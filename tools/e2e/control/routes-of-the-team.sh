@@ -1,7 +1,6 @@
 # releases by routes of the team's own, of three kinds: only two weights change, and they are given back with the Canary gone
 
 given_cluster ours all
-kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n team "$@"; }
 
 # team_route KIND NAME: what the team has, as JSON. Odd on purpose: weights of 3 and none, a rule of somebody else's, filters.
 team_route() {
@@ -32,28 +31,6 @@ given_canary() { # KIND NAME PROVIDER
 		"stepWeight":50}}}'
 }
 
-# There is no kubelet: whatever is asked for is ready.
-make_ready() {
-	local name generation replicas
-	while read -r name generation replicas; do
-		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
-			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
-			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
-	done < <(kube get deployments -o json | jq -r '.items[] | "\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
-}
-
-# until_all PHASE: of the three canaries, within 40 s.
-until_all() {
-	local _
-	for _ in $(seq 80); do
-		make_ready
-		[ "$(kube get canaries -o json | jq -r '[.items[].status.phase] | unique | join(" ")')" != "$1" ] || return 0
-		sleep 0.5
-	done
-	wrong "not all are $1: $(kube get canaries -o json | jq -c '[.items[] | .metadata.name + " " + (.status.phase // "")]')"
-	kube get events -o json | jq -r '.items[].message' | sort -u | tail -20
-}
-
 routes() { # FILTER
 	for name in httproutes/team-web grpcroutes/team-rpc virtualservices.networking.istio.io/team-mesh; do
 		kube get "$name" -o json | jq -c "$1"
@@ -62,9 +39,8 @@ routes() { # FILTER
 masked='.spec | walk(if type == "object" then del(.weight) else . end)'
 weights='[.. | objects | select(has("weight")) | .weight]'
 
-"$PROGRAMS/sluice" sim --port 0 >"$folder/store" 2>&1 & # its metric store
-store=$!
-"$kubectl" --kubeconfig "$BED/admin.kubeconfig" create namespace team >/dev/null
+start_store
+in_namespace team
 {
 	given_canary HTTPRoute web gatewayapi:v1
 	given_canary GRPCRoute rpc gatewayapi:v1
@@ -72,17 +48,16 @@ store=$!
 } | kube apply -f - >"$folder/given" 2>&1 || wrong "$(cat "$folder/given")"
 routes .spec >"$folder/before"
 routes "$masked" >"$folder/before-masked"
-address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
 "$PROGRAMS/sluice" run --kubeconfig "$BED/sluice.kubeconfig" --metrics-server "$address" --min-analysis-interval 1s --port 0 \
 	>"$folder/daemon.log" 2>&1 &
 daemon=$!
 
-until_all Initialized
+until_it 40 "not all are Initialized" all_in_phase Initialized
 say "weights at rest: $(routes "$weights" | tr '\n' ' ')"
 # The API server's 1 is of the rule that leads elsewhere.
 [ "$(routes "$weights" | sort -u | tr '\n' ' ')" = "[0,100] [1,100,0] " ] || wrong "not all is on the primaries"
 for name in web rpc mesh; do kube set image "deployment/$name" c=c:2 >/dev/null; done
-until_all Succeeded
+until_it 40 "not all are Succeeded" all_in_phase Succeeded
 taken=$(jq -r 'select(.verb == "patch" and .stage == "ResponseComplete" and (.objectRef.name // "" | startswith("team-"))) |
 	.objectRef.resource' "$BED/audit.log" | sort | uniq -c | awk '{ printf "%s %d ", $2, $1 }')
 say "patches of each: $taken"
@@ -90,12 +65,7 @@ routes "$masked" >"$folder/after-masked"
 diff "$folder/before-masked" "$folder/after-masked" >"$folder/differs" || wrong "more than weights changed: $(cat "$folder/differs")"
 
 for name in web rpc mesh; do kube delete canary "$name" --wait=false >/dev/null; done
-for _ in $(seq 60); do
-	make_ready
-	[ -n "$(kube get canaries -o name)" ] || break
-	sleep 0.5
-done
-[ -z "$(kube get canaries -o name)" ] || wrong "canaries do not go: $(kube get canaries)"
+until_it 30 "canaries do not go" are_gone
 routes .spec >"$folder/after"
 diff "$folder/before" "$folder/after" >"$folder/differs" || wrong "the routes are not as they were: $(cat "$folder/differs")"
 kill $daemon $store

@@ -26,6 +26,59 @@ second_kubeconfig() {
 	sed "s|token: .*}}|token: $("$kubectl" -n sluice-system create token sluice --duration 24h)}}|" "$BED/sluice.kubeconfig"
 }
 
+# ---- a namespace of the story's own ----
+
+# in_namespace NAME: it is made, and kube is about it from now on.
+in_namespace() {
+	namespace=$1
+	"$kubectl" --kubeconfig "$BED/admin.kubeconfig" create namespace "$1" >/dev/null
+}
+kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n "$namespace" "$@"; }
+messages() { kube get events -o json | jq -r '.items[].message'; }
+phases() { kube get canaries -o json | jq -r '[.items[] | .metadata.name + " " + (.status.phase // "")] | join(", ")'; }
+in_phase() { [ "$(kube get canary web -o jsonpath='{.status.phase}')" = "$1" ]; }
+all_in_phase() { [ "$(kube get canaries -o json | jq -r '[.items[].status.phase] | unique | join(" ")')" = "$1" ]; }
+are_gone() { [ -z "$(kube get canaries -o name)" ]; }
+
+# There is no kubelet: whatever is asked for is ready, when the story looks.
+make_ready() {
+	local name generation replicas
+	while read -r name generation replicas; do
+		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
+			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
+			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
+	done < <(kube get deployments -o json | jq -r '.items[] | select((.metadata.annotations["story/never-ready"] // "") == "") |
+		"\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
+}
+# What the world does while a story waits: one that plays more than the kubelet has its own.
+play() { make_ready; }
+
+# until_it SECONDS WHAT COMMAND…: it succeeds
+until_it() {
+	local deadline=$((SECONDS + $1)) what=$2
+	shift 2
+	while [ $SECONDS -lt $deadline ]; do
+		play
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.3
+	done
+	wrong "$what: $(phases)"
+	messages | tail -20
+	return 1
+}
+
+# start_store [FLAGS OF sluice sim]: a metric store; $address, and $store is its process.
+start_store() {
+	"$PROGRAMS/sluice" sim --port 0 "$@" >"$folder/store" 2>&1 &
+	store=$!
+	for _ in $(seq 100); do
+		address=$(grep -o 'http://127.0.0.1:[0-9]*' "$folder/store" | head -1)
+		[ -z "$address" ] || return 0
+		sleep 0.1
+	done
+	wrong "no metric store: $(cat "$folder/store")"
+}
+
 # releases [FLAGS OF spec-cluster] DAEMON: releases of spec/golden, compared with what Flagger did. DAEMON is sluice, or a
 # script that runs it.
 releases() {

@@ -1,7 +1,6 @@
 # fields that a Canary asks for no more go from the objects made for it, by us or by Flagger; what others wrote there stays
 
 given_cluster ours all
-kube() { "$kubectl" --kubeconfig "$BED/admin.kubeconfig" -n drop "$@"; }
 
 canary() { # NAME SERVICE
 	echo '{"apiVersion":"flagger.app/v1beta1","kind":"Canary","metadata":{"name":"'"$1"'"},"spec":{"provider":"istio",
@@ -14,26 +13,6 @@ deployment() { # NAME
 }
 more='{"port":80,"apex":{"annotations":{"team":"a"}},"retries":{"attempts":3},"trafficPolicy":{"tls":{"mode":"DISABLE"}}}'
 less='{"port":80}'
-
-# There is no kubelet: whatever is asked for is ready.
-make_ready() {
-	local name generation replicas
-	while read -r name generation replicas; do
-		kube patch deployment "$name" --subresource=status --type=merge -p '{"status":{"observedGeneration":'"$generation"',
-			"replicas":'"$replicas"',"updatedReplicas":'"$replicas"',"readyReplicas":'"$replicas"',
-			"availableReplicas":'"$replicas"'}}' >/dev/null 2>&1
-	done < <(kube get deployments -o json | jq -r '.items[] | "\(.metadata.name) \(.metadata.generation) \(.spec.replicas)"')
-}
-
-until_all_initialized() {
-	local _
-	for _ in $(seq 60); do
-		make_ready
-		[ "$(kube get canaries -o json | jq -r '[.items[].status.phase] | unique | join(" ")')" != Initialized ] || return 0
-		sleep 0.5
-	done
-	wrong "not all are Initialized: $(kube get canaries 2>&1)"
-}
 
 dropped() { # NAME: what is left of it
 	kube get "service/$1" -o json | jq -r '.metadata.annotations.team // empty'
@@ -62,7 +41,7 @@ stop_daemon() {
 	wait $daemon
 }
 
-"$kubectl" --kubeconfig "$BED/admin.kubeconfig" create namespace drop >/dev/null
+in_namespace drop
 for name in web left; do
 	deployment $name
 	canary $name "$more"
@@ -76,7 +55,7 @@ echo '{"apiVersion":"networking.istio.io/v1beta1","kind":"DestinationRule","meta
 	kube create --field-manager flagger -f - >/dev/null
 
 start_daemon
-until_all_initialized
+until_it 30 "not all are Initialized" all_in_phase Initialized
 for name in web left; do kube annotate "service/$name" theirs=stays >/dev/null; done
 for name in web left; do canary $name "$less"; done | kube apply -f - >/dev/null
 expect_dropped web "while it runs"
