@@ -63,14 +63,19 @@ static void edit_weights(struct bed *bed)
 		  "\"weight\":99}]},\"match\":{\"prefix\":\"/\"}}}]}}");
 }
 
+static void begin_release(struct bed *bed)
+{
+	bed_begin(bed);
+	bed_put_canary(bed, NULL);
+	bed_start_engine(bed);
+	EXPECT(bed_reaches(bed, "Initialized"));
+	bed_release(bed, "podinfo:2");
+}
+
 SPEC("contest: weights that somebody edits again and again are put back, and a condition says who")
 {
 	struct bed bed;
-	bed_begin(&bed);
-	bed_put_canary(&bed, NULL);
-	bed_start_engine(&bed);
-	EXPECT(bed_reaches(&bed, "Initialized"));
-	bed_release(&bed, "podinfo:2");
+	begin_release(&bed);
 	EXPECT(bed_reaches_weight(&bed, 10));
 	bed_run(&bed, 3);
 	EXPECT_TEXT(contested(&bed), "");
@@ -93,11 +98,7 @@ SPEC("contest: weights that somebody edits again and again are put back, and a c
 SPEC("contest: whoever gives the target its pods back after a release is named, and has its way")
 {
 	struct bed bed;
-	bed_begin(&bed);
-	bed_put_canary(&bed, NULL);
-	bed_start_engine(&bed);
-	EXPECT(bed_reaches(&bed, "Initialized"));
-	bed_release(&bed, "podinfo:2");
+	begin_release(&bed);
 	EXPECT(bed_reaches(&bed, "Succeeded"));
 	bed_run(&bed, 30);
 	EXPECT_TEXT(contested(&bed), "");
@@ -115,11 +116,7 @@ SPEC("contest: whoever gives the target its pods back after a release is named, 
 SPEC("contest: a daemon that was killed between a commit and its routes accuses nobody")
 {
 	struct bed bed;
-	bed_begin(&bed);
-	bed_put_canary(&bed, NULL);
-	bed_start_engine(&bed);
-	EXPECT(bed_reaches(&bed, "Initialized"));
-	bed_release(&bed, "podinfo:2");
+	begin_release(&bed);
 	EXPECT(bed_reaches_weight(&bed, 10));
 	for (int i = 0; i < 60; i++) {
 		bed_stop_engine(&bed);

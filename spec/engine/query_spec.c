@@ -235,6 +235,29 @@ SPEC("query: of a Service as a target each provider is asked as of a Deployment"
 	}
 }
 
+struct part {
+	const char *provider, *query;
+};
+
+/* The built-in query of a metric has this in it. */
+static void expect_parts(const struct metric_subject *of, const char *metric,
+			 const struct part *parts, size_t count)
+{
+	SCOPED(json) cJSON *check = cJSON_CreateObject();
+	cJSON_AddStringToObject(check, "name", metric);
+	for (size_t i = 0; i < count; i++) {
+		struct metric_subject subject_there = *of;
+		struct metric_request request;
+		struct error err = {0};
+		subject_there.provider = parts[i].provider;
+		EXPECT(metric_request_init(&request, &subject_there, check, NULL, NULL, &err));
+		if (strstr(request.query.query, parts[i].query) == NULL)
+			spec_fail(__FILE__, __LINE__, "%s: %s", parts[i].provider,
+				  request.query.query);
+		metric_request_fini(&request);
+	}
+}
+
 SPEC("query: the built-in queries of a DaemonSet match its own pods, and not its primary's")
 {
 	struct metric_subject agent = subject;
@@ -242,24 +265,12 @@ SPEC("query: the built-in queries of a DaemonSet match its own pods, and not its
 	agent.kind = "DaemonSet";
 	agent.noun = "daemonset";
 	agent.pod_names = target_daemon_set.pod_names;
-	static const struct {
-		const char *provider, *part;
-	} cases[] = {
+	static const struct part cases[] = {
 		{"kubernetes", "kubernetes_pod_name=~\"agent-[bcdfghjklmnpqrstvwxz2456789]{5}\""},
 		{"linkerd", "daemonset=~\"agent\""},
 		{"osm", "destination_kind=\"DaemonSet\",destination_name=\"agent\""},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct metric_request request;
-		struct error err = {0};
-		SCOPED(json) cJSON *check = cJSON_Parse("{\"name\":\"request-success-rate\"}");
-		agent.provider = cases[i].provider;
-		EXPECT(metric_request_init(&request, &agent, check, NULL, NULL, &err));
-		if (strstr(request.query.query, cases[i].part) == NULL)
-			spec_fail(__FILE__, __LINE__, "%s: %s", cases[i].provider,
-				  request.query.query);
-		metric_request_fini(&request);
-	}
+	expect_parts(&agent, "request-success-rate", cases, ARRAY_LEN(cases));
 }
 
 SPEC("query: the built-in queries of a Service go by the Service, or there are none")
@@ -296,23 +307,11 @@ SPEC("query: the built-in queries of a StatefulSet match the pods of the new rev
 	of_pods.pod_names = "(2|3)";
 	of_pods.revision = "db-77f9";
 	of_pods.by_pod = true;
-	static const struct {
-		const char *provider, *part;
-	} cases[] = {
+	static const struct part cases[] = {
 		{"kubernetes", "kubernetes_pod_name=~\"db-(2|3)\""},
 		{"gatewayapi:v1", "kubernetes_pod_name=~\"db-(2|3)\""},
 		{"istio", "destination_workload=~\"db\",pod=~\"db-(2|3)\""},
 		{"linkerd", "statefulset=~\"db\",direction=\"inbound\",pod=~\"db-(2|3)\""},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct metric_request request;
-		struct error err = {0};
-		SCOPED(json) cJSON *check = cJSON_Parse("{\"name\":\"request-duration\"}");
-		of_pods.provider = cases[i].provider;
-		EXPECT(metric_request_init(&request, &of_pods, check, NULL, NULL, &err));
-		if (strstr(request.query.query, cases[i].part) == NULL)
-			spec_fail(__FILE__, __LINE__, "%s: %s", cases[i].provider,
-				  request.query.query);
-		metric_request_fini(&request);
-	}
+	expect_parts(&of_pods, "request-duration", cases, ARRAY_LEN(cases));
 }
