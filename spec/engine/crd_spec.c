@@ -2,9 +2,11 @@
  * crd_spec.c - the CRD that a cluster is given says the same as what the engine reads: each field
  * of the one is in the other, of the same kind, with the same words; and each is explained.
  */
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
@@ -122,5 +124,63 @@ SPEC("crd: the schema of Canary and the engine know the same fields")
 		json_at(yaml_document(file, 0), "spec.versions[0].schema.openAPIV3Schema");
 	EXPECT(schema != NULL);
 	expect_same(&canary_shape, schema, "");
+	yaml_free(file);
+}
+
+static const cJSON *analysis_in(const struct yaml_file *file)
+{
+	return json_at(yaml_document(file, 0), "spec.versions[0].schema.openAPIV3Schema.properties."
+					       "spec.properties.analysis.properties");
+}
+
+static bool fits(const cJSON *schema, const char *text)
+{
+	regex_t pattern;
+	const char *written = json_string(schema, "pattern");
+	EXPECT(written != NULL && regcomp(&pattern, written, REG_EXTENDED | REG_NOSUB) == 0);
+	bool found = regexec(&pattern, text, 0, NULL, 0) == 0;
+	regfree(&pattern);
+	return found;
+}
+
+SPEC("crd: a duration of ours is refused by the API server when the engine would refuse it")
+{
+	static const char *const texts[] = {"30s",  "1h30m", "1.5h", "500ms", "2us", "2µs", "7ns",
+					    "1d",   "10",    "m",    "1mfoo", "s30", "1 m", "1m ",
+					    "-10s", "",	     "1.h",  "ten",   "1.5", "1s-"};
+	struct error err = {0};
+	struct yaml_file *file = yaml_read("tools/deploy/crds/canary.yaml", &err);
+	EXPECT(file != NULL);
+	const cJSON *analysis = analysis_in(file);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		int64_t us;
+		bool good = strcmp(texts[i], "1.h") != 0 && /* Go's, and nobody's */
+			    duration_parse(texts[i], &us, NULL) && us >= 0;
+		const cJSON *const ours[] = {
+			json_at(analysis, "stepIntervals.items"), json_get(analysis, "watch"),
+			json_get(analysis, "scaleDownDelay"), json_get(analysis, "holdTimeout")};
+		for (size_t j = 0; j < ARRAY_LEN(ours); j++)
+			if (fits(ours[j], texts[i]) != good)
+				spec_fail(__FILE__, __LINE__, "\"%s\": the engine says %d",
+					  texts[i], good);
+	}
+	yaml_free(file);
+}
+
+SPEC("crd: a duration that Flagger's CRD lets pass is let pass")
+{
+	static const char *const texts[] = {"30s", "1m", "1m30s", "1mfoo", "500ms"};
+	struct error err = {0};
+	struct yaml_file *file = yaml_read("tools/deploy/crds/canary.yaml", &err);
+	EXPECT(file != NULL);
+	const cJSON *analysis = analysis_in(file);
+	const cJSON *const theirs[] = {
+		json_get(analysis, "interval"),
+		json_at(analysis, "metrics.items.properties.interval"),
+		json_at(analysis, "webhooks.items.properties.timeout"),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		for (size_t j = 0; j < ARRAY_LEN(theirs); j++)
+			EXPECT(fits(theirs[j], texts[i]));
 	yaml_free(file);
 }
