@@ -90,6 +90,17 @@ cJSON *json_get(const cJSON *object, const char *key)
 	return NULL;
 }
 
+bool json_has_text(const cJSON *list, const char *text)
+{
+	const cJSON *item;
+	cJSON_ArrayForEach(item, list)
+	{
+		if (text_equal(cJSON_GetStringValue(item), text))
+			return true;
+	}
+	return false;
+}
+
 void json_wipe(cJSON *json)
 {
 	if (json == NULL)

@@ -45,12 +45,13 @@ const char *json_string_or(const cJSON *root, const char *path, const char *fall
 double json_number(const cJSON *root, const char *path, double fallback);
 long json_int(const cJSON *root, const char *path, long fallback); /* truncates, saturates */
 bool json_bool(const cJSON *root, const char *path, bool fallback);
-/* Direct member, no path syntax. */
 /* The same as cJSON_Duplicate and cJSON_Delete, in half the time. NULL is nothing. */
 cJSON *json_copy(const cJSON *json);
 void json_free(cJSON *owned_json);
 
+/* Direct member, no path syntax. */
 cJSON *json_get(const cJSON *object, const char *key);
+bool json_has_text(const cJSON *list, const char *text); /* as one of its elements */
 /* Quicker than cJSON's own. */
 cJSON *json_new(int type);
 cJSON *json_new_string(const char *text);
@@ -81,5 +82,7 @@ void json_merge_patch(cJSON **target, const cJSON *patch);
 /* RFC 6902 (add, remove, replace, move, copy, test): all or nothing. A failing `test` is
  * ERROR_CONFLICT. */
 bool json_patch(cJSON **document, const cJSON *operations, struct error *err) MUST_CHECK;
+/* One more operation, for somebody else's json_patch; `owned_value` NULL: none. */
+void json_patch_add(cJSON *operations, const char *op, const char *path, cJSON *owned_value);
 
 #endif

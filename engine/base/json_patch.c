@@ -293,3 +293,13 @@ bool json_patch(cJSON **document, const cJSON *operations, struct error *err)
 	*document = patching.document;
 	return true;
 }
+
+void json_patch_add(cJSON *operations, const char *op, const char *path, cJSON *owned_value)
+{
+	cJSON *operation = cJSON_CreateObject();
+	cJSON_AddStringToObject(operation, "op", op);
+	cJSON_AddStringToObject(operation, "path", path);
+	if (owned_value != NULL)
+		cJSON_AddItemToObject(operation, "value", owned_value);
+	cJSON_AddItemToArray(operations, operation);
+}

@@ -110,23 +110,14 @@ static void upgrade(cJSON *entries)
 	}
 }
 
-static void add_replace(cJSON *patch, const char *path, cJSON *owned_value)
-{
-	cJSON *op = cJSON_CreateObject();
-	cJSON_AddStringToObject(op, "op", "replace");
-	cJSON_AddStringToObject(op, "path", path);
-	cJSON_AddItemToObject(op, "value", owned_value);
-	cJSON_AddItemToArray(patch, op);
-}
-
 cJSON *managed_upgrade(const cJSON *live)
 {
 	cJSON *patch = cJSON_CreateArray(), *entries = json_copy(entries_of(live));
 	upgrade(entries);
-	add_replace(patch, "/metadata/managedFields", entries);
+	json_patch_add(patch, "replace", "/metadata/managedFields", entries);
 	/* Another version is a conflict. */
-	add_replace(patch, "/metadata/resourceVersion",
-		    cJSON_CreateString(json_string_or(live, "metadata.resourceVersion", "")));
+	json_patch_add(patch, "replace", "/metadata/resourceVersion",
+		       cJSON_CreateString(json_string_or(live, "metadata.resourceVersion", "")));
 	return patch;
 }
 

@@ -37,16 +37,6 @@ const char *mark_wanted(const struct memory *memory, const cJSON *target, const 
 	return strcmp(memory->first_configs, digest) == 0 ? memory->first_mark : digest;
 }
 
-static void operation(cJSON *patch, const char *op, const char *path, cJSON *owned_value)
-{
-	cJSON *operation = cJSON_CreateObject();
-	cJSON_AddStringToObject(operation, "op", op);
-	cJSON_AddStringToObject(operation, "path", path);
-	if (owned_value != NULL)
-		cJSON_AddItemToObject(operation, "value", owned_value);
-	cJSON_AddItemToArray(patch, operation);
-}
-
 void mark_put(cJSON *patch, const cJSON *target, const char *mark)
 {
 	const char *now = mark_of(target);
@@ -54,14 +44,14 @@ void mark_put(cJSON *patch, const cJSON *target, const char *mark)
 		return;
 	if (mark[0] == '\0') {
 		bool last = cJSON_GetArraySize(annotations_of(target)) == 1;
-		operation(patch, "remove", last ? ANNOTATIONS : pointer, NULL);
+		json_patch_add(patch, "remove", last ? ANNOTATIONS : pointer, NULL);
 		return;
 	}
 	if (json_at(target, "spec.template.metadata") == NULL)
-		operation(patch, "add", "/spec/template/metadata", cJSON_CreateObject());
+		json_patch_add(patch, "add", "/spec/template/metadata", cJSON_CreateObject());
 	if (annotations_of(target) == NULL)
-		operation(patch, "add", ANNOTATIONS, cJSON_CreateObject());
-	operation(patch, "add", pointer, cJSON_CreateString(mark));
+		json_patch_add(patch, "add", ANNOTATIONS, cJSON_CreateObject());
+	json_patch_add(patch, "add", pointer, cJSON_CreateString(mark));
 }
 
 cJSON *mark_without(const cJSON *target)

@@ -31,16 +31,6 @@ bool workload_has_former(const cJSON *primary)
 	return former_text(primary) != NULL;
 }
 
-static void add_operation(cJSON *patch, const char *op, const char *path, cJSON *owned_value)
-{
-	cJSON *operation = cJSON_CreateObject();
-	cJSON_AddStringToObject(operation, "op", op);
-	cJSON_AddStringToObject(operation, "path", path);
-	if (owned_value != NULL)
-		cJSON_AddItemToObject(operation, "value", owned_value);
-	cJSON_AddItemToArray(patch, operation);
-}
-
 cJSON *workload_restoration(const cJSON *primary)
 {
 	struct error err = {0};
@@ -49,9 +39,9 @@ cJSON *workload_restoration(const cJSON *primary)
 	if (template == NULL)
 		return NULL;
 	cJSON *patch = cJSON_CreateArray();
-	add_operation(patch, "test", "/metadata/resourceVersion",
-		      cJSON_CreateString(json_string_or(primary, "metadata.resourceVersion", "")));
-	add_operation(patch, "replace", "/spec/template", template);
-	add_operation(patch, "remove", path_of_it, NULL);
+	json_patch_add(patch, "test", "/metadata/resourceVersion",
+		       cJSON_CreateString(json_string_or(primary, "metadata.resourceVersion", "")));
+	json_patch_add(patch, "replace", "/spec/template", template);
+	json_patch_add(patch, "remove", path_of_it, NULL);
 	return patch;
 }

@@ -289,15 +289,6 @@ cJSON *workload_primary(const struct canary_spec *spec, const cJSON *target,
 	return primary;
 }
 
-static void add_operation(cJSON *patch, const char *op, const char *path, cJSON *owned_value)
-{
-	cJSON *operation = cJSON_CreateObject();
-	cJSON_AddStringToObject(operation, "op", op);
-	cJSON_AddStringToObject(operation, "path", path);
-	cJSON_AddItemToObject(operation, "value", owned_value);
-	cJSON_AddItemToArray(patch, operation);
-}
-
 static void merge_map(cJSON *patch, const cJSON *primary, const char *member, cJSON *owned_added)
 {
 	cJSON *merged = cJSON_Duplicate(json_get(json_get(primary, "metadata"), member), true);
@@ -312,7 +303,7 @@ static void merge_map(cJSON *patch, const cJSON *primary, const char *member, cJ
 	cJSON_Delete(owned_added);
 	SCOPED(text) char *path = xasprintf("/metadata/%s", member);
 	if (merged->child != NULL)
-		add_operation(patch, "add", path, merged);
+		json_patch_add(patch, "add", path, merged);
 	else
 		cJSON_Delete(merged);
 }
@@ -322,8 +313,8 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 			  const char *revision, const struct workload_options *options)
 {
 	cJSON *patch = cJSON_CreateArray();
-	add_operation(patch, "test", "/metadata/resourceVersion",
-		      cJSON_CreateString(json_string_or(primary, "metadata.resourceVersion", "")));
+	json_patch_add(patch, "test", "/metadata/resourceVersion",
+		       cJSON_CreateString(json_string_or(primary, "metadata.resourceVersion", "")));
 	merge_map(patch, primary, "labels",
 		  meta_included(json_at(target, "metadata.labels"), options));
 	/* The labels of the target name the target; this one names the primary. */
@@ -339,24 +330,25 @@ cJSON *workload_promotion(const struct canary_spec *spec, const cJSON *target, c
 		const cJSON *field = json_get(json_get(target, "spec"), *name);
 		SCOPED(text) char *path = xasprintf("/spec/%s", *name);
 		if (field != NULL)
-			add_operation(patch, "add", path, cJSON_Duplicate(field, true));
+			json_patch_add(patch, "add", path, cJSON_Duplicate(field, true));
 	}
 	long replicas = json_int(target, "spec.replicas", 0);
 	bool apart = spec->canary_replicas > 0 || spec->canary_percent > 0;
 	if (spec->target->scales && spec->scaler_name == NULL && replicas > 0 && !apart)
-		add_operation(patch, "add", "/spec/replicas", cJSON_CreateNumber((double)replicas));
-	add_operation(patch, "replace", "/spec/template",
-		      workload_primary_template(spec, target, label, tracked, revision, options));
+		json_patch_add(patch, "add", "/spec/replicas",
+			       cJSON_CreateNumber((double)replicas));
+	json_patch_add(patch, "replace", "/spec/template",
+		       workload_primary_template(spec, target, label, tracked, revision, options));
 	return patch;
 }
 
 cJSON *workload_scale(const cJSON *workload, int replicas)
 {
 	cJSON *patch = cJSON_CreateArray();
-	add_operation(patch, "test", "/metadata/uid",
-		      cJSON_CreateString(json_string_or(workload, "metadata.uid", "")));
-	add_operation(patch, "test", "/metadata/generation",
-		      cJSON_CreateNumber(json_number(workload, "metadata.generation", 0)));
-	add_operation(patch, "add", "/spec/replicas", cJSON_CreateNumber(replicas));
+	json_patch_add(patch, "test", "/metadata/uid",
+		       cJSON_CreateString(json_string_or(workload, "metadata.uid", "")));
+	json_patch_add(patch, "test", "/metadata/generation",
+		       cJSON_CreateNumber(json_number(workload, "metadata.generation", 0)));
+	json_patch_add(patch, "add", "/spec/replicas", cJSON_CreateNumber(replicas));
 	return patch;
 }

@@ -320,20 +320,9 @@ static void give_back(struct lease *lease)
 	char now[TIME_TEXT_MAX];
 	time_text_micro(loop_clock(lease->loop), now);
 	SCOPED(json) cJSON *patch = cJSON_CreateArray();
-	const struct {
-		const char *op, *path, *value;
-	} steps[] = {
-		{"test", "/spec/holderIdentity", lease->identity},
-		{"replace", "/spec/holderIdentity", ""},
-		{"replace", "/spec/renewTime", now},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		cJSON *one = cJSON_CreateObject();
-		cJSON_AddStringToObject(one, "op", steps[i].op);
-		cJSON_AddStringToObject(one, "path", steps[i].path);
-		cJSON_AddStringToObject(one, "value", steps[i].value);
-		cJSON_AddItemToArray(patch, one);
-	}
+	json_patch_add(patch, "test", "/spec/holderIdentity", cJSON_CreateString(lease->identity));
+	json_patch_add(patch, "replace", "/spec/holderIdentity", cJSON_CreateString(""));
+	json_patch_add(patch, "replace", "/spec/renewTime", cJSON_CreateString(now));
 	kube_send(lease->kube, KUBE_JSON_PATCH, lease->path, patch, NULL, NULL, 0);
 }
 

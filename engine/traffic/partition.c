@@ -16,15 +16,6 @@
 #include "traffic/drivers.h"
 #include "traffic/own_split.h"
 
-static cJSON *operation(const char *op, const char *path, cJSON *owned_value)
-{
-	cJSON *operation = cJSON_CreateObject();
-	cJSON_AddStringToObject(operation, "op", op);
-	cJSON_AddStringToObject(operation, "path", path);
-	cJSON_AddItemToObject(operation, "value", owned_value);
-	return operation;
-}
-
 /* What the template shall say of the configs: what nobody analyses yet is not written into it. */
 static const char *wanted_mark(const struct traffic_view *view, const cJSON *set)
 {
@@ -57,11 +48,9 @@ static cJSON *move_to(const cJSON *set, const char *path, long partition, const 
 		strategy = cJSON_CreateObject();
 	json_put_string(strategy, "type", "RollingUpdate");
 	json_put_number(strategy, "rollingUpdate.partition", (double)partition);
-	cJSON_AddItemToArray(
-		patch,
-		operation("test", "/metadata/resourceVersion",
-			  cJSON_CreateString(json_string_or(set, "metadata.resourceVersion", ""))));
-	cJSON_AddItemToArray(patch, operation("add", "/spec/updateStrategy", strategy));
+	json_patch_add(patch, "test", "/metadata/resourceVersion",
+		       cJSON_CreateString(json_string_or(set, "metadata.resourceVersion", "")));
+	json_patch_add(patch, "add", "/spec/updateStrategy", strategy);
 	mark_put(patch, set, mark);
 	cJSON_AddStringToObject(edit, "path", path);
 	cJSON_AddItemToObject(edit, "patch", patch);

@@ -13,17 +13,6 @@ static const char *const deleted_verbs[] = {"get",   "list",   "watch", "create"
 					    "patch", "delete", NULL};
 static const char *const adopted_verbs[] = {"get", "list", "watch", "patch", NULL};
 
-static bool has_text(const cJSON *list, const char *text)
-{
-	const cJSON *item;
-	cJSON_ArrayForEach(item, list)
-	{
-		if (strcmp(item->valuestring, text) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Kinds of one group and of the same verbs are one rule. */
 static void add_rule(cJSON *rules, const char *version, const cJSON *plurals,
 		     const char *const *verbs, const cJSON *but)
@@ -35,7 +24,7 @@ static void add_rule(cJSON *rules, const char *version, const cJSON *plurals,
 	const char *groups[] = {strchr(version, '/') == NULL ? "" : group};
 	cJSON_ArrayForEach(plural, plurals)
 	{
-		if (!has_text(but, plural->valuestring))
+		if (!json_has_text(but, plural->valuestring))
 			cJSON_AddItemToArray(resources, cJSON_CreateString(plural->valuestring));
 	}
 	cJSON_AddItemToObject(rule, "apiGroups", cJSON_CreateStringArray(groups, 1));

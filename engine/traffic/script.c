@@ -154,17 +154,6 @@ static bool wrong(const struct traffic_view *view, const char *function, const c
 			 function, what);
 }
 
-static bool has_text(const cJSON *list, const char *text)
-{
-	const cJSON *item;
-	cJSON_ArrayForEach(item, list)
-	{
-		if (strcmp(item->valuestring, text) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* An empty table of Lua may be either. */
 static bool is_list(const cJSON *answer)
 {
@@ -186,7 +175,7 @@ static bool needs(const struct traffic_view *view, const cJSON *objects, cJSON *
 		if (!cJSON_IsString(path) || !kube_path_parse(path->valuestring, &ref) ||
 		    ref.name[0] == '\0')
 			return wrong(view, "needs", "must return a list of paths of objects", err);
-		if (!has_text(paths, path->valuestring))
+		if (!json_has_text(paths, path->valuestring))
 			cJSON_AddItemToArray(paths, cJSON_CreateString(path->valuestring));
 	}
 	return true;
