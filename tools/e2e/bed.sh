@@ -27,52 +27,10 @@ fail() {
 	exit 1
 }
 
-# ---- processes ----
-
-# A pid may have been given to somebody else since: what we started has our folder in its command line.
-is_running() {
-	local pid
-	pid=$(cat "$bed/$1.pid" 2>/dev/null) || return 1
-	[ -n "$pid" ] && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$bed/"
-}
-
-# spawn NAME COMMAND…
-spawn() {
-	local name=$1
-	shift
-	# In a subshell, so that it is nobody's job here: how it ends is not told.
-	(
-		setsid "$@" >>"$bed/$name.log" 2>&1 </dev/null &
-		echo $! >"$bed/$name.pid"
-	)
-}
-
-# stop NAME SIGNAL: returns once it is gone.
-stop() {
-	local pid tries=0
-	is_running "$1" || return 0
-	pid=$(cat "$bed/$1.pid")
-	kill "-$2" "$pid" 2>/dev/null || true
-	while is_running "$1"; do
-		tries=$((tries + 1))
-		[ $tries -lt 100 ] || kill -KILL "$pid" 2>/dev/null || true
-		sleep 0.05
-	done
-	rm -f "$bed/$1.pid"
-}
-
-# until_it NAME WHAT COMMAND…: it has 40 s.
-until_it() {
-	local name=$1 what=$2 deadline=$((SECONDS + 40))
-	shift 2
-	until "$@" >/dev/null 2>&1; do
-		if [ $SECONDS -ge $deadline ] || { [ -n "$name" ] && ! is_running "$name"; }; then
-			[ -z "$name" ] || tail -5 "$bed/$name.log" >&2
-			fail "$what does not come; see $bed/${name:-*}.log"
-		fi
-		sleep 0.1
-	done
-}
+run=$bed
+logs=$bed
+# shellcheck source=tools/e2e/process.sh
+. "$here/process.sh"
 
 # ---- keys and ports ----
 
@@ -101,19 +59,6 @@ kubeconfig() {
 }
 
 by_certificate() { kubeconfig "$1" "{client-certificate: $bed/$1.crt, client-key: $bed/$1.key}"; }
-
-is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-free_port() {
-	local port
-	for port in "$1" $(shuf -i 20000-31999 -n 50); do
-		if is_free "$port"; then
-			echo "$port"
-			return
-		fi
-	done
-	fail "no port is free"
-}
 
 make_keys() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$bed/ca.key" -out "$bed/ca.crt" \
@@ -154,7 +99,7 @@ start() {
 			--listen-client-urls "http://127.0.0.1:$etcd_port" --advertise-client-urls "http://127.0.0.1:$etcd_port" \
 			--listen-peer-urls "http://127.0.0.1:$peer_port" --initial-advertise-peer-urls "http://127.0.0.1:$peer_port" \
 			--initial-cluster "bed=http://127.0.0.1:$peer_port"
-		until_it etcd "etcd" curl -sf "http://127.0.0.1:$etcd_port/readyz"
+		until_it etcd curl -sf "http://127.0.0.1:$etcd_port/readyz"
 		;;
 	kube-apiserver)
 		spawn kube-apiserver "$path" --etcd-servers "http://127.0.0.1:$etcd_port" --secure-port "$api_port" \
@@ -164,7 +109,7 @@ start() {
 			--service-account-issuer https://kubernetes.default.svc --service-account-key-file "$bed/sa.pub" \
 			--service-account-signing-key-file "$bed/sa.key" --audit-policy-file "$bed/audit.yaml" \
 			--audit-log-path "$bed/audit.log" --audit-log-maxsize 10000 --shutdown-delay-duration 0s
-		until_it kube-apiserver "the API server" curl -sf --cacert "$bed/ca.crt" --cert "$bed/admin.crt" \
+		until_it kube-apiserver curl -sf --cacert "$bed/ca.crt" --cert "$bed/admin.crt" \
 			--key "$bed/admin.key" "https://127.0.0.1:$api_port/readyz"
 		;;
 	kube-controller-manager)
@@ -173,7 +118,7 @@ start() {
 			--service-account-private-key-file "$bed/sa.key" --root-ca-file "$bed/ca.crt" --leader-elect=false \
 			--bind-address 127.0.0.1 --secure-port "$kcm_port" --controllers "$controllers" \
 			--concurrent-deployment-syncs 20 --kube-api-qps 500 --kube-api-burst 1000 ${BED_KCM_FLAGS:-}
-		until_it kube-controller-manager "the controller manager" \
+		until_it kube-controller-manager \
 			curl -sfk "https://127.0.0.1:$kcm_port/healthz"
 		;;
 	*) fail "there is no $1; there are: $components" ;;

@@ -23,71 +23,10 @@ fail() {
 	exit 1
 }
 
-# ---- processes ----
-
-# A pid may have been given to somebody else since: what we started has our folder in its command line.
-is_running() {
-	local pid
-	pid=$(cat "$plane/$1.pid" 2>/dev/null) || return 1
-	[ -n "$pid" ] && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$plane"
-}
-
-# spawn NAME COMMAND…
-spawn() {
-	local name=$1 tries=0
-	shift
-	touch "$plane/logs/$name.log"
-	# In a subshell, so that it is nobody's job here: how it ends is not told.
-	(
-		setsid "$@" >>"$plane/logs/$name.log" 2>&1 </dev/null &
-		echo $! >"$plane/$name.pid"
-	)
-	# It is not itself before it was executed.
-	until is_running "$name" || [ $tries -ge 100 ]; do
-		tries=$((tries + 1))
-		sleep 0.01
-	done
-}
-
-# stop NAME SIGNAL: returns once it is gone.
-stop() {
-	local pid tries=0
-	is_running "$1" || return 0
-	pid=$(cat "$plane/$1.pid")
-	kill "-$2" "$pid" 2>/dev/null || true
-	while is_running "$1"; do
-		tries=$((tries + 1))
-		[ $tries -lt 100 ] || kill -KILL "$pid" 2>/dev/null || true
-		sleep 0.05
-	done
-	rm -f "$plane/$1.pid"
-}
-
-# until_it NAME COMMAND…: it has 30 s.
-until_it() {
-	local name=$1 deadline=$((SECONDS + 30))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if [ $SECONDS -ge $deadline ] || ! is_running "$name"; then
-			tail -5 "$plane/logs/$name.log" >&2
-			fail "$name does not come; see $plane/logs/$name.log"
-		fi
-		sleep 0.1
-	done
-}
-
-is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-free_port() {
-	local port
-	for port in "$1" $(shuf -i 20000-31999 -n 50); do
-		if is_free "$port"; then
-			echo "$port"
-			return
-		fi
-	done
-	fail "no port is free"
-}
+run=$plane
+logs=$plane/logs
+# shellcheck source=tools/e2e/process.sh
+. "$here/process.sh"
 
 # Pods of two beds on one machine must not meet: each bed takes a network that nobody listens on.
 free_network() {
