@@ -49,6 +49,9 @@ struct play {
 cJSON *play_note(struct play *play, enum note_kind kind);
 void play_tell(const struct play *play, enum note_kind kind, const cJSON *item);
 
+/* The last Canary is the one that is released; those before are there too. */
+bool play_put_objects(struct play *play) MUST_CHECK;
+
 void life_ports(struct play *play); /* before the first life */
 void life_start(struct play *play);
 void life_end(struct play *play);
