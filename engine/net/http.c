@@ -1,13 +1,9 @@
-#include "net/http.h"
+#include "net/http_parts.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/duration.h"
@@ -55,21 +51,6 @@ struct transfer {
 	bool over, stopped, too_long;
 	CURLcode result;
 	struct transfer *next;
-};
-
-struct net_http {
-	struct http http; /* first */
-	struct loop *loop;
-	struct pool *pools; /* the first is for new requests */
-	char *ca_file, *cert_file, *key_file, *base, *proxy, *agent;
-	char *ca_pem, *cert_pem, *key_pem;
-	struct curl_slist *connect_to;
-	int ca_cache_s;
-	bool insecure, ending;
-	bool own_cas;		    /* whom the system trusts does not count */
-	struct transfer *transfers; /* the newest first */
-	size_t most, under_way;
-	uint64_t ids;
 };
 
 static void pool_free(struct pool *pool)
@@ -333,81 +314,6 @@ static void set_headers(struct transfer *transfer, const struct http_request *re
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
-/* A peer that does not acknowledge for so long is dead; TCP alone would try for 15 minutes. */
-static int set_user_timeout(void *unused, curl_socket_t fd, curlsocktype purpose)
-{
-	(void)unused;
-	(void)purpose;
-	const int timeout_ms = 10000;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-	return CURL_SOCKOPT_OK;
-}
-
-static void set_pem(CURL *easy, CURLoption option, const char *pem)
-{
-	struct curl_blob blob = {
-		.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
-	curl_easy_setopt(easy, option, &blob);
-}
-
-static void set_identity(const struct net_http *http, CURL *easy)
-{
-	if (http->ca_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
-	if (http->own_cas)
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)http->ca_cache_s);
-	if (http->ca_pem != NULL)
-		set_pem(easy, CURLOPT_CAINFO_BLOB, http->ca_pem);
-	if (http->cert_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file);
-	if (http->key_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
-	if (http->cert_pem != NULL)
-		set_pem(easy, CURLOPT_SSLCERT_BLOB, http->cert_pem);
-	if (http->key_pem != NULL)
-		set_pem(easy, CURLOPT_SSLKEY_BLOB, http->key_pem);
-}
-
-static void set_connection(const struct net_http *http, CURL *easy,
-			   const struct http_request *request)
-{
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	/* Only TLS tells whether a connection can be shared. Waiting for one in plain HTTP would be
-	 * waiting for the end of a watch. */
-	curl_easy_setopt(
-		easy, CURLOPT_PIPEWAIT,
-		(long)text_starts(http->base != NULL ? http->base : request->url, "https:"));
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->no_redirect ? 0L : 1L);
-	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, http->agent);
-	if (request->timeout_us > 0)
-		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-				 (long)(request->timeout_us / DURATION_MS + 1));
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_user_timeout);
-	if (request->proxy != NULL || http->proxy != NULL)
-		curl_easy_setopt(easy, CURLOPT_PROXY,
-				 request->proxy != NULL ? request->proxy : http->proxy);
-	/* $NO_PROXY is about the proxies of the environment, not about one that was named. */
-	if (request->proxy != NULL || http->proxy != NULL)
-		curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	if (http->connect_to != NULL)
-		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
-	if (request->insecure_tls || http->insecure) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-	set_identity(http, easy);
-}
-
 static uint64_t send_request(struct http *port, const struct http_request *request,
 			     http_piece *piece, http_done *done, void *owner, uint64_t token)
 {
@@ -432,7 +338,7 @@ static uint64_t send_request(struct http *port, const struct http_request *reque
 	transfer->next = http->transfers;
 	http->transfers = transfer;
 	CURL *easy = transfer->easy;
-	set_connection(http, easy, request);
+	http_set_connection(http, easy, request);
 	set_headers(transfer, request);
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
