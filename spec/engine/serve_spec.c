@@ -192,6 +192,14 @@ static const char *heard(struct desk *desk, int client)
 	return desk->heard;
 }
 
+/* The same, of what may come late on a busy machine. */
+static const char *heard_soon(struct desk *desk, int client)
+{
+	for (int i = 0; i < 60 && strcmp(heard(desk, client), "-") == 0; i++)
+		loop_run(desk->loop, loop_now(desk->loop) + 50 * DURATION_MS);
+	return desk->heard;
+}
+
 SPEC("serve: who asks and does not read costs a bounded part of the memory")
 {
 	static const char big[] = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -202,12 +210,12 @@ SPEC("serve: who asks and does not read costs a bounded part of the memory")
 	EXPECT(desk.serve != NULL);
 	int slow = call_from(&desk, 1, big);
 	int next = call_from(&desk, 1, big);
-	EXPECT_TEXT(heard(&desk, next), "HTTP/1.1 503");
+	EXPECT_TEXT(heard_soon(&desk, next), "HTTP/1.1 503");
 	close(next);
 	close(slow);
-	loop_run(desk.loop, loop_now(desk.loop) + 50 * DURATION_MS);
+	loop_run(desk.loop, loop_now(desk.loop) + 500 * DURATION_MS);
 	next = call_from(&desk, 1, big);
-	EXPECT_TEXT(heard(&desk, next), "HTTP/1.1 200");
+	EXPECT_TEXT(heard_soon(&desk, next), "HTTP/1.1 200");
 	close(next);
 	serve_free(desk.serve);
 	loop_free(desk.loop);
@@ -224,14 +232,14 @@ SPEC("serve: whoever takes all connections that one may have does not keep out t
 	EXPECT(desk.serve != NULL);
 	int first = call_from(&desk, 1, ""), second = call_from(&desk, 1, "GET");
 	int third = call_from(&desk, 1, probe), other = call_from(&desk, 2, probe);
-	EXPECT_TEXT(heard(&desk, third), "");
-	EXPECT_TEXT(heard(&desk, other), "HTTP/1.1 201");
+	EXPECT_TEXT(heard_soon(&desk, third), "");
+	EXPECT_TEXT(heard_soon(&desk, other), "HTTP/1.1 201");
 	EXPECT_TEXT(heard(&desk, first), "-");
 	loop_run(desk.loop, loop_now(desk.loop) + 2500 * DURATION_MS);
 	EXPECT_TEXT(heard(&desk, first), "");
 	close(third);
 	third = call_from(&desk, 1, probe);
-	EXPECT_TEXT(heard(&desk, third), "HTTP/1.1 201");
+	EXPECT_TEXT(heard_soon(&desk, third), "HTTP/1.1 201");
 	close(first);
 	close(second);
 	close(third);
