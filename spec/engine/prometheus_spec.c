@@ -154,7 +154,7 @@ static struct sample answer_by(int64_t server_us, double seconds, int64_t asked_
 	fake_reply(&fake, fake_last(&fake), 200, body);
 	loop_run(loop, 0);
 	metrics->ops->free(metrics);
-	fake.http.ops->free(&fake.http);
+	fake_http_fini(&fake);
 	loop_free(loop);
 	return sample;
 }
