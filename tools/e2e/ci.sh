@@ -80,8 +80,11 @@ control 120 targets-of-other-kinds decisions-in-fifty-logs who-else-writes what-
 control 90 api-server-restarted install-by-kustomize crds-of-flagger image-as-a-pod
 plane 150 configmap-and-secret grpc-promotion primary-failing pods-slow-or-crashing leader-stopped daemon-killed
 control 90 release-as-flagger routes-of-the-team leader-killed keda-pauses-and-resumes
-rest 180 control.sh
+plane 120 rollback-by-evidence grpc-rollback-on-latency appmesh-v1beta1 crds-of-flagger
+control 130 configs-set-off-releases what-a-release-reads left-in-each-phase beside-flagger
+control 170 two-hundred-canaries moved-to-flagger-and-back mesh-in-another-cluster decisions-when-killed
 rest 240 run.sh
+rest 240 control.sh
 [ -z "$left_out" ] || echo "e2e: NOT RUN, for want of time or means:$left_out"
 echo "e2e: $passed passed, $failed failed"
 [ "$failed" = 0 ]
