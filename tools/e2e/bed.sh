@@ -215,8 +215,8 @@ inside() {
 	up
 	trap 'down; exit 130' INT TERM
 	KUBECONFIG=$bed/admin.kubeconfig BED=$bed "$@" || status=$?
-	# Ours is process 1 here: each that is there, with those of its children that ended.
-	worked=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); n += $12 + $13 + $14 + $15 }
+	# Ours is process 1 here: each that is there, with those of its children that ended; one may end just now.
+	worked=$({ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); n += $12 + $13 + $14 + $15 }
 		END { printf "%d", n / ticks }')
 	down
 	echo "bed.sh: $((SECONDS - began)) s, of which processors worked $worked" >&2
