@@ -33,9 +33,10 @@ close() { for name in "$@"; do echo 403 >"$folder/hooks/team.$name"; done; }
 open() { for name in "$@"; do rm -f "$folder/hooks/team.$name"; done; }
 stays_unready() { kube annotate deployment "$1" story/never-ready=yes >/dev/null; }
 becomes_ready() { kube annotate deployment "$1" story/never-ready- >/dev/null; }
-is_unready() {
+# Amid its rolling update: the pod of the old revision serves, there is none of the new one.
+is_updating() {
 	stays_unready "$1"
-	kube patch deployment "$1" --subresource=status --type=merge -p '{"status":{"availableReplicas":0,"readyReplicas":0}}' >/dev/null
+	kube patch deployment "$1" --subresource=status --type=merge -p '{"status":{"updatedReplicas":0}}' >/dev/null
 }
 phase_of() { kube get canary "$1" -o jsonpath='{.status.phase}'; }
 weight_of() { kube get virtualservices.networking.istio.io "$1" -o json | jq -r '.spec.http[0].route[] |
@@ -121,7 +122,7 @@ until { is succeeded Succeeded && is failed Failed && phases_are && is terminati
 	for name in promoting finalising; do
 		wanted=Promoting
 		[ $name = promoting ] || wanted=Finalising
-		! is $name $wanted || is_unready $name-primary
+		! is $name $wanted || is_updating $name-primary
 	done
 	sleep 0.2
 done
