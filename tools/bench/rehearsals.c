@@ -238,7 +238,7 @@ int main(int count, char **arguments)
 	char folder[] = "/tmp/bench-rehearsals.XXXXXX";
 	if (mkdtemp(folder) == NULL)
 		must(false, &(struct error){.text = "no temporary folder"});
-	struct decision_log *log = decision_log_open(folder, SIZE_MAX / 2, 0, &err);
+	struct decision_log *log = decision_log_open(folder, SIZE_MAX / 2, &err);
 	must(log != NULL, &err);
 	double whole = ticks_a_second(objects, long_one, log);
 	decision_log_close(log);
